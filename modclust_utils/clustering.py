@@ -1,0 +1,200 @@
+"""Clusters of a graph, and how good they are: spectral clustering and the n-cut.
+
+Paper A, section 2. Labels are integers from 0; label -1 means outside every cluster, which is
+where units without an edge go.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from modclust_utils.graphs import Matrix, check_weights, drop_dead_units, live_units
+from modclust_utils.kmeans import draw_uniforms, kmeans
+from modclust_utils.spectral import LayeredGraphs, embed_general, embed_layered, two_sides
+
+Adjacency = sp.sparray | sp.spmatrix | NDArray[np.floating] | Tensor
+
+
+def as_adjacency(adjacency: Adjacency) -> sp.csr_array:
+    """The adjacency as a sparse float64 array ``(n, n)``.
+
+    Raises ValueError unless it is square, symmetric, finite and without negative edges.
+    """
+    if isinstance(adjacency, Tensor):
+        adjacency = adjacency.detach().cpu().numpy()
+    matrix = sp.csr_array(adjacency, dtype=np.float64)
+    matrix.eliminate_zeros()
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"adjacency has shape {matrix.shape}; allowed: (n, n)")
+    if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
+        raise ValueError("adjacency has negative, NaN or infinite edges; allowed: 0 or more")
+    if abs(matrix - matrix.T).max() > 1e-9 * max(matrix.max(), 1.0):
+        raise ValueError("adjacency is not symmetric; allowed: edges without direction")
+    return matrix
+
+
+def ncut(adjacency: Adjacency, labels: ArrayLike | Tensor) -> float:
+    """Normalized cut of a clustering: sum over clusters of W(X, rest) / vol(X).
+
+    Paper A, section 2.1: the sum form, without the factor 1/2 of other texts, between 0 and the
+    number of clusters. labels ``(n,)``: -1 is outside every cluster (edges to such units are
+    cut); a cluster without edges adds nothing. Raises ValueError for shapes that do not match.
+    """
+    matrix = as_adjacency(adjacency)
+    labels = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+    if labels.shape != (matrix.shape[0],):
+        raise ValueError(f"labels has shape {labels.shape}; allowed: ({matrix.shape[0]},)")
+    if not np.issubdtype(labels.dtype, np.integer) or (labels < -1).any():
+        raise ValueError("labels has entries that are no cluster; allowed: integers from -1")
+    n_clusters = int(labels.max(initial=-1)) + 1
+    inside = labels >= 0
+    membership = sp.csr_array(
+        (np.ones(int(inside.sum())), (np.flatnonzero(inside), labels[inside])),
+        shape=(len(labels), n_clusters),
+    )
+    volume = membership.T @ np.asarray(matrix.sum(1)).ravel()
+    within = (membership.T @ matrix @ membership).diagonal()
+    used = volume > 0
+    return float(np.sum((volume[used] - within[used]) / volume[used]))
+
+
+def spectral_clustering(
+    adjacency: Adjacency, n_clusters: int, *, n_init: int = 10, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Labels ``(n,)`` by normalized spectral clustering (paper A, algorithm 1); -1 for units
+    without an edge. A disconnected graph is clustered as it is.
+
+    The embedding is exact. Where the graph is bipartite, as that of a layered network is, it
+    comes from a smaller singular value problem (module `spectral`).
+    Raises ValueError for a bad adjacency, or unless 1 <= n_clusters <= number of units with edges.
+
+    Notes
+    -----
+    On a graph without cluster structure the method returns some partition all the same: compare
+    its n-cut with a null (module `nulls`) before reading anything into it.
+    """
+    matrix = as_adjacency(adjacency)
+    labels = np.full(matrix.shape[0], -1)
+    live = np.flatnonzero(np.diff(matrix.indptr) > 0)
+    _check_counts(n_clusters, n_init, len(live))
+    matrix = matrix[live][:, live]
+    uniforms = torch.from_numpy(draw_uniforms(n_clusters, n_init, rng))[None]
+    sides = two_sides(matrix)
+    if sides is not None and n_clusters <= min(sides.sum(), (~sides).sum()):
+        block = torch.from_numpy(matrix[sides][:, ~sides].toarray())[None]
+        rows, _ = embed_layered(LayeredGraphs([block]), n_clusters)
+        order = np.concatenate([np.flatnonzero(~sides), np.flatnonzero(sides)])
+        embedding = torch.empty_like(rows)
+        embedding[:, torch.from_numpy(order)] = rows
+    else:
+        embedding = torch.from_numpy(embed_general(matrix, n_clusters).copy())[None]
+    everyone = torch.ones(1, len(live), dtype=torch.bool)
+    labels[live] = kmeans(embedding, everyone, uniforms)[0].numpy()
+    return labels
+
+
+def _check_counts(n_clusters: int, n_init: int, n_live: int) -> None:
+    if not 1 <= n_clusters <= n_live:
+        raise ValueError(
+            f"n_clusters={n_clusters} is not allowed: 1 to {n_live}, the number of units with edges"
+        )
+    if n_init < 1:
+        raise ValueError(f"n_init={n_init} is not allowed: 1 or more")
+
+
+def sklearn_spectral_clustering(
+    adjacency: Adjacency,
+    n_clusters: int,
+    *,
+    n_init: int = 10,
+    rng: np.random.Generator,
+    eigen_solver: str = "arpack",
+) -> NDArray[np.int64]:
+    """The plain path: scikit-learn's SpectralClustering on the units with edges.
+
+    The reference that `spectral_clustering` and the shuffle test are compared with, in the tests
+    and in ``benchmarks/``. Same labels convention, same errors.
+    """
+    from sklearn.cluster import SpectralClustering
+
+    matrix = as_adjacency(adjacency)
+    labels = np.full(matrix.shape[0], -1)
+    live = np.flatnonzero(np.diff(matrix.indptr) > 0)
+    _check_counts(n_clusters, n_init, len(live))
+    model = SpectralClustering(
+        n_clusters,
+        affinity="precomputed",
+        eigen_solver=eigen_solver,
+        n_init=n_init,
+        random_state=int(rng.integers(2**31)),
+    )
+    with warnings.catch_warnings():
+        # paper A clusters disconnected graphs as they are; scikit-learn only remarks on it
+        warnings.filterwarnings("ignore", message="Graph is not fully connected")
+        labels[live] = model.fit_predict(sp.csr_matrix(matrix[live][:, live]))
+    return labels
+
+
+def cluster_network(
+    weights: Sequence[Matrix], n_clusters: int, *, n_init: int = 10, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], float]:
+    """Labels ``(n,)`` of all units of a network, pixels to logits, and the n-cut.
+
+    The same as `spectral_clustering` on `mlp_adjacency`, straight from the weight matrices.
+    """
+    check_weights(weights)
+    live = np.concatenate([np.asarray(_host(part)) for part in live_units(weights)])
+    reduced = as_magnitudes(drop_dead_units(weights))
+    uniforms = torch.from_numpy(draw_uniforms(n_clusters, n_init, rng))[None]
+    labels_live, ncuts = cluster_layered(LayeredGraphs(reduced), n_clusters, uniforms)
+    labels = np.full(len(live), -1)
+    labels[live] = labels_live[0].cpu().numpy()
+    return labels, float(ncuts[0])
+
+
+def _host(mask: NDArray[np.bool_] | Tensor) -> NDArray[np.bool_]:
+    return mask.cpu().numpy() if isinstance(mask, Tensor) else mask
+
+
+def as_magnitudes(weights: Sequence[Matrix]) -> list[Tensor]:
+    """|W| of each layer as a float32 tensor ``(1, n_out, n_in)`` on the device of the weights."""
+    return [torch.as_tensor(w).detach().abs().to(torch.float32)[None] for w in weights]
+
+
+def cluster_layered(
+    graphs: LayeredGraphs, n_clusters: int, uniforms: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Labels ``(S, n)`` and n-cuts ``(S,)`` of S layered graphs at once, on their device.
+
+    uniforms: ``(S, n_clusters, n_init, n_trials)`` from `kmeans.draw_uniforms`.
+    Raises ValueError where a graph has fewer live units in a side than clusters.
+    """
+    sizes = graphs.sizes
+    limit = min(sum(sizes[0::2]), sum(sizes[1::2]))
+    _check_counts(n_clusters, uniforms.shape[2], limit)
+    embedding, degrees = embed_layered(graphs, n_clusters)
+    labels = kmeans(embedding, degrees > 0, uniforms.to(degrees.device))
+    return labels, ncut_layered(graphs, labels, degrees, n_clusters)
+
+
+def ncut_layered(
+    graphs: LayeredGraphs, labels: Tensor, degrees: Tensor, n_clusters: int
+) -> Tensor:
+    """n-cuts ``(S,)`` in float64 of clusterings ``(S, n)`` of layered graphs."""
+    clusters = torch.arange(n_clusters, device=labels.device)
+    member = (labels.unsqueeze(2) == clusters).to(degrees.dtype)
+    volume = (member * degrees.unsqueeze(2)).sum(1, dtype=torch.float64)
+    parts = member.split(graphs.sizes, dim=1)
+    within = torch.zeros_like(volume)
+    for layer, magnitude in enumerate(graphs.magnitudes):
+        reached = magnitude @ parts[layer]
+        within += 2 * (reached * parts[layer + 1]).sum(1, dtype=torch.float64)
+    cut = torch.where(volume > 0, (volume - within) / volume.clamp(min=1e-30), 0.0)
+    return cut.sum(1)

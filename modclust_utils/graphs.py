@@ -1,0 +1,97 @@
+"""The graph of a network: units are vertices, absolute weights are edges (paper A, section 2.1).
+
+Units are numbered layer by layer from the pixels to the logits. A layered network is bipartite:
+layers 0, 2, 4, ... on one side, 1, 3, 5, ... on the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Matrix = NDArray[np.floating] | Tensor
+
+
+def check_weights(weights: Sequence[Matrix]) -> None:
+    """Raise ValueError unless the matrices form one network in torch layout ``(n_out, n_in)``."""
+    if len(weights) == 0:
+        raise ValueError("weights=[] is not allowed: one matrix (n_out, n_in) for each layer")
+    for index, weight in enumerate(weights):
+        if weight.ndim != 2:
+            raise ValueError(f"weights[{index}] has shape {tuple(weight.shape)}; allowed: 2-d")
+        if not bool(_finite(weight)):
+            raise ValueError(f"weights[{index}] holds NaN or infinity; allowed: finite numbers")
+    for index, (first, second) in enumerate(zip(weights, weights[1:], strict=False)):
+        if second.shape[1] != first.shape[0]:
+            raise ValueError(
+                f"weights[{index + 1}] has shape {tuple(second.shape)}, which does not follow "
+                f"{tuple(first.shape)}; allowed: (n, {first.shape[0]})"
+            )
+
+
+def _finite(weight: Matrix) -> bool | Tensor:
+    if isinstance(weight, Tensor):
+        return torch.isfinite(weight).all()
+    return np.isfinite(weight).all()
+
+
+def layer_sizes(weights: Sequence[Matrix]) -> tuple[int, ...]:
+    """Units per layer, from pixels to logits."""
+    return (weights[0].shape[1], *(w.shape[0] for w in weights))
+
+
+def layer_of_unit(weights: Sequence[Matrix]) -> NDArray[np.int64]:
+    """Layer of every unit ``(n,)``, 0 for the pixels."""
+    sizes = layer_sizes(weights)
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def mlp_adjacency(weights: Sequence[Matrix]) -> sp.csr_array:
+    """Adjacency ``(n, n)`` of a multi-layer perceptron: |w| between adjacent layers, no biases.
+
+    n counts all units from pixels to logits, dead ones too (paper A, section 2.1; units without
+    an edge are left out when the graph is clustered). Raises ValueError for matrices that do not
+    follow each other.
+    """
+    check_weights(weights)
+    sizes = layer_sizes(weights)
+    blocks: list[list[sp.coo_array | None]] = [[None] * len(sizes) for _ in sizes]
+    for layer, size in enumerate(sizes):
+        blocks[layer][layer] = sp.coo_array((size, size))
+    for layer, weight in enumerate(weights):
+        magnitude = sp.coo_array(np.abs(_to_numpy(weight)).astype(np.float64))
+        blocks[layer + 1][layer] = magnitude
+        blocks[layer][layer + 1] = magnitude.T
+    return sp.csr_array(sp.block_array(blocks))
+
+
+def _to_numpy(matrix: Matrix) -> NDArray[np.floating]:
+    return matrix.detach().cpu().numpy() if isinstance(matrix, Tensor) else np.asarray(matrix)
+
+
+def live_units(weights: Sequence[Matrix]) -> list[Matrix]:
+    """For every layer, which units have an edge at all: boolean ``(n_layer,)``."""
+    edges = [weight != 0 for weight in weights]
+    incoming = [None, *(e.any(1) for e in edges)]
+    outgoing = [*(e.any(0) for e in edges), None]
+    return [
+        b if a is None else a if b is None else a | b
+        for a, b in zip(incoming, outgoing, strict=True)
+    ]
+
+
+def drop_dead_units(weights: Sequence[Matrix]) -> list[Matrix]:
+    """The weight matrices without the rows and columns of units that have no edge.
+
+    Paper A, footnote 4: pruning often takes all weights of a unit away, which leaves it without
+    a role in the network.
+    """
+    live = live_units(weights)
+    return [
+        weight[live[layer + 1]][:, live[layer]] for layer, weight in enumerate(weights)
+    ]

@@ -1,0 +1,102 @@
+"""Multi-layer perceptrons as plain lists of weights, one network or many of one shape at once.
+
+Weights are in torch layout: matrix ``l`` is ``(n_out, n_in)``. A batch of R networks adds a
+leading axis: ``(R, n_out, n_in)``. Every function here takes both forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """The device to compute on; ``"auto"`` is CUDA where there is one, else the CPU.
+
+    Raises ValueError for a device that torch does not know or cannot use here.
+    """
+    if isinstance(device, torch.device):
+        return device
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here ({error}); allowed: 'auto', 'cpu', "
+            "or 'cuda' on a machine with a GPU"
+        ) from error
+    return resolved
+
+
+def derived_seed(*key: int) -> int:
+    """A 63-bit seed that depends on every integer of `key` and on nothing else."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Weights and biases of one network, or of R networks of one shape.
+
+    weights[l] is ``(n_out, n_in)`` or ``(R, n_out, n_in)``; biases[l] is ``(n_out,)`` or
+    ``(R, n_out)``. ReLU after every layer but the last (paper A, section 3).
+    """
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Units per layer, from pixels to logits."""
+        return (self.weights[0].shape[-1], *(w.shape[-2] for w in self.weights))
+
+    def network(self, r: int) -> MLP:
+        """Network r of a batch."""
+        return MLP([w[r] for w in self.weights], [b[r] for b in self.biases])
+
+    def to(self, device: torch.device | str) -> MLP:
+        """The same networks on another device."""
+        return MLP([w.to(device) for w in self.weights], [b.to(device) for b in self.biases])
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits ``(..., n, n_classes)`` of inputs ``(n, n_in)``, without dropout."""
+        hidden = x
+        for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = hidden @ weight.mT + bias.unsqueeze(-2)
+            if depth < len(self.weights) - 1:
+                hidden = hidden.relu()
+        return hidden
+
+    def accuracy(self, x: Tensor, y: Tensor, *, chunk_size: int = 5000) -> Tensor:
+        """Share of inputs whose largest logit is the label: ``()`` or ``(R,)``."""
+        hits = sum(
+            (self.logits(x[i : i + chunk_size]).argmax(-1) == y[i : i + chunk_size]).sum(-1)
+            for i in range(0, len(y), chunk_size)
+        )
+        return hits / len(y)
+
+
+def glorot_mlp(
+    layer_sizes: Sequence[int], *, seeds: Sequence[int], device: str | torch.device = "cpu"
+) -> MLP:
+    """R freshly initialized networks: Glorot-uniform weights, zero biases.
+
+    The Keras default, which paper A's code path implies (appendix A.2). Network r depends on
+    ``seeds[r]`` alone, so it is the same in every batch.
+    """
+    device = torch.device(device)
+    generators = [torch.Generator(device).manual_seed(derived_seed(seed, 0)) for seed in seeds]
+    weights, biases = [], []
+    for n_in, n_out in zip(layer_sizes[:-1], layer_sizes[1:], strict=True):
+        limit = (6.0 / (n_in + n_out)) ** 0.5
+        stack = [
+            torch.rand(n_out, n_in, generator=generator, device=device) for generator in generators
+        ]
+        weights.append(torch.stack(stack).mul_(2 * limit).sub_(limit))
+        biases.append(torch.zeros(len(seeds), n_out, device=device))
+    return MLP(weights, biases)
