@@ -159,8 +159,8 @@ def lines(n: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[
     """
     _check_at_least("n", n, 1)
     labels = rng.integers(N_CLASSES, size=n, dtype=np.uint8)
-    rank = rng.random((n, SIDE)).argsort(axis=1).argsort(axis=1)
-    columns = np.where(rank <= labels[:, None], np.uint8(255), np.uint8(0))
+    order = rng.permuted(np.tile(np.arange(SIDE), (n, 1)), axis=1)
+    columns = np.where(order <= labels[:, None], np.uint8(255), np.uint8(0))
     return np.repeat(columns[:, None, :], SIDE, axis=1), labels
 
 
@@ -201,7 +201,7 @@ def gray28(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     for start in range(0, len(images), 2000):  # keeps the float copies small
         batch = slice(start, start + 2000)
         gray[batch] = shrink @ (images[batch] @ luminance) @ shrink.T
-    return gray.clip(0, 1, out=gray)
+    return gray
 
 
 def _load_cifar10(root: Path, download: bool) -> Dataset:

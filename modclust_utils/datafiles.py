@@ -15,8 +15,6 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
@@ -118,8 +116,7 @@ def _read_cifar_batches(root: Path) -> tuple[Part, Part]:
     from torchvision.datasets import CIFAR10
 
     try:
-        with _quiet():
-            train, test = (CIFAR10(root, train=part) for part in (True, False))
+        train, test = (CIFAR10(root, train=part) for part in (True, False))
     except (*_READ_ERRORS, RuntimeError):
         reason = "its files are not the published ones, or some are missing"
         raise _damaged(root / CIFAR10.base_folder, reason) from None
@@ -190,23 +187,15 @@ def fetch(name: str, root: Path, files: str, download: bool) -> None:
     import torchvision
 
     try:
-        with _quiet():
+        with warnings.catch_warnings():
+            # torchvision unpacks without a tarfile filter: Python 3.12 and 3.13 warn of it.
+            warnings.simplefilter("ignore", DeprecationWarning)
             getattr(torchvision.datasets, TORCHVISION_CLASSES[name])(root, download=True)
     except (*_READ_ERRORS, RuntimeError, HTTPException) as error:
         raise DataError(
             f"{name}: missing {files}, and the download failed ({error}). {advice}, "
             "or try again with a network and a folder that can be written"
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back two warnings about torchvision's own code, which a reader cannot act on."""
-    with warnings.catch_warnings():
-        # tarfile without a filter (Python 3.12, 3.13); pickled dtypes of Python 2 (numpy 2.4).
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-        yield
 
 
 def _damaged(path: Path, reason: object) -> DataError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import gzip
 import hashlib
 import http.server
@@ -11,6 +12,7 @@ import pickle
 import socket
 import tarfile
 import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +87,9 @@ def test_random_images_are_uniform():
 @given(seed=SEEDS)
 @settings(max_examples=20)
 def test_generated_images_follow_the_generator_and_nothing_else(make, seed):
-    before = pickle.dumps(np.random.get_state())
+    before = pickle.dumps(np.random.get_state())  # noqa: NPY002 - it must stay as it is
     images, labels = make(40, rng_of(seed))
-    assert pickle.dumps(np.random.get_state()) == before
+    assert pickle.dumps(np.random.get_state()) == before  # noqa: NPY002
     again, labels_again = make(40, rng_of(seed))
     np.testing.assert_array_equal(images, again)
     np.testing.assert_array_equal(labels, labels_again)
@@ -462,6 +464,14 @@ def test_gray28_weighs_the_colours_by_luminance():
     np.testing.assert_allclose(data.gray28(flat), 0.2125 + 0.0721 / 5, rtol=1e-6)
 
 
+@pytest.mark.parametrize("level", [0, 1, 254, 255])
+def test_gray28_keeps_an_even_image_even_and_within_bounds(level):
+    gray = data.gray28(np.full((1, 32, 32, 3), level, np.uint8))
+    np.testing.assert_allclose(gray, level / 255, rtol=1e-6)
+    assert gray.min() >= 0
+    assert gray.max() <= 1
+
+
 def test_gray28_treats_every_image_alone_across_its_batches():
     images = rng_of(0).integers(256, size=(2_003, 32, 32, 3), dtype=np.uint8)
     whole = data.gray28(images)
@@ -483,7 +493,7 @@ def colour_part(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def old_pickle(content: dict) -> bytes:
-    """A pickle as Python 2 wrote it: the flags of a dtype are 0 and 1, which numpy 2.4 warns of."""
+    """A pickle as numpy wrote it for Python 2: the flags of a dtype are the numbers 0 and 1."""
     modern = pickle.dumps(content, protocol=2)
     flags, old_flags = b"\x89\x88\x87", b"K\x00K\x01\x87"
     assert modern.count(flags) == ("data" in content)
@@ -553,6 +563,7 @@ def test_cifar10_is_read_from_torchvisions_files(small_cifar, monkeypatch, packe
 
 
 def test_cifar10_is_downloaded_where_it_is_missing(small_cifar, site, monkeypatch):
+    import torchvision
     from torchvision.datasets import CIFAR10
 
     folder, train, _ = small_cifar
@@ -560,6 +571,15 @@ def test_cifar10_is_downloaded_where_it_is_missing(small_cifar, site, monkeypatc
     offered, address = site
     archive.rename(offered / archive.name)
     monkeypatch.setattr(CIFAR10, "url", address + archive.name)
+    unpack = torchvision.datasets.cifar.download_and_extract_archive
+
+    def unpack_as_in_python_3_12(*args: object, **options: object) -> None:
+        warnings.warn("extraction without a filter", DeprecationWarning, stacklevel=2)
+        unpack(*args, **options)
+
+    monkeypatch.setattr(
+        torchvision.datasets.cifar, "download_and_extract_archive", unpack_as_in_python_3_12
+    )
     made = data.load("cifar10", folder=folder / "fresh")
     np.testing.assert_array_equal(made.y_train, train[1])
 
@@ -793,6 +813,14 @@ def whole_file() -> bytes:
     content = io.BytesIO()
     np.savez_compressed(content, **own_arrays())
     return content.getvalue()
+
+
+def test_a_damaged_file_is_closed_again(tmp_path, whole_file):
+    path = tmp_path / "own.npz"
+    path.write_bytes(whole_file.replace(b"PK\x01\x02", b"PK\x00\x00"))  # its table of contents
+    with pytest.raises(DataError, match="cannot be read"):
+        data.load(path)
+    gc.collect()  # an open file would be a warning here, and so a failure
 
 
 @given(at=st.data())

@@ -1,0 +1,227 @@
+"""The `parameters` cell of a chapter is its schema: names, types, defaults and what they mean.
+
+Each line of the cell is ``name: type = literal  # comment``. Ranges that a type cannot say stand
+in `RANGES`, one vocabulary for all chapters. Every way into a run goes through the same check:
+the command, papermill, and the notebook itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import io
+import tokenize
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import nbformat
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+
+from modclust_utils import data
+from modclust_utils.publish.paths import root
+
+TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "list[int]": list[int],
+    "list[str]": list[str],
+    "dict": dict[str, dict[str, int | float]],
+}
+
+
+class ParameterError(ValueError):
+    """Parameters that a chapter does not take: each with its value and what is allowed."""
+
+
+def _known_dataset(name: str) -> str:
+    data.check_name(name)
+    return name
+
+
+Dataset = Annotated[str, BeforeValidator(_known_dataset)]
+NClusters = Annotated[int, Field(ge=2, le=256)]
+
+# name -> (type with its range, what is allowed, in words)
+RANGES: dict[str, tuple[Any, str]] = {
+    "datasets": (
+        Annotated[list[Dataset], Field(min_length=1)],
+        f"a list of one or more of {', '.join(data.NAMES)}, or paths of .npz files",
+    ),
+    "n_networks": (Annotated[int, Field(ge=2, le=1000)], "a whole number from 2 to 1000"),
+    "epochs": (Annotated[int, Field(ge=1, le=10_000)], "a whole number from 1 to 10000"),
+    "pruning_epochs": (Annotated[int, Field(ge=1, le=10_000)], "a whole number from 1 to 10000"),
+    "dropout_rate": (Annotated[float, Field(gt=0, lt=1)], "a number above 0 and below 1"),
+    "dataset_settings": (
+        dict[str, dict[str, int | float]],
+        "{data set: {setting: number}}, or {'data set+dropout': ...} for its networks with dropout",
+    ),
+    "n_clusters": (NClusters, "a whole number from 2 to 256"),
+    "more_clusters": (list[NClusters], "a list of whole numbers from 2 to 256"),
+    "n_shuffles": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
+    "n_random": (Annotated[int, Field(ge=2, le=100_000)], "a whole number from 2 to 100000"),
+    "seed": (Annotated[int, Field(ge=0, lt=2**31)], "a whole number from 0 to 2147483647"),
+    "device": (
+        Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")],
+        "'auto', 'cpu', 'cuda' or 'cuda:N'",
+    ),
+    "n_jobs": (
+        Annotated[int, Field(ge=-1, le=1024)],
+        "-1 (all cores), or a number of processes from 1",
+    ),
+    "data_folder": (str, "a folder, or '' for MODCLUST_DATA or data/downloads"),
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell."""
+
+    name: str
+    type_name: str
+    default: Any
+    comment: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The parameters of one chapter, in the order of its cell."""
+
+    source: Path
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The quick profile."""
+        return {p.name: p.default for p in self.parameters}
+
+    def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters, `values` over the defaults, checked.
+
+        Raises ParameterError that lists every unknown name, wrong type and value out of range.
+        """
+        unknown = [name for name in values if name not in self.defaults]
+        problems = [self._unknown(name) for name in unknown]
+        known = {name: value for name, value in values.items() if name not in unknown}
+        try:
+            checked = self._model().model_validate({**self.defaults, **known})
+        except ValidationError as error:
+            problems += self._problems(error, {**self.defaults, **known})
+        if problems:
+            raise ParameterError("\n".join(problems))
+        return checked.model_dump()
+
+    def _model(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {
+            p.name: (RANGES[p.name][0] if p.name in RANGES else TYPES[p.type_name], p.default)
+            for p in self.parameters
+        }
+        return create_model("Parameters", __config__=ConfigDict(strict=True), **fields)
+
+    def _unknown(self, name: str) -> str:
+        close = difflib.get_close_matches(name, self.defaults, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return (
+            f"{name!r} is not a parameter of {self.source.name}.{hint} "
+            f"Allowed: {', '.join(self.defaults)}."
+        )
+
+    def _problems(self, error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+        lines = {}
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            allowed = RANGES[name][1] if name in RANGES else self._type_of(name)
+            message = problem["msg"].removeprefix("Value error, ")
+            lines[name] = f"{name}={values[name]!r} is not allowed: {allowed} ({message})."
+        return list(lines.values())
+
+    def _type_of(self, name: str) -> str:
+        return next(p.type_name for p in self.parameters if p.name == name)
+
+    def parse(self, name: str, text: str) -> Any:
+        """A value typed on the command line, read as YAML; a list may be typed as ``a,b``."""
+        if name not in self.defaults:
+            raise ParameterError(self._unknown(name))
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = text
+        if self._type_of(name).startswith("list") and not isinstance(value, list):
+            value = [yaml.safe_load(part) for part in text.split(",")]
+        if self._type_of(name) == "str" and not isinstance(value, str):
+            value = text
+        return value
+
+
+def read_schema(notebook: Path) -> Schema:
+    """The schema of a notebook, from its cell tagged ``parameters``.
+
+    Raises ParameterError where the cell is missing or a line is not ``name: type = literal``.
+    """
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"{notebook} cannot be read as a notebook ({error})") from error
+    tagged = [c for c in cells if "parameters" in c.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise ParameterError(f"{notebook} has {len(tagged)} cells tagged 'parameters'; allowed: 1")
+    return Schema(notebook, tuple(_read_cell(tagged[0].source, notebook)))
+
+
+def _read_cell(source: str, notebook: Path) -> list[Parameter]:
+    comments = {
+        token.start[0]: token.string.lstrip("# ").strip()
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    parameters = []
+    for node in ast.parse(source).body:
+        line = ast.get_source_segment(source, node)
+        form = f"{notebook.name}: {line!r} is not `name: type = literal  # comment`"
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+            raise ParameterError(form)
+        type_name = ast.unparse(node.annotation)
+        comment = comments.get(node.end_lineno or node.lineno, "")
+        if type_name not in TYPES or node.value is None or not comment:
+            raise ParameterError(f"{form}; types: {', '.join(TYPES)}")
+        parameters.append(
+            Parameter(node.target.id, type_name, ast.literal_eval(node.value), comment)
+        )
+    return parameters
+
+
+def chapter_notebook(chapter: int) -> Path:
+    """The source of a chapter. Raises ParameterError that lists the chapters there are."""
+    found = sorted((root() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    for path in found:
+        if int(path.name[:2]) == chapter:
+            return path
+    chapters = ", ".join(str(int(path.name[:2])) for path in found) or "none"
+    raise ParameterError(f"chapter={chapter} is not there; allowed: {chapters}")
+
+
+def read_profile(chapter: int, profile: str) -> dict[str, Any]:
+    """Parameters of a profile; ``quick`` is the notebook's own defaults."""
+    if profile == "quick":
+        return {}
+    folder = root() / "notebooks" / "profiles"
+    return read_parameter_file(
+        folder / f"{chapter:02d}-{profile}.yml",
+        ["quick", *sorted(p.stem[3:] for p in folder.glob(f"{chapter:02d}-*.yml"))],
+    )
+
+
+def read_parameter_file(path: Path, profiles: list[str] | None = None) -> dict[str, Any]:
+    """Parameters of a YAML file, as papermill's ``-f`` takes it."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        hint = f" Profiles: {', '.join(profiles)}." if profiles else ""
+        raise ParameterError(f"{path} cannot be read as parameters ({error}).{hint}") from error
+    if not isinstance(content, dict):
+        raise ParameterError(f"{path} holds {type(content).__name__}; allowed: name: value lines")
+    return content

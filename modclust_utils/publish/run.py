@@ -1,0 +1,274 @@
+"""Running a chapter: papermill executes the notebook, and a run that failed says so.
+
+A run lives in ``runs/<chapter>/<name>/``: ``run.json`` (its truthful status), ``notebook.ipynb``
+(only once it is good), ``failed.ipynb`` (what a failed run left behind).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from tqdm import tqdm
+
+from modclust_utils.publish.parameters import chapter_notebook, read_profile, read_schema
+from modclust_utils.publish.paths import root
+from modclust_utils.publish.records import canonical_json, commit, write_atomically
+from modclust_utils.publish.session import (
+    PROGRESS_VARIABLE,
+    RUN_VARIABLE,
+    profile_of,
+    profiles,
+    scientific,
+)
+
+
+class RunError(RuntimeError):
+    """A run that did not give a page; the message says why and where its remains are."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run and its status: running, done, or failed."""
+
+    folder: Path
+    status: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name within its chapter."""
+        return self.folder.name
+
+    @property
+    def notebook(self) -> Path:
+        """The executed notebook."""
+        return self.folder / "notebook.ipynb"
+
+    @property
+    def is_fresh(self) -> bool:
+        """Done, from the chapter's source as it is now."""
+        return (
+            self.status["state"] == "done"
+            and self.notebook.is_file()
+            and self.status["source_sha256"] == source_hash(int(self.status["chapter"]))
+        )
+
+
+def source_hash(chapter: int) -> str:
+    """Hash of a chapter's cells: a page made from other cells is stale."""
+    cells = nbformat.read(chapter_notebook(chapter), as_version=4).cells
+    content = [[c.cell_type, c.source, c.metadata] for c in cells]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def runs_folder(chapter: int) -> Path:
+    """Where the runs of a chapter are."""
+    return root() / "runs" / f"{chapter:02d}"
+
+
+def read_runs(chapter: int) -> list[RunInfo]:
+    """All runs of a chapter, profiles first."""
+    found = [
+        RunInfo(path.parent, json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(runs_folder(chapter).glob("*/run.json"))
+    ]
+    order = profiles(chapter)
+    return sorted(found, key=lambda r: (r.name not in order, r.name))
+
+
+def run_name(chapter: int, parameters: Mapping[str, Any]) -> str:
+    """A short name: the profile, or what differs from the quick profile, such as n_clusters-7."""
+    schema = read_schema(chapter_notebook(chapter))
+    profile = profile_of(schema, chapter, parameters)
+    if profile != "own parameters":
+        return profile
+    defaults = scientific(schema.defaults)
+    parts = [
+        f"{name}-{json.dumps(value)}"
+        for name, value in scientific(parameters).items()
+        if value != defaults[name]
+    ]
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(parts)).strip("-").lower()
+    if len(slug) <= 60:
+        return slug
+    return slug[:50] + hashlib.sha256(slug.encode()).hexdigest()[:8]
+
+
+def check_run(
+    chapter: int,
+    profile: str = "quick",
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The checked parameters of a run: profile, then a file's, then what was typed."""
+    schema = read_schema(chapter_notebook(chapter))
+    typed = {name: schema.parse(name, text) for name, text in (texts or {}).items()}
+    return schema.check({**read_profile(chapter, profile), **(overrides or {}), **typed})
+
+
+def run_chapter(
+    chapter: int, parameters: Mapping[str, Any], *, timeout: int | None = None
+) -> RunInfo:
+    """Execute a chapter with checked parameters and keep it as a run.
+
+    The page of an earlier run of the same name stays until the new one is good.
+    Raises RunError where the kernel died, a cell failed or took longer than `timeout` seconds, or
+    a figure that the chapter promises was not drawn.
+    """
+    source = chapter_notebook(chapter)
+    folder = runs_folder(chapter) / run_name(chapter, parameters)
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    status: dict[str, Any] = {
+        "state": "running",
+        "chapter": chapter,
+        "name": folder.name,
+        "profile": profile_of(read_schema(source), chapter, parameters),
+        "parameters": dict(parameters),
+        "source_sha256": source_hash(chapter),
+        "commit": commit(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    _write_status(folder, status)
+    unfinished = folder / "unfinished.ipynb"
+    try:
+        with _environment(folder), _watch_progress(folder / "progress.json"):
+            papermill.execute_notebook(
+                str(source),
+                str(unfinished),
+                parameters=dict(parameters),
+                kernel_name="python3",
+                cwd=str(root()),
+                progress_bar=False,
+                execution_timeout=timeout,
+            )
+        check_executed(nbformat.read(unfinished, as_version=4))
+    except (Exception, KeyboardInterrupt) as error:
+        if unfinished.is_file():
+            os.replace(unfinished, folder / "failed.ipynb")
+        reason = re.sub(r"\x1b\[[0-9;]*m", "", str(error) or type(error).__name__)
+        seconds = round(time.monotonic() - started, 1)
+        _write_status(folder, {**status, "state": "failed", "reason": reason, "seconds": seconds})
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise RunError(
+            f"chapter {chapter}, run {folder.name}: {reason}\nWhat it left is in "
+            f"{folder / 'failed.ipynb'}; records that were done are kept, so the same command "
+            "goes on from there."
+        ) from error
+    clean_notebook(unfinished)
+    os.replace(unfinished, folder / "notebook.ipynb")
+    (folder / "failed.ipynb").unlink(missing_ok=True)
+    used = folder / "used.json"
+    status["records"] = json.loads(used.read_text(encoding="utf-8")) if used.is_file() else []
+    used.unlink(missing_ok=True)
+    status |= {"state": "done", "seconds": round(time.monotonic() - started, 1)}
+    _write_status(folder, status)
+    return RunInfo(folder, status)
+
+
+def _write_status(folder: Path, status: Mapping[str, Any]) -> None:
+    write_atomically(folder / "run.json", json.dumps(status, indent=1).encode())
+
+
+@contextmanager
+def _environment(folder: Path) -> Iterator[None]:
+    """Tell the kernel where to report progress, which records it used, and how figures look."""
+    values = {
+        PROGRESS_VARIABLE: str(folder / "progress.json"),
+        RUN_VARIABLE: str(folder),
+        "MATPLOTLIBRC": str(root() / "matplotlibrc"),
+        "MODCLUST_ROOT": str(root()),
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _watch_progress(file: Path) -> Iterator[None]:
+    """Show the progress that the kernel writes to a file as a bar in the terminal."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        bar, what = None, None
+        while not stop.wait(0.3):
+            try:
+                state = json.loads(file.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if state["what"] != what:
+                if bar is not None:
+                    bar.close()
+                what = state["what"]
+                bar = tqdm(desc=what, total=state["total"], initial=state["done"])
+            bar.update(state["done"] - bar.n)
+        if bar is not None:
+            bar.update(bar.total - bar.n)
+            bar.close()
+
+    file.unlink(missing_ok=True)
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        file.unlink(missing_ok=True)
+
+
+def check_executed(notebook: nbformat.NotebookNode) -> None:
+    """Raise RunError unless every cell ran without an error and drew the figures it promises.
+
+    papermill calls a notebook completed whose kernel died, so its word is not taken.
+    """
+    n_figures = 0
+    for index, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
+        if cell.execution_count is None and cell.source.strip():
+            raise RunError(f"code cell {index + 1} was not executed")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                raise RunError(f"code cell {index + 1}: {output.ename}: {output.evalue}")
+        images = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+        if "figure" in cell.metadata.get("mystnb", {}) and not images:
+            raise RunError(f"code cell {index + 1} promises a figure and drew none")
+        n_figures += len(images)
+    if n_figures == 0:
+        raise RunError("the chapter drew no figure")
+
+
+def clean_notebook(path: Path) -> None:
+    """Take out what belongs to one machine: paths, times, papermill's notes, bare streams."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [
+                o for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr")
+            ]
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata["tags"] = ["injected-parameters", "hide-input"]
+    nbformat.write(notebook, path)
