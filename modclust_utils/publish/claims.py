@@ -20,7 +20,7 @@ import yaml
 
 from modclust_utils import stats
 from modclust_utils.publish.paths import root
-from modclust_utils.publish.tables import N_PAPER, dataset_name
+from modclust_utils.publish.tables import N_PAPER, condition_name, dataset_name
 
 VERDICTS = ("reproduced", "partly", "not", "not attempted")
 
@@ -91,17 +91,19 @@ def _rows(table: pd.DataFrame, datasets: Sequence[str], dropout: bool | None) ->
     return chosen if dropout is None else chosen[chosen["dropout"] == dropout]
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    return f"{dataset_name(row['dataset'])}, {'with' if row['dropout'] else 'no'} dropout"
-
-
 def mean_within_spread(results: Chapter1, datasets: list[str], n_clusters: int) -> list[Case]:
     """Our mean n-cut lies within one printed standard deviation of the printed mean."""
     cases = []
     for _, row in _rows(results.tables.get(n_clusters, _NO_ROWS), datasets, None).iterrows():
         gap = row["ncut_mean"] - row["paper_ncut_mean"]
         evidence = f"{gap:+.3f} against a spread of {row['paper_ncut_std']:.3f}"
-        cases.append(Case(_name(row), abs(gap) <= row["paper_ncut_std"], evidence))
+        cases.append(
+            Case(
+                condition_name(row["dataset"], row["dropout"]),
+                abs(gap) <= row["paper_ncut_std"],
+                evidence,
+            )
+        )
     return cases
 
 
@@ -128,14 +130,12 @@ def pruning_lowers(results: Chapter1, datasets: list[str]) -> list[Case]:
     for (dataset, dropout), group in chosen.groupby(["dataset", "dropout"], sort=False):
         wide = group.pivot(index="seed", columns="phase", values="ncut")
         lower = int((wide["after"] < wide["before"]).sum())
-        name = _name({"dataset": dataset, "dropout": dropout})
+        name = condition_name(str(dataset), bool(dropout))
         cases.append(Case(name, lower == len(wide), f"{lower} of {len(wide)} networks"))
     return cases
 
 
-def same_share_significant(
-    results: Chapter1, datasets: list[str], n_clusters: int
-) -> list[Case]:
+def same_share_significant(results: Chapter1, datasets: list[str], n_clusters: int) -> list[Case]:
     """Fisher's exact test sees no difference (p > 0.05) between our share of networks below all
     their shuffles and the printed one."""
     cases = []
@@ -144,7 +144,7 @@ def same_share_significant(
         counts = [[row["n_sig"], row["n"] - row["n_sig"]], [theirs, N_PAPER - theirs]]
         p = float(scipy.stats.fisher_exact(counts).pvalue)
         evidence = f"{row['n_sig']}/{row['n']} against {theirs}/{N_PAPER}, p = {p:.2f}"
-        cases.append(Case(_name(row), p > 0.05, evidence))
+        cases.append(Case(condition_name(row["dataset"], row["dropout"]), p > 0.05, evidence))
     return cases
 
 

@@ -25,6 +25,7 @@ from modclust_utils.publish.records import (
     Record,
     RecordStore,
     pack_arrays,
+    read_record,
     record_key,
     unpack_arrays,
     write_atomically,
@@ -322,6 +323,23 @@ def networks(run: Run) -> list[Network]:
     return found
 
 
+def networks_by_key(store: RecordStore) -> dict[str, Network]:
+    """All networks that have a record, by its key."""
+    found = {}
+    for path in store:
+        if path.parent.name == "network":
+            record = read_record(path)
+            p = record.parameters
+            settings = TrainingSettings(
+                **{**p["settings"], "layer_sizes": tuple(p["settings"]["layer_sizes"])}
+            )
+            condition = Condition(
+                p["dataset"], settings.dropout_rate > 0, settings, p["train_hash"]
+            )
+            found[path.stem] = Network(condition, p["seed"], path.stem, record)
+    return found
+
+
 # ------------------------------------------------------------------------- clusterings and nulls
 
 
@@ -352,13 +370,16 @@ def shuffle_tests(
 
 def random_ncuts(run: Run) -> Record:
     """n-cuts of freshly initialized networks of paper A's shape (Figure 3): one record."""
-    parameters = {
+    return _compute(run, "random networks", [Job("random-ncuts", _random_parameters(run.p))])[0]
+
+
+def _random_parameters(p: Any) -> dict[str, Any]:
+    return {
         "layer_sizes": list(TrainingSettings().layer_sizes),
-        "n_clusters": run.p.n_clusters,
-        "n_networks": run.p.n_random,
-        "seed": run.p.seed,
+        "n_clusters": p.n_clusters,
+        "n_networks": p.n_random,
+        "seed": p.seed,
     }
-    return _compute(run, "random networks", [Job("random-ncuts", parameters)])[0]
 
 
 @dataclass(frozen=True)
@@ -370,8 +391,14 @@ class Job:
     network: Network | None = None
     phase: str = "after"
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the weights that the job needs are here."""
+        assert self.network is not None
+        return self.phase == "after" or _before_path(self.network.key).is_file()
+
     def weights(self) -> list[np.ndarray]:
-        """The weights that the job needs."""
+        """The weights that the job needs. Raises FileNotFoundError where they are gone."""
         assert self.network is not None
         if self.phase == "after":
             return after_weights(self.network.record)
@@ -403,9 +430,14 @@ def _compute(run: Run, what: str, jobs: list[Job]) -> list[Record]:
 
 def _run_job(job: Job, store: RecordStore, device: str) -> None:
     started = time.monotonic()
-    value = _COMPUTE[job.kind](job, device)
+    value = compute_job(job, device)
     seconds = time.monotonic() - started
     store.put(job.kind, job.parameters, value, seconds=seconds, device=device_name(device))
+
+
+def compute_job(job: Job, device: str) -> dict[str, Any]:
+    """The value of a job's record."""
+    return _COMPUTE[job.kind](job, device)
 
 
 def _compute_clustering(job: Job, device: str) -> dict[str, Any]:
@@ -450,3 +482,24 @@ _COMPUTE: dict[str, Callable[[Job, str], dict[str, Any]]] = {
     "shuffle-test": _compute_test,
     "random-ncuts": _compute_random,
 }
+
+
+def plan(p: Any) -> list[tuple[str, dict[str, Any]]]:
+    """(kind, parameters) of every record that chapter 1 needs under the parameters `p`."""
+    needed: list[tuple[str, dict[str, Any]]] = []
+    for condition in conditions(p):
+        for seed in network_seeds(p):
+            parameters = condition.network_parameters(seed)
+            key = record_key("network", parameters)
+            needed.append(("network", parameters))
+            needed.append(("clustering", clustering_parameters(key, "before", p, p.n_clusters)))
+            needed += [
+                ("shuffle-test", test_parameters(key, "after", p, k, MAIN_MODE))
+                for k in all_clusters(p)
+            ]
+    return [*needed, ("random-ncuts", _random_parameters(p))]
+
+
+def all_clusters(p: Any) -> list[int]:
+    """Every k of a run, ascending."""
+    return sorted({p.n_clusters, *p.more_clusters})

@@ -29,10 +29,12 @@ from modclust_utils.publish.records import canonical_json, commit, write_atomica
 from modclust_utils.publish.session import (
     PROGRESS_VARIABLE,
     RUN_VARIABLE,
+    default_store,
     profile_of,
     profiles,
     scientific,
 )
+from modclust_utils.publish.versions import PACKAGE
 
 
 class RunError(RuntimeError):
@@ -58,19 +60,34 @@ class RunInfo:
 
     @property
     def is_fresh(self) -> bool:
-        """Done, from the chapter's source as it is now."""
+        """Done, from the chapter's cells and the package's code as they are now."""
         return (
             self.status["state"] == "done"
             and self.notebook.is_file()
             and self.status["source_sha256"] == source_hash(int(self.status["chapter"]))
         )
 
+    @property
+    def missing_records(self) -> list[tuple[str, str]]:
+        """Records that the page shows and that are no longer there, as (kind, key)."""
+        there = {(path.parent.name, path.stem) for path in default_store()}
+        return [(kind, key) for kind, key in self.status["records"] if (kind, key) not in there]
+
 
 def source_hash(chapter: int) -> str:
-    """Hash of a chapter's cells: a page made from other cells is stale."""
+    """Hash of all that makes a page from records: a page made from other sources is stale.
+
+    The chapter's cells, the package's code, the claims and the papers' tables.
+    """
     cells = nbformat.read(chapter_notebook(chapter), as_version=4).cells
-    content = [[c.cell_type, c.source, c.metadata] for c in cells]
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+    digest = hashlib.sha256(
+        canonical_json([[c.cell_type, c.source, c.metadata] for c in cells]).encode()
+    )
+    facts = root() / "data"
+    files = [*PACKAGE.rglob("*.py"), facts / "claims.yml", *(facts / "papers").glob("*.csv")]
+    for path in sorted(files, key=lambda path: path.name):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def runs_folder(chapter: int) -> Path:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils import stats
+from modclust_utils.graphs import layer_of_unit, mlp_adjacency
 from modclust_utils.publish.experiments import Network
+from modclust_utils.publish.papers import paper_table
 from modclust_utils.publish.records import Record
 
 DATASET_NAMES = {
@@ -187,3 +189,90 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 def _spread(mean: float, std: float) -> str:
     return f"{mean:.3f} ± {std:.3f}"
+
+
+PAPER_TABLES = {
+    4: ("filan2020_table_1", "Table 1"),
+    7: ("filan2020_table_a1", "Table A.1"),
+    10: ("filan2020_table_a2", "Table A.2"),
+    2: ("filan2020_table_a3", "Table A.3"),
+}
+
+
+def paper_for_k(n_clusters: int) -> pd.DataFrame:
+    """The paper's table for k clusters; without rows where it has none."""
+    if n_clusters in PAPER_TABLES:
+        return paper_table(PAPER_TABLES[n_clusters][0])
+    return paper_table("filan2020_table_1").iloc[:0]
+
+
+def paper_name(n_clusters: int) -> str:
+    """The paper's name of its table for k clusters, in brackets, or nothing."""
+    return f" ({PAPER_TABLES[n_clusters][1]})" if n_clusters in PAPER_TABLES else ""
+
+
+def printed_support(facts: pd.DataFrame) -> tuple[float, float]:
+    """The range that the paper states for n-cuts of freshly initialized networks."""
+    values = facts.set_index("key")["value"]
+    return float(values["random_init_ncut_low"]), float(values["random_init_ncut_high"])
+
+
+def cluster_sizes(weights: Sequence[np.ndarray], labels: np.ndarray) -> pd.DataFrame:
+    """Units of each cluster in each layer, and its volume; cluster -1 are units without an edge."""
+    layers = layer_of_unit(weights)
+    degrees = np.asarray(mlp_adjacency(weights).sum(1)).ravel()
+    frame = pd.DataFrame({"cluster": labels, "layer": layers, "volume": degrees})
+    grouped = frame.groupby(["cluster", "layer"])["volume"].agg(["size", "sum"]).reset_index()
+    return grouped.rename(columns={"size": "units", "sum": "volume"})
+
+
+def with_networks(table: pd.DataFrame, by_network: pd.DataFrame) -> pd.DataFrame:
+    """The table of conditions with a column ``ours``: the n-cuts of the pruned networks."""
+    after = by_network[by_network["phase"] == "after"]
+    lists = after.groupby(["dataset", "dropout"])["ncut"].agg(list).rename("ours").reset_index()
+    return table.merge(lists, on=["dataset", "dropout"], validate="one_to_one").rename(
+        columns={
+            "null_ncut_mean": "null_mean",
+            "null_ncut_std": "null_std",
+            "paper_ncut_mean": "paper_mean",
+            "paper_ncut_std": "paper_std",
+        }
+    )
+
+
+def one_per_condition(
+    networks: Sequence[Network], tests: Sequence[Record]
+) -> list[dict[str, object]]:
+    """The first network of each condition with its test."""
+    examples: dict[tuple[str, bool], dict[str, object]] = {}
+    for network, test in zip(networks, tests, strict=True):
+        condition = network.condition
+        title = condition_name(condition.dataset, condition.dropout)
+        examples.setdefault(
+            (condition.dataset, condition.dropout),
+            {
+                "title": title,
+                "seed": network.seed,
+                "ncut": test.value["ncut"],
+                "null_ncuts": np.array(test.value["null_ncuts"]),
+                "p_value": test.value["p_value"],
+                "n_shuffles": test.parameters["n_shuffles"],
+            },
+        )
+    return list(examples.values())
+
+
+def long_nulls(examples: Sequence[dict[str, object]]) -> pd.DataFrame:
+    """A row for each shuffle of the networks of `one_per_condition`."""
+    frames = [
+        pd.DataFrame(
+            {"network": e["title"], "seed": e["seed"], "ncut": e["ncut"], "null": e["null_ncuts"]}
+        )
+        for e in examples
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def condition_name(dataset: str, dropout: bool) -> str:
+    """A condition as a page prints it."""
+    return f"{dataset_name(dataset)}, {'with' if dropout else 'no'} dropout"

@@ -1,0 +1,179 @@
+"""The command ``modclust``: run, build, book, status, verify, publish."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from modclust_utils import __version__
+from modclust_utils.data import DataError
+from modclust_utils.publish import pages
+from modclust_utils.publish.parameters import ParameterError, read_parameter_file
+from modclust_utils.publish.records import RecordError
+from modclust_utils.publish.run import (
+    RunError,
+    RunInfo,
+    check_run,
+    read_runs,
+    run_chapter,
+    run_name,
+)
+from modclust_utils.publish.session import default_store, profiles
+from modclust_utils.publish.verify import sample, verify
+
+ERRORS = (ParameterError, DataError, RecordError, RunError, pages.BuildError, FileNotFoundError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 if all went well, 2 for input that is not allowed, 1 otherwise."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.action(options)
+    except ERRORS as error:
+        print(f"modclust: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ParameterError) else 1
+    except KeyboardInterrupt:
+        print("modclust: stopped; what is done is kept, the same command goes on.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="modclust", description="Run the chapters of Modclust and build the book."
+    )
+    parser.add_argument("--version", action="version", version=f"modclust {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="execute a chapter; its page joins the book")
+    run.add_argument("chapter", type=int)
+    run.add_argument("--profile", default="quick", help="parameter set (default: quick)")
+    run.add_argument(
+        *("-p", "--parameter"), nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
+    )
+    run.add_argument("-f", "--file", type=Path, help="parameters from a YAML file")
+    run.add_argument("--timeout", type=int, help="seconds that a cell may take (default: no limit)")
+    run.set_defaults(action=_run)
+
+    build = commands.add_parser("build", help="build the site from the runs that are there")
+    build.add_argument("--output", type=Path, help="folder of the site (default: _build/html)")
+    build.set_defaults(action=_build)
+
+    book = commands.add_parser("book", help="run what is not up to date, then build the site")
+    book.set_defaults(action=_book)
+
+    status = commands.add_parser("status", help="list runs, and how complete each profile is")
+    status.set_defaults(action=_status)
+
+    check = commands.add_parser("verify", help="compute a sample of records again and compare")
+    check.add_argument("--sample", type=int, default=5, help="how many records (default: 5)")
+    check.add_argument("--seed", type=int, default=None, help="which ones (default: any)")
+    check.set_defaults(action=_verify)
+
+    publish = commands.add_parser("publish", help="copy a run's records to data/records")
+    publish.add_argument("chapter", type=int)
+    publish.add_argument("run", help="the run's name, such as paper")
+    publish.set_defaults(action=_publish)
+    return parser
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Print a step's name, and how long it took."""
+    print(f"==> {name}", flush=True)
+    started = time.monotonic()
+    yield
+    print(f"<== {name}: {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from_file = read_parameter_file(options.file) if options.file else {}
+    parameters = check_run(
+        options.chapter, options.profile, overrides=from_file, texts=dict(options.parameter)
+    )
+    with _step(f"chapter {options.chapter}, run {run_name(options.chapter, parameters)}"):
+        info = run_chapter(options.chapter, parameters, timeout=options.timeout)
+    print(f"Its page is in {info.notebook}; `modclust build` puts it into the book.")
+    return 0
+
+
+def _build(options: argparse.Namespace) -> int:
+    with _step("site"):
+        site = pages.build_site(options.output)
+    print(f"Open {site / 'index.html'}")
+    return 0
+
+
+def _book(options: argparse.Namespace) -> int:
+    for chapter in pages.CHAPTERS:
+        for profile in profiles(chapter):
+            if profile != "quick" and not pages.is_complete(chapter, profile, default_store()):
+                print(
+                    f"--- chapter {chapter}, {profile} profile: its records are not complete; "
+                    f"`modclust run {chapter} --profile {profile}` computes what is missing"
+                )
+                continue
+            if _up_to_date(chapter, profile):
+                print(f"--- chapter {chapter}, run {profile}: up to date")
+                continue
+            with _step(f"chapter {chapter}, run {profile}"):
+                run_chapter(chapter, check_run(chapter, profile))
+    options.output = None
+    return _build(options)
+
+
+def _up_to_date(chapter: int, profile: str) -> bool:
+    return any(
+        run.name == profile and run.is_fresh and not run.missing_records
+        for run in read_runs(chapter)
+    )
+
+
+def _status(options: argparse.Namespace) -> int:
+    store = default_store()
+    for chapter in pages.CHAPTERS:
+        for profile in profiles(chapter):
+            there, needed = pages.completeness(chapter, profile, store)
+            print(f"chapter {chapter}, {profile} profile: {there} of {needed} records are there")
+        for run in read_runs(chapter):
+            print(f"  run {run.name}: {pages.state(run)}{_reason(run)}")
+    return 0
+
+
+def _reason(run: RunInfo) -> str:
+    reason = str(run.status.get("reason", "")).strip().splitlines()
+    return f" ({reason[-1]})" if reason else ""
+
+
+def _verify(options: argparse.Namespace) -> int:
+    store = default_store()
+    paths = sample(store, options.sample, np.random.default_rng(options.seed))
+    if not paths:
+        print("modclust: there is no record yet that can be computed again", file=sys.stderr)
+        return 1
+    checks = []
+    for path in paths:
+        check = verify(store, path)
+        checks.append(check)
+        word = "agrees" if check.agrees else "DIFFERS"
+        print(f"{word}: {path.parent.name}/{path.name}: {check.difference}", flush=True)
+    print(f"{sum(check.agrees for check in checks)} of {len(checks)} records agree")
+    return 0 if all(check.agrees for check in checks) else 1
+
+
+def _publish(options: argparse.Namespace) -> int:
+    for run in read_runs(options.chapter):
+        if run.name == options.run and run.is_fresh:
+            print(f"{pages.publish_records(run)} records copied to data/records")
+            return 0
+    names = ", ".join(run.name for run in read_runs(options.chapter) if run.is_fresh) or "none"
+    raise ParameterError(f"run={options.run!r} is not there or stale; allowed: {names}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

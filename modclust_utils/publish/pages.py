@@ -1,0 +1,263 @@
+"""From runs to the site: which run is a chapter's page, and what jupyter-book is given.
+
+Sources and executed notebooks are staged in ``_build/source``, so that nothing generated lies
+among the sources; the site ends in ``_build/html``.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import yaml
+
+from modclust_utils.publish import experiments
+from modclust_utils.publish.parameters import chapter_notebook
+from modclust_utils.publish.paths import root
+from modclust_utils.publish.records import RecordStore, commit
+from modclust_utils.publish.run import RunInfo, check_run, read_runs
+from modclust_utils.publish.session import default_store, published_folder
+
+CHAPTERS = (1,)
+
+
+class BuildError(RuntimeError):
+    """A site that cannot be built honestly; the message says what is missing or stale."""
+
+
+def is_complete(chapter: int, profile: str, store: RecordStore) -> bool:
+    """Whether every record that a chapter needs under a profile is there."""
+    there, needed = completeness(chapter, profile, store)
+    return there == needed
+
+
+def completeness(chapter: int, profile: str, store: RecordStore) -> tuple[int, int]:
+    """How many of the records that a chapter needs under a profile are there, and of how many."""
+    needed = experiments.plan(SimpleNamespace(**check_run(chapter, profile)))
+    return sum(store.find(kind, key) is not None for kind, key in needed), len(needed)
+
+
+def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:
+    """The run that is the chapter's page: paper if it is there, else quick.
+
+    Raises BuildError where neither is done and up to date: a stale page is not published.
+    """
+    by_name = {run.name: run for run in runs}
+    for name in ("paper", "quick"):
+        run = by_name.get(name)
+        if run is not None and run.is_fresh and not run.missing_records:
+            return run
+    found = ", ".join(f"{run.name} ({state(run)})" for run in runs) or "none"
+    raise BuildError(
+        f"chapter {chapter} has no run that is up to date (there: {found}). "
+        f"Run `modclust run {chapter}` or `modclust book` first."
+    )
+
+
+def state(run: RunInfo) -> str:
+    """done, stale, records missing, running, or failed."""
+    if run.status["state"] != "done":
+        return str(run.status["state"])
+    if run.missing_records:
+        return "records missing"
+    return "done" if run.is_fresh else "stale"
+
+
+def build_site(output: Path | None = None) -> Path:
+    """Build the site from the runs that are there and return its folder.
+
+    Raises BuildError where a chapter has no run that is up to date, or where jupyter-book finds
+    anything to complain about.
+    """
+    output = (output or root() / "_build" / "html").resolve()
+    work = output.parent / "source"
+    shutil.rmtree(work, ignore_errors=True)
+    stage(work)
+    site = output.parent / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    command = [
+        str(Path(sys.executable).with_name("jupyter-book")),
+        *("build", str(work), "--path-output", str(site), "-W", "-n", "--keep-going", "--all"),
+    ]
+    log = output.parent / "build.log"
+    with open(log, "w", encoding="utf-8") as stream:
+        done = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False)
+    html = site / "_build" / "html"
+    if done.returncode != 0 or not (html / "index.html").is_file():
+        tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-30:])
+        raise BuildError(f"jupyter-book failed ({done.returncode}); the end of {log}:\n{tail}")
+    shutil.rmtree(output, ignore_errors=True)
+    shutil.move(html, output)
+    return output
+
+
+def stage(work: Path) -> None:
+    """Write everything that jupyter-book reads into the folder `work`."""
+    base = root()
+    work.mkdir(parents=True)
+    shutil.copytree(base / "book", work / "book")
+    toc = yaml.safe_load((base / "_toc.yml").read_text(encoding="utf-8"))
+    rows: list[tuple[RunInfo, bool]] = []
+    for chapter in CHAPTERS:
+        runs = read_runs(chapter)
+        chosen = main_run(chapter, runs)
+        source = chapter_notebook(chapter)
+        notebook = nbformat.read(chosen.notebook, as_version=4)
+        _write(work / "notebooks" / source.name, notebook)
+        sections = []
+        for run in runs:
+            rows.append((run, run is chosen))
+            if run is not chosen and run.status["state"] == "done":
+                page = Path("runs") / f"{chapter:02d}" / f"{run.name}.ipynb"
+                _write(work / page, run_page(run))
+                sections.append({"file": str(page.with_suffix(""))})
+        _add_sections(toc, f"notebooks/{source.stem}", sections)
+    (work / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
+    (work / "book" / "status.md").write_text(status_page(rows), encoding="utf-8")
+    config = yaml.safe_load((base / "_config.yml").read_text(encoding="utf-8"))
+    sphinx = config.setdefault("sphinx", {}).setdefault("config", {})
+    sphinx.setdefault("myst_substitutions", {}).update(facts())
+    (work / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def _write(path: Path, notebook: nbformat.NotebookNode) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+def _add_sections(toc: Any, file: str, sections: list[dict[str, str]]) -> None:
+    """Put the run pages below their chapter in a table of contents."""
+    if isinstance(toc, dict):
+        if toc.get("file") == file and sections:
+            toc["sections"] = [*toc.get("sections", []), *sections]
+            return
+        for value in toc.values():
+            _add_sections(value, file, sections)
+    elif isinstance(toc, list):
+        for value in toc:
+            _add_sections(value, file, sections)
+
+
+def run_page(run: RunInfo) -> nbformat.NotebookNode:
+    """A run's notebook as a page of its own: another title, labels of its own, and a note where
+    the page is older than the code or has lost records."""
+    notebook = copy.deepcopy(nbformat.read(run.notebook, as_version=4))
+    names = _labels(notebook)
+    for cell in notebook.cells:
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        if "name" in figure:
+            figure["name"] = f"{figure['name']}-{run.name}"
+        if cell.cell_type == "markdown":
+            cell.source = _relabel(cell.source, names, run.name)
+        for output in cell.get("outputs", []):
+            if "text/markdown" in output.get("data", {}):
+                text = "".join(output["data"]["text/markdown"])
+                output["data"]["text/markdown"] = _relabel(text, names, run.name)
+    title = "quick run" if run.name == "quick" else f"run {run.name}"
+    first = next(c for c in notebook.cells if c.cell_type == "markdown")
+    heading = re.search(r"^# (.+)$", first.source, re.MULTILINE)
+    assert heading is not None
+    first.source = first.source.replace(heading[0], f"# {title.capitalize()}: {heading[1]}", 1)
+    if state(run) != "done":
+        note = (
+            f"This page is **{state(run)}**: the book's code or records have changed since it "
+            f"was made. `modclust run {run.status['chapter']}` with the same parameters renews it."
+        )
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(f":::{{warning}}\n{note}\n:::"))
+    return notebook
+
+
+def _labels(notebook: nbformat.NotebookNode) -> list[str]:
+    """The labels that a notebook defines: of figures, and of places in its text."""
+    names = []
+    for cell in notebook.cells:
+        name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        if name:
+            names.append(name)
+        if cell.cell_type == "markdown":
+            names += re.findall(r"^\(([\w-]+)\)=", cell.source, re.MULTILINE)
+            names += re.findall(r"^:(?:label|name): *([\w-]+)", cell.source, re.MULTILINE)
+    return names
+
+
+def _relabel(text: str, names: list[str], suffix: str) -> str:
+    for name in names:
+        text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", f"{name}-{suffix}", text)
+    return text
+
+
+def facts() -> dict[str, str]:
+    """Numbers for prose pages, as MyST substitutions: what lies in the published records."""
+    store = RecordStore(published_folder())
+    kinds = [path.parent.name for path in store]
+    return {
+        "n_published_networks": str(kinds.count("network")),
+        "n_published_tests": str(kinds.count("shuffle-test")),
+        "n_published_records": str(len(kinds)),
+        "book_commit": commit(),
+    }
+
+
+def status_page(rows: list[tuple[RunInfo, bool]]) -> str:
+    """The status of every run, written from what the runs themselves noted."""
+    lines = [
+        "# Status of the runs",
+        "",
+        "What this site was made from. A run is one execution of a chapter with one set of",
+        "parameters; its page is shown only if it finished and every figure was drawn.",
+        "",
+        "| Chapter | Run | State | Shown as | Records | Seconds | Commit | Started |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for run, is_main in rows:
+        shown = "chapter" if is_main else "page" if run.status["state"] == "done" else "–"
+        cells = [
+            run.status["chapter"],
+            run.name,
+            state(run),
+            shown,
+            len(run.status.get("records", [])),
+            run.status.get("seconds", "–"),
+            f"`{run.status['commit']}`",
+            run.status["started"],
+        ]
+        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
+    lines += ["", _record_counts(), ""]
+    return "\n".join(lines)
+
+
+def _record_counts() -> str:
+    counts: dict[str, dict[str, int]] = {}
+    store = default_store()
+    for path in store:
+        place = "published" if path.parent.parent == published_folder() else "own"
+        kind = counts.setdefault(path.parent.name, {"published": 0, "own": 0})
+        kind[place] += 1
+    lines = ["| Kind of record | Published with the book | Computed here |", "|---|---|---|"]
+    lines += [f"| {kind} | {n['published']} | {n['own']} |" for kind, n in sorted(counts.items())]
+    return "\n".join(lines)
+
+
+def publish_records(run: RunInfo) -> int:
+    """Copy the records of a run to ``data/records``; the number of those that were new."""
+    store, target = default_store(), published_folder()
+    paths: Mapping[tuple[str, str], Path] = {(p.parent.name, p.stem): p for p in store}
+    copied = 0
+    for kind, key in run.status["records"]:
+        path = paths[kind, key]
+        if path.is_relative_to(target):
+            continue
+        (target / kind).mkdir(parents=True, exist_ok=True)
+        for file in (path.with_suffix(".npz"), path):
+            if file.is_file():
+                shutil.copyfile(file, target / kind / file.name)
+        copied += 1
+    return copied

@@ -1,0 +1,89 @@
+"""Verification: a random sample of records computed again and compared with what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modclust_utils.publish.experiments import Job, Network, compute_job, networks_by_key
+from modclust_utils.publish.records import Record, RecordStore, read_record
+from modclust_utils.publish.versions import RECIPES
+
+# Another machine rounds otherwise, and k-means may then end in another local optimum. A network's
+# n-cut may move by this much, the mean of its null by three standard errors.
+NCUT_TOLERANCE = 0.01
+VERIFIABLE = ("shuffle-test", "random-ncuts", "clustering")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A record computed again: whether it agrees, and by how much it differs."""
+
+    path: Path
+    agrees: bool
+    difference: str
+
+
+def sample(store: RecordStore, n: int, rng: np.random.Generator) -> list[Path]:
+    """Up to n records that can be computed again from what is here."""
+    found = networks_by_key(store)
+    paths = []
+    for path in store:
+        if path.parent.name not in VERIFIABLE:
+            continue
+        record = read_record(path)
+        if _job(record, found) is not None:
+            paths.append(path)
+    if len(paths) <= n:
+        return paths
+    return [paths[i] for i in sorted(rng.choice(len(paths), n, replace=False))]
+
+
+def _job(record: Record, found: dict[str, Network]) -> Job | None:
+    if record.kind == "random-ncuts":
+        return Job(record.kind, dict(record.parameters))
+    network = found.get(record.parameters["network"])
+    if network is None:
+        return None
+    job = Job(record.kind, dict(record.parameters), network, record.parameters["phase"])
+    return job if job.has_weights else None
+
+
+def verify(store: RecordStore, path: Path) -> Check:
+    """Compute a record again and compare. A record of another code version does not agree."""
+    record = read_record(path)
+    if path.stem != record.key:
+        version = RECIPES[record.kind].version
+        return Check(path, False, f"made by other code than version {version}")
+    job = _job(record, networks_by_key(store))
+    if job is None:
+        return Check(path, False, "its network is not here")
+    return Check(path, *_compare(record.value, compute_job(job, "cpu")))
+
+
+def _compare(kept: dict[str, Any], again: dict[str, Any]) -> tuple[bool, str]:
+    agrees, notes = True, []
+    if "ncut" in kept:
+        gap = abs(kept["ncut"] - again["ncut"])
+        agrees &= gap <= NCUT_TOLERANCE
+        notes.append(f"n-cut by {gap:.2g}")
+    for name in ("null_ncuts", "ncuts"):
+        if name in kept:
+            agrees_here, note = _compare_samples(kept[name], again[name])
+            agrees &= agrees_here
+            notes.append(f"{name} {note}")
+    return agrees, ", ".join(notes)
+
+
+def _compare_samples(kept: Sequence[float], again: Sequence[float]) -> tuple[bool, str]:
+    first, second = np.asarray(kept), np.asarray(again)
+    if first.shape != second.shape:
+        return False, f"{first.shape} against {second.shape}"
+    gap = abs(first.mean() - second.mean())
+    error = first.std() / np.sqrt(len(first))
+    equal = int(np.sum(np.abs(first - second) < 1e-4))
+    return bool(gap <= 3 * error), f"{equal} of {len(first)} the same, mean by {gap:.2g}"
