@@ -124,7 +124,7 @@ def shuffle_test(
     if n_jobs == 1 or not on_cpu:
         parts = [_null_ncuts(magnitudes, n_clusters, n_init, mode, batch) for batch in batches]
     else:
-        with joblib.parallel_config(inner_max_num_threads=1):
+        with joblib.parallel_config("loky", inner_max_num_threads=1):
             parts = joblib.Parallel(n_jobs=n_jobs)(
                 joblib.delayed(_null_ncuts)(magnitudes, n_clusters, n_init, mode, batch)
                 for batch in batches

@@ -87,9 +87,9 @@ def test_random_images_are_uniform():
 @given(seed=SEEDS)
 @settings(max_examples=20)
 def test_generated_images_follow_the_generator_and_nothing_else(make, seed):
-    before = pickle.dumps(np.random.get_state())  # noqa: NPY002 - it must stay as it is
+    before = pickle.dumps(np.random.get_state())
     images, labels = make(40, rng_of(seed))
-    assert pickle.dumps(np.random.get_state()) == before  # noqa: NPY002
+    assert pickle.dumps(np.random.get_state()) == before
     again, labels_again = make(40, rng_of(seed))
     np.testing.assert_array_equal(images, again)
     np.testing.assert_array_equal(labels, labels_again)

@@ -418,7 +418,7 @@ def _compute(run: Run, what: str, jobs: list[Job]) -> list[Record]:
         device = str(run.device)
         with (
             run.progress(what, len(jobs), len(jobs) - len(missing)) as bar,
-            joblib.parallel_config(inner_max_num_threads=1),
+            joblib.parallel_config("loky", inner_max_num_threads=1),
         ):
             results = joblib.Parallel(
                 n_jobs=min(run.n_jobs, len(missing)), return_as="generator_unordered"

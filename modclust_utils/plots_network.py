@@ -1,0 +1,344 @@
+"""The picture of a clustered network, and the numbering that keeps one colour for one cluster."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
+
+from modclust_utils.graphs import check_weights, layer_of_unit, layer_sizes
+from modclust_utils.plots_style import ACROSS_COLOR, CLUSTER_COLORS, INK, new_figure, styled
+
+_HALF_WIDTH = 0.035  # of a unit's mark, in distances between layers
+_COLUMNS = 4
+
+
+def match_labels(labels: ArrayLike, reference: ArrayLike) -> NDArray[np.int64]:
+    """The same clustering with its clusters renumbered to agree best with a reference.
+
+    labels, reference: ``(n,)``, integers from -1. The permutation that makes most units agree
+    (Hungarian algorithm on the table of shared units); clusters that the reference does not have
+    get the numbers that are left. -1 stays -1. Raises ValueError for shapes that differ.
+    """
+    labels, reference = _check_labels(labels, "labels"), _check_labels(reference, "reference")
+    if labels.shape != reference.shape:
+        raise ValueError(
+            f"reference has shape {reference.shape}; allowed: that of labels, {labels.shape}"
+        )
+    n_clusters = int(max(labels.max(initial=-1), reference.max(initial=-1))) + 1
+    shared = np.zeros((n_clusters, n_clusters))
+    both = (labels >= 0) & (reference >= 0)
+    np.add.at(shared, (labels[both], reference[both]), 1)
+    _, new_number = linear_sum_assignment(shared, maximize=True)
+    return _renumber(labels, new_number)
+
+
+def order_labels(
+    labels: ArrayLike, layer_of_unit: ArrayLike, *, degrees: ArrayLike | None = None
+) -> NDArray[np.int64]:
+    """The same clustering, its clusters numbered from 0 by decreasing size, without gaps.
+
+    labels, layer_of_unit, degrees: ``(n,)``. With degrees (row sums of the adjacency) the size of
+    a cluster is its volume. Without, it is the sum of its shares of the layers, so that the many
+    pixels do not outvote the hidden units. Equal sizes keep their order. -1 stays -1.
+    """
+    labels = _check_labels(labels, "labels")
+    layers = np.asarray(layer_of_unit)
+    if layers.shape != labels.shape:
+        raise ValueError(f"layer_of_unit has shape {layers.shape}; allowed: {labels.shape}")
+    inside = labels >= 0
+    if degrees is None:
+        per_layer = np.bincount(layers[inside], minlength=int(layers.max(initial=0)) + 1)
+        size_of_unit = 1.0 / np.maximum(per_layer, 1)[layers]
+    else:
+        size_of_unit = np.asarray(degrees, dtype=np.float64)
+        if size_of_unit.shape != labels.shape:
+            raise ValueError(f"degrees has shape {size_of_unit.shape}; allowed: {labels.shape}")
+    sizes = np.bincount(labels[inside], weights=size_of_unit[inside])
+    # sums of the same shares in another order differ in the last digits, which must not decide
+    order = np.lexsort((np.arange(len(sizes)), -np.round(sizes, 9)))
+    used = order[np.isin(order, labels)]
+    new_number = np.full(len(sizes), -1)
+    new_number[used] = np.arange(len(used))
+    return _renumber(labels, new_number)
+
+
+def _renumber(labels: NDArray[np.int64], new_number: NDArray[np.int64]) -> NDArray[np.int64]:
+    renumbered = np.full(labels.shape, -1)
+    renumbered[labels >= 0] = new_number[labels[labels >= 0]]
+    return renumbered
+
+
+def _check_labels(labels: ArrayLike, name: str) -> NDArray[np.int64]:
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}; allowed: (n,)")
+    if not np.issubdtype(array.dtype, np.integer) or (array < -1).any():
+        raise ValueError(f"{name} has entries that are no cluster; allowed: integers from -1")
+    return array.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """What is drawn: units `(n,)` and the strongest edges `(m,)` as pairs of units."""
+
+    sizes: tuple[int, ...]
+    layers: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    degrees: NDArray[np.float64]
+    n_edges: int
+    lower: NDArray[np.int64]
+    upper: NDArray[np.int64]
+
+    @property
+    def n_clusters(self) -> int:
+        return int(self.labels.max()) + 1
+
+    def count(self, cluster: int, layer: int) -> int:
+        return int(((self.labels == cluster) & (self.layers == layer)).sum())
+
+
+def _network(
+    weights: Sequence[NDArray[np.floating]], labels: ArrayLike, max_edges: int
+) -> _Network:
+    check_weights(weights)
+    if max_edges < 1:
+        raise ValueError(f"max_edges={max_edges} is not allowed: 1 or more")
+    sizes, layers = layer_sizes(weights), layer_of_unit(weights)
+    labels = _check_labels(labels, "labels")
+    if labels.shape != layers.shape:
+        raise ValueError(
+            f"labels has shape {labels.shape}; allowed: ({len(layers)},), one for each unit"
+        )
+    n_clusters = int(labels.max()) + 1
+    if not 1 <= n_clusters <= len(CLUSTER_COLORS):
+        raise ValueError(
+            f"labels has {n_clusters} clusters; allowed: 1 to {len(CLUSTER_COLORS)}, the number "
+            "of colours"
+        )
+    magnitudes = [np.abs(np.asarray(weight, dtype=np.float64)) for weight in weights]
+    outgoing = [*(m.sum(0) for m in magnitudes), np.zeros(sizes[-1])]
+    incoming = [np.zeros(sizes[0]), *(m.sum(1) for m in magnitudes)]
+    lower, upper = _strongest_edges(magnitudes, sizes, max_edges)
+    return _Network(
+        sizes=sizes,
+        layers=layers,
+        labels=labels,
+        degrees=np.concatenate(incoming) + np.concatenate(outgoing),
+        n_edges=sum(int(np.count_nonzero(m)) for m in magnitudes),
+        lower=lower,
+        upper=upper,
+    )
+
+
+def _strongest_edges(
+    magnitudes: Sequence[NDArray[np.float64]], sizes: Sequence[int], max_edges: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The strongest edges of every pair of layers, weakest first.
+
+    Each pair of layers gets the same number, for the scale of the weights differs between them;
+    what a small pair does not need goes to the others.
+    """
+    counts = np.array([np.count_nonzero(m) for m in magnitudes])
+    quota = np.zeros(len(counts), dtype=int)
+    left = max_edges
+    for done, index in enumerate(np.argsort(counts, kind="stable")):
+        quota[index] = min(counts[index], left // (len(counts) - done))
+        left -= quota[index]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    lower, upper = [], []
+    for layer, magnitude in enumerate(magnitudes):
+        order = np.argsort(magnitude, axis=None, kind="stable")
+        rows, columns = np.unravel_index(order[magnitude.size - quota[layer] :], magnitude.shape)
+        lower.append(columns + starts[layer])
+        upper.append(rows + starts[layer + 1])
+    return np.concatenate(lower), np.concatenate(upper)
+
+
+def _heights(network: _Network) -> NDArray[np.float64]:
+    """Distance between neighbours in each layer: wide layers are drawn denser, and still higher."""
+    live = np.array(
+        [int(((network.labels >= 0) & (network.layers == i)).sum()) for i in range(_depth(network))]
+    )
+    heights = np.maximum((live / live.max()) ** 0.3, 0.42)
+    return heights / np.maximum(live, 1)
+
+
+def _depth(network: _Network) -> int:
+    return len(network.sizes)
+
+
+def _places(network: _Network, gap: float, only: int | None = None) -> NDArray[np.float64]:
+    """Height ``(n,)`` at which each unit is drawn, cluster below cluster; NaN where it is not.
+
+    only: a single cluster, centred.
+    """
+    y = np.full(len(network.labels), np.nan)
+    for layer, spacing in enumerate(_heights(network)):
+        shown = (network.layers == layer) & (network.labels >= 0)
+        if only is not None:
+            shown &= network.labels == only
+        units = np.flatnonzero(shown)
+        units = units[np.argsort(network.labels[units], kind="stable")]
+        if len(units) == 0:
+            continue
+        rank = np.unique(network.labels[units], return_inverse=True)[1]
+        height = np.arange(len(units)) * spacing + rank * gap
+        y[units] = height[-1] / 2 - height
+    return y
+
+
+def _draw_units(ax: Axes, network: _Network, y: NDArray[np.float64]) -> None:
+    shown = np.flatnonzero(np.isfinite(y))
+    half = _heights(network)[network.layers[shown]] / 2
+    x, y = network.layers[shown], y[shown]
+    left, right = x - _HALF_WIDTH, x + _HALF_WIDTH
+    corners = [(left, y - half), (right, y - half), (right, y + half), (left, y + half)]
+    boxes = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)
+    colors = [CLUSTER_COLORS[label] for label in network.labels[shown]]
+    # Fewer than one pixel is left for a pixel's box: an outline would blend them into one bar.
+    ax.add_collection(
+        PolyCollection(boxes, facecolors=colors, linewidths=0, antialiased=False, zorder=4)
+    )
+
+
+def _draw_edges(
+    ax: Axes,
+    network: _Network,
+    y: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+    colors: str | list[str],
+    *,
+    width: float,
+    alpha: float,
+    zorder: float,
+) -> None:
+    lower, upper = network.lower[chosen], network.upper[chosen]
+    starts = np.stack([network.layers[lower] + _HALF_WIDTH, y[lower]], axis=1)
+    ends = np.stack([network.layers[upper] - _HALF_WIDTH, y[upper]], axis=1)
+    lines = np.stack([starts, ends], axis=1)
+    ax.add_collection(
+        LineCollection(lines, colors=colors, linewidths=width, alpha=alpha, zorder=zorder)
+    )
+
+
+def _bare(ax: Axes) -> None:
+    ax.grid(False)
+    ax.set_yticks([])
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _layer_names(n_layers: int) -> list[str]:
+    return ["pixels", *(f"hidden {i}" for i in range(1, n_layers - 1)), "logits"]
+
+
+def _draw_whole(ax: Axes, network: _Network) -> None:
+    y = _places(network, gap=0.02)
+    ends = network.labels[network.lower], network.labels[network.upper]
+    inside = (ends[0] == ends[1]) & (ends[0] >= 0)
+    alive = (ends[0] >= 0) & (ends[1] >= 0)
+    _draw_edges(
+        ax, network, y, alive & ~inside, ACROSS_COLOR, width=0.25, alpha=0.55, zorder=1
+    )
+    colors = [CLUSTER_COLORS[label] for label in ends[0][inside]]
+    _draw_edges(ax, network, y, inside, colors, width=0.35, alpha=0.5, zorder=2)
+    _draw_units(ax, network, y)
+    _bare(ax)
+    last = _depth(network) - 1
+    live = [int(((network.labels >= 0) & (network.layers == i)).sum()) for i in range(last + 1)]
+    ax.set_xticks(
+        range(last + 1),
+        [
+            f"{name}\n{n:,} of {size:,}"
+            for name, n, size in zip(
+                _layer_names(last + 1), live, network.sizes, strict=True
+            )
+        ],
+    )
+    if network.sizes[-1] <= 12:
+        for digit, unit in enumerate(np.flatnonzero(network.layers == last)):
+            if np.isfinite(y[unit]):
+                ax.text(last + 0.08, y[unit], str(digit), va="center", size=8.5, color=INK)
+    ax.set_xlim(-0.25, last + 0.25)
+    limit = 0.52 + 0.01 * network.n_clusters
+    ax.set_ylim(-limit, limit)
+    ax.set_title(
+        f"The network and its {network.n_clusters} clusters: the strongest "
+        f"{len(network.lower):,} of {network.n_edges:,} edges, gray between clusters"
+    )
+
+
+def _draw_cluster(ax: Axes, network: _Network, cluster: int, limit: float) -> None:
+    y = _places(network, gap=0.0, only=cluster)
+    inside = (network.labels[network.lower] == cluster) & (network.labels[network.upper] == cluster)
+    _draw_edges(
+        ax, network, y, inside, CLUSTER_COLORS[cluster], width=0.3, alpha=0.5, zorder=2
+    )
+    _draw_units(ax, network, y)
+    _bare(ax)
+    layers = range(_depth(network))
+    ax.set_xticks(layers, [str(network.count(cluster, layer)) for layer in layers])
+    ax.set_xlim(-0.4, _depth(network) - 0.6)
+    ax.set_ylim(-limit, limit)
+    volume = network.degrees[network.labels == cluster].sum() / network.degrees.sum()
+    ax.set_title(f"cluster {cluster}: {volume:.0%} of volume", size=9)
+
+
+def _draw_pixel_map(ax: Axes, network: _Network) -> None:
+    side = math.isqrt(network.sizes[0])
+    image = network.labels[: network.sizes[0]].reshape(side, side).astype(float)
+    ax.imshow(
+        np.ma.masked_less(image, 0),
+        cmap=ListedColormap(CLUSTER_COLORS),
+        vmin=-0.5,
+        vmax=len(CLUSTER_COLORS) - 0.5,
+        interpolation="nearest",
+    )
+    ax.grid(False)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(True)
+    ax.set_title("pixels in place", size=9)
+
+
+@styled
+def network_figure(
+    weights: Sequence[NDArray[np.floating]], labels: ArrayLike, *, max_edges: int = 4000
+) -> Figure:
+    """A clustered network from pixels to logits, whole and split into clusters (paper A, Figure 1).
+
+    Above: every unit with an edge as a mark, sorted by cluster within its layer; the strongest
+    edges, the same number between all layers, coloured inside a cluster and gray across. Below:
+    each cluster alone with its inner edges, its share of the volume, and its units per layer.
+
+    weights: matrices ``(n_out, n_in)``; labels ``(n,)``, -1 for units to leave out.
+    Raises ValueError for matrices or labels that do not fit, or more clusters than colours.
+    """
+    network = _network(weights, labels, max_edges)
+    n_clusters = network.n_clusters
+    columns = min(n_clusters, _COLUMNS)
+    rows = math.ceil(n_clusters / columns)
+    figure = new_figure(3.7 + 1.85 * rows)
+    above, below = figure.subfigures(2, 1, height_ratios=[3.7, 1.85 * rows])
+    _draw_whole(above.add_subplot(), network)
+    panels = below.subplots(rows, columns, squeeze=False).ravel()
+    counts = np.array(
+        [[network.count(c, layer) for layer in range(_depth(network))] for c in range(n_clusters)]
+    )
+    limit = float((counts * _heights(network)).max()) / 2 * 1.05
+    for cluster, ax in enumerate(panels):
+        if cluster < n_clusters:
+            _draw_cluster(ax, network, cluster, limit)
+        else:
+            ax.set_visible(False)
+    return figure

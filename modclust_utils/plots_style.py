@@ -1,0 +1,136 @@
+"""What all figures share: colours, words, style, and the check of what comes in."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+# One colour for each cluster. Each pair stays apart under normal vision, protanopia, deuteranopia
+# and tritanopia (OKLab distance of 0.09 or more after Machado, Oliveira and Fernandes 2009); the
+# first four also differ in lightness by 10 or more (L*), for prints in gray. The tests check both.
+CLUSTER_COLORS: tuple[str, ...] = (
+    "#1F4E9E", "#F2B02E", "#CC4A1F", "#2FA4A0", "#B06BE8", "#23BEF8",
+    "#6B2A10", "#9C3060", "#3C2A5E", "#387D9C", "#D9820A", "#8705E4",
+)  # fmt: skip
+DEAD_COLOR = "#C9C9C9"
+ACROSS_COLOR = "#C4C4C4"
+INK = "#222222"
+NULL_COLOR = "#8C8C8C"
+
+# (dropout, phase): colours as in paper A's Figure 2; the marker tells dropout, lightness the phase.
+CONDITION_STYLE: dict[tuple[bool, str], dict[str, str]] = {
+    (False, "before"): {
+        "color": "#1B4F91", "marker": "o", "label": "no dropout, before pruning"
+    },
+    (False, "after"): {
+        "color": "#6FB4E8", "marker": "o", "label": "no dropout, after pruning"
+    },
+    (True, "before"): {
+        "color": "#16703C", "marker": "D", "label": "with dropout, before pruning"
+    },
+    (True, "after"): {
+        "color": "#EC8DB8", "marker": "D", "label": "with dropout, after pruning"
+    },
+}  # fmt: skip
+
+DATASET_NAMES = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "mnist5k": "MNIST (5,000 digits)",
+    "lines": "LINES",
+    "random": "RANDOM",
+}
+
+WIDTH = 7.5  # inches; the text column of the book
+STYLE: dict[str, Any] = {
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.edgecolor": "#666666",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": "#666666",
+    "ytick.color": "#666666",
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+}
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw under `STYLE` alone, whatever the global settings are, and leave those untouched."""
+
+    @functools.wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(STYLE)
+            figure = draw(*args, **kwargs)
+            # Ticks are made when a figure is first drawn, and take the settings of that moment.
+            figure.draw_without_rendering()
+        return figure
+
+    return wrapper
+
+
+def new_figure(height: float) -> Figure:
+    """An empty figure as wide as the text, `height` inches high, that pyplot does not know of."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
+    return figure
+
+
+def dataset_name(key: str) -> str:
+    """A data set's name for readers; a key that is not known stays as it is."""
+    return DATASET_NAMES.get(key, key)
+
+
+def dropout_name(dropout: bool) -> str:
+    """The words for training with and without dropout."""
+    return "with dropout" if dropout else "no dropout"
+
+
+def as_table(
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]], name: str, columns: Iterable[str]
+) -> pd.DataFrame:
+    """`rows` as a DataFrame with a fresh index.
+
+    Raises ValueError where it is empty or lacks one of `columns`.
+    """
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    columns = list(columns)
+    if len(table) == 0:
+        raise ValueError(f"{name} has no rows; allowed: one or more, with columns {columns}")
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ValueError(f"{name} lacks columns {missing}; allowed: a table with {columns}")
+    return table.reset_index(drop=True)
+
+
+def in_order(values: Iterable[str]) -> list[str]:
+    """The different values, in the order in which they first come."""
+    return list(dict.fromkeys(values))
