@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ def glorot_mlp(
     device = torch.device(device)
     generators = [torch.Generator(device).manual_seed(derived_seed(seed, 0)) for seed in seeds]
     weights, biases = [], []
-    for n_in, n_out in zip(layer_sizes[:-1], layer_sizes[1:], strict=True):
+    for n_in, n_out in pairwise(layer_sizes):
         limit = (6.0 / (n_in + n_out)) ** 0.5
         stack = [
             torch.rand(n_out, n_in, generator=generator, device=device) for generator in generators

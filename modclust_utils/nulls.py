@@ -25,7 +25,7 @@ from modclust_utils.stats import empirical_p_value, z_score
 
 Mode = Literal["layer", "layer-nonzero"]
 MODES: tuple[Mode, ...] = ("layer", "layer-nonzero")
-_BATCH_CPU = 8
+_BATCH_CPU = 2
 _BATCH_GPU = 64
 
 

@@ -21,9 +21,7 @@ def _sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
     return array
 
 
-def empirical_p_value(
-    value: float, null: ArrayLike, *, tail: Literal["lower", "upper"]
-) -> float:
+def empirical_p_value(value: float, null: ArrayLike, *, tail: Literal["lower", "upper"]) -> float:
     """Share of a null sample beyond `value`, itself counted: (r + 1) / (n + 1).
 
     r is the number of the n null values strictly below (tail "lower") or above ("upper") the
@@ -75,7 +73,12 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, f
 
 
 def welch_interval(
-    mean_a: float, std_a: float, n_a: int, mean_b: float, std_b: float, n_b: int,
+    mean_a: float,
+    std_a: float,
+    n_a: int,
+    mean_b: float,
+    std_b: float,
+    n_b: int,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
     """Welch's interval for mean_a - mean_b from means and sample standard deviations.
@@ -93,9 +96,7 @@ def welch_interval(
     return float(mean_a - mean_b - half), float(mean_a - mean_b + half)
 
 
-def proportion_interval(
-    successes: int, n: int, confidence: float = 0.95
-) -> tuple[float, float]:
+def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper and Pearson's exact interval for a proportion."""
     _check_confidence(confidence)
     if not 0 <= successes <= n or n < 1:

@@ -8,6 +8,8 @@ the verdict is "not attempted".
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ import yaml
 
 from modclust_utils import stats
 from modclust_utils.publish.paths import root
+from modclust_utils.publish.records import write_atomically
+from modclust_utils.publish.session import RUN_VARIABLE
 from modclust_utils.publish.tables import N_PAPER, condition_name, dataset_name
 
 VERDICTS = ("reproduced", "partly", "not", "not attempted")
@@ -205,3 +209,21 @@ def plain_verdicts(verdicts: Sequence[Verdict]) -> pd.DataFrame:
             for case in (v.cases or (Case("", False, "not attempted"),))
         ]
     )
+
+
+def save_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """Leave the verdicts with the run, for the scoreboard; in a bare notebook there is no run."""
+    folder = os.environ.get(RUN_VARIABLE)
+    if folder:
+        rows = [
+            {
+                "id": v.claim["id"],
+                "claim": v.claim["claim"],
+                "place": v.claim["place"],
+                "verdict": v.verdict,
+                "held": sum(case.holds for case in v.cases),
+                "cases": len(v.cases),
+            }
+            for v in verdicts
+        ]
+        write_atomically(Path(folder) / "verdicts.json", json.dumps(rows, indent=1).encode())

@@ -7,6 +7,7 @@ among the sources; the site ends in ``_build/html``.
 from __future__ import annotations
 
 import copy
+import json
 import re
 import shutil
 import subprocess
@@ -207,9 +208,21 @@ def facts() -> dict[str, str]:
 
 
 def status_page(rows: list[tuple[RunInfo, bool]]) -> str:
-    """The status of every run, written from what the runs themselves noted."""
+    """Scoreboard and status of every run, written from what the runs themselves noted."""
     lines = [
-        "# Status of the runs",
+        "# Scoreboard and status",
+        "",
+        "## Claims",
+        "",
+        "Each claim of a paper, and the verdict that its rule gave on the records behind the",
+        "chapter's page. The chapter shows rule and evidence.",
+        "",
+    ]
+    for run, is_main in rows:
+        if is_main:
+            lines += _scoreboard(run)
+    lines += [
+        "## Runs",
         "",
         "What this site was made from. A run is one execution of a chapter with one set of",
         "parameters; its page is shown only if it finished and every figure was drawn.",
@@ -230,8 +243,28 @@ def status_page(rows: list[tuple[RunInfo, bool]]) -> str:
             run.status["started"],
         ]
         lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
-    lines += ["", _record_counts(), ""]
+    lines += ["", "## Records", "", _record_counts(), ""]
     return "\n".join(lines)
+
+
+def _scoreboard(run: RunInfo) -> list[str]:
+    file = run.folder / "verdicts.json"
+    if not file.is_file():
+        return []
+    chapter = int(run.status["chapter"])
+    lines = [
+        f"[Chapter {chapter}](../notebooks/{chapter_notebook(chapter).name}), {run.name} run:",
+        "",
+        "| | Claim | Where | Cases that hold | Verdict |",
+        "|---|---|---|---|---|",
+    ]
+    for row in json.loads(file.read_text(encoding="utf-8")):
+        slug = row["verdict"].replace(" ", "-")
+        lines.append(
+            f"| {row['id']} | {row['claim']} | {row['place']} | {row['held']} of {row['cases']} | "
+            f'<span class="mc-verdict-{slug}">{row["verdict"]}</span> |'
+        )
+    return [*lines, ""]
 
 
 def _record_counts() -> str:
