@@ -6,6 +6,7 @@ where units without an edge go.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -28,14 +29,16 @@ def as_adjacency(adjacency: Adjacency) -> sp.csr_array:
     Raises ValueError unless it is square, symmetric, finite and without negative edges.
     """
     if isinstance(adjacency, Tensor):
-        adjacency = adjacency.detach().cpu().numpy()
-    matrix = sp.csr_array(adjacency, dtype=np.float64)
+        adjacency = adjacency.detach().cpu().to_dense().numpy()
+    if adjacency.ndim != 2 or adjacency.shape[0] != adjacency.shape[1]:
+        raise ValueError(f"adjacency has shape {tuple(adjacency.shape)}; allowed: (n, n)")
+    # a copy: what follows would otherwise change a sparse matrix of the caller
+    matrix = sp.csr_array(adjacency, dtype=np.float64, copy=True)
+    matrix.sum_duplicates()
     matrix.eliminate_zeros()
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"adjacency has shape {matrix.shape}; allowed: (n, n)")
     if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
         raise ValueError("adjacency has negative, NaN or infinite edges; allowed: 0 or more")
-    if abs(matrix - matrix.T).max() > 1e-9 * max(matrix.max(), 1.0):
+    if matrix.nnz and abs(matrix - matrix.T).max() > 1e-9 * matrix.max():
         raise ValueError("adjacency is not symmetric; allowed: edges without direction")
     return matrix
 
@@ -53,16 +56,17 @@ def ncut(adjacency: Adjacency, labels: ArrayLike | Tensor) -> float:
         raise ValueError(f"labels has shape {labels.shape}; allowed: ({matrix.shape[0]},)")
     if not np.issubdtype(labels.dtype, np.integer) or (labels < -1).any():
         raise ValueError("labels has entries that are no cluster; allowed: integers from -1")
-    n_clusters = int(labels.max(initial=-1)) + 1
-    inside = labels >= 0
+    classes, members = np.unique(labels, return_inverse=True)
     membership = sp.csr_array(
-        (np.ones(int(inside.sum())), (np.flatnonzero(inside), labels[inside])),
-        shape=(len(labels), n_clusters),
+        (np.ones(len(labels)), (np.arange(len(labels)), members)),
+        shape=(len(labels), len(classes)),
     )
-    volume = membership.T @ np.asarray(matrix.sum(1)).ravel()
-    within = (membership.T @ matrix @ membership).diagonal()
-    used = volume > 0
-    return float(np.sum((volume[used] - within[used]) / volume[used]))
+    between = (membership.T @ matrix @ membership).toarray()
+    volume = between.sum(1)
+    # the cut without a difference of sums: where no edge is cut, it is exactly 0
+    np.fill_diagonal(between, 0.0)
+    used = (volume > 0) & (classes >= 0)
+    return float(np.sum(between.sum(1)[used] / volume[used]))
 
 
 def spectral_clustering(
@@ -83,8 +87,9 @@ def spectral_clustering(
     matrix = as_adjacency(adjacency)
     labels = np.full(matrix.shape[0], -1)
     live = np.flatnonzero(np.diff(matrix.indptr) > 0)
-    _check_counts(n_clusters, n_init, len(live))
-    matrix = matrix[live][:, live]
+    n_clusters, n_init = _check_counts(n_clusters, n_init, len(live))
+    # no clustering depends on the scale, but very small degrees would count as 0 below
+    matrix = matrix[live][:, live] / matrix.max()
     uniforms = torch.from_numpy(draw_uniforms(n_clusters, n_init, rng))[None]
     sides = two_sides(matrix)
     if sides is not None and n_clusters <= min(sides.sum(), (~sides).sum()):
@@ -100,13 +105,23 @@ def spectral_clustering(
     return labels
 
 
-def _check_counts(n_clusters: int, n_init: int, n_live: int) -> None:
-    if not 1 <= n_clusters <= n_live:
+def _check_counts(n_clusters: int, n_init: int, n_live: int) -> tuple[int, int]:
+    if n_live == 0:
+        raise ValueError("adjacency has no edges; allowed: at least one edge to cluster by")
+    n_clusters = check_count("n_clusters", n_clusters)
+    if n_clusters > n_live:
         raise ValueError(
             f"n_clusters={n_clusters} is not allowed: 1 to {n_live}, the number of units with edges"
         )
-    if n_init < 1:
-        raise ValueError(f"n_init={n_init} is not allowed: 1 or more")
+    return n_clusters, check_count("n_init", n_init)
+
+
+def check_count(name: str, value: int) -> int:
+    """`value` as a Python integer. Raises ValueError unless it is a whole number of 1 or more."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 1:
+        raise ValueError(f"{name}={value!r} is not allowed: a whole number of 1 or more")
+    return int(value)
 
 
 def sklearn_spectral_clustering(
@@ -127,7 +142,7 @@ def sklearn_spectral_clustering(
     matrix = as_adjacency(adjacency)
     labels = np.full(matrix.shape[0], -1)
     live = np.flatnonzero(np.diff(matrix.indptr) > 0)
-    _check_counts(n_clusters, n_init, len(live))
+    n_clusters, n_init = _check_counts(n_clusters, n_init, len(live))
     model = SpectralClustering(
         n_clusters,
         affinity="precomputed",
@@ -148,7 +163,10 @@ def cluster_network(
     """Labels ``(n,)`` of all units of a network, pixels to logits, and the n-cut.
 
     The same as `spectral_clustering` on `mlp_adjacency`, straight from the weight matrices.
+    Raises ValueError for bad weights, or unless 1 <= n_clusters <= number of units with edges on
+    the smaller side (see `cluster_layered`).
     """
+    n_clusters, n_init = check_count("n_clusters", n_clusters), check_count("n_init", n_init)
     check_weights(weights)
     live = np.concatenate([np.asarray(_host(part)) for part in live_units(weights)])
     reduced = as_magnitudes(drop_dead_units(weights))
@@ -164,8 +182,17 @@ def _host(mask: NDArray[np.bool_] | Tensor) -> NDArray[np.bool_]:
 
 
 def as_magnitudes(weights: Sequence[Matrix]) -> list[Tensor]:
-    """|W| of each layer as a float32 tensor ``(1, n_out, n_in)`` on the device of the weights."""
-    return [torch.as_tensor(w).detach().abs().to(torch.float32)[None] for w in weights]
+    """|W| of each layer as a float32 tensor ``(1, n_out, n_in)`` on the device of the weights.
+
+    All are multiplied by one power of two, so that no weight is too large or too small for single
+    precision; no n-cut depends on the scale. Raises ValueError where all weights are 0.
+    """
+    magnitudes = [torch.as_tensor(w).detach().to(torch.float64).abs() for w in weights]
+    largest = max((float(m.max()) for m in magnitudes if m.numel() > 0), default=0.0)
+    if largest == 0.0:
+        raise ValueError("weights are all 0; allowed: at least one other weight")
+    scale = 2.0 ** min(-math.frexp(largest)[1], 1000)
+    return [(m * scale).to(torch.float32)[None] for m in magnitudes]
 
 
 def cluster_layered(
@@ -174,27 +201,34 @@ def cluster_layered(
     """Labels ``(S, n)`` and n-cuts ``(S,)`` of S layered graphs at once, on their device.
 
     uniforms: ``(S, n_clusters, n_init, n_trials)`` from `kmeans.draw_uniforms`.
-    Raises ValueError where a graph has fewer live units in a side than clusters.
+    Raises ValueError where one side of the graphs has fewer units than there are clusters. Where
+    it has as many units but fewer with an edge, some of the clusters may come out empty.
     """
     sizes = graphs.sizes
     limit = min(sum(sizes[0::2]), sum(sizes[1::2]))
-    _check_counts(n_clusters, uniforms.shape[2], limit)
+    if n_clusters > limit:
+        raise ValueError(
+            f"n_clusters={n_clusters} is not allowed: 1 to {limit}, the number of units with edges "
+            "on the smaller side (layers 0, 2, ... or layers 1, 3, ...)"
+        )
     embedding, degrees = embed_layered(graphs, n_clusters)
     labels = kmeans(embedding, degrees > 0, uniforms.to(degrees.device))
     return labels, ncut_layered(graphs, labels, degrees, n_clusters)
 
 
-def ncut_layered(
-    graphs: LayeredGraphs, labels: Tensor, degrees: Tensor, n_clusters: int
-) -> Tensor:
+def ncut_layered(graphs: LayeredGraphs, labels: Tensor, degrees: Tensor, n_clusters: int) -> Tensor:
     """n-cuts ``(S,)`` in float64 of clusterings ``(S, n)`` of layered graphs."""
-    clusters = torch.arange(n_clusters, device=labels.device)
-    member = (labels.unsqueeze(2) == clusters).to(degrees.dtype)
-    volume = (member * degrees.unsqueeze(2)).sum(1, dtype=torch.float64)
+    # class 0 is label -1: edges to units outside every cluster are cut
+    classes = torch.arange(-1, n_clusters, device=labels.device)
+    member = (labels.unsqueeze(2) == classes).to(degrees.dtype)
     parts = member.split(graphs.sizes, dim=1)
-    within = torch.zeros_like(volume)
+    upward = torch.zeros(1, device=labels.device, dtype=torch.float64)
     for layer, magnitude in enumerate(graphs.magnitudes):
         reached = magnitude @ parts[layer]
-        within += 2 * (reached * parts[layer + 1]).sum(1, dtype=torch.float64)
-    cut = torch.where(volume > 0, (volume - within) / volume.clamp(min=1e-30), 0.0)
-    return cut.sum(1)
+        upward = upward + parts[layer + 1].mT.double() @ reached.double()
+    between = upward + upward.mT
+    volume = between.sum(2)
+    # the cut without a difference of sums: where no edge is cut, it is exactly 0
+    between.diagonal(dim1=1, dim2=2).zero_()
+    shares = torch.where(volume > 0, between.sum(2) / volume.clamp(min=1e-30), 0.0)
+    return shares[:, 1:].sum(1)

@@ -7,6 +7,7 @@ layers 0, 2, 4, ... on one side, 1, 3, 5, ... on the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,15 +19,23 @@ Matrix = NDArray[np.floating] | Tensor
 
 
 def check_weights(weights: Sequence[Matrix]) -> None:
-    """Raise ValueError unless the matrices form one network in torch layout ``(n_out, n_in)``."""
+    """Raise ValueError unless the matrices form one network in torch layout ``(n_out, n_in)``.
+
+    They may be numpy arrays or torch tensors, but all of one kind.
+    """
     if len(weights) == 0:
         raise ValueError("weights=[] is not allowed: one matrix (n_out, n_in) for each layer")
     for index, weight in enumerate(weights):
+        if not isinstance(weight, Tensor if isinstance(weights[0], Tensor) else np.ndarray):
+            raise ValueError(
+                f"weights[{index}] is of type {type(weight).__name__}; "
+                "allowed: numpy arrays only, or torch tensors only"
+            )
         if weight.ndim != 2:
             raise ValueError(f"weights[{index}] has shape {tuple(weight.shape)}; allowed: 2-d")
         if not bool(_finite(weight)):
             raise ValueError(f"weights[{index}] holds NaN or infinity; allowed: finite numbers")
-    for index, (first, second) in enumerate(zip(weights, weights[1:], strict=False)):
+    for index, (first, second) in enumerate(pairwise(weights)):
         if second.shape[1] != first.shape[0]:
             raise ValueError(
                 f"weights[{index + 1}] has shape {tuple(second.shape)}, which does not follow "
@@ -64,14 +73,16 @@ def mlp_adjacency(weights: Sequence[Matrix]) -> sp.csr_array:
     for layer, size in enumerate(sizes):
         blocks[layer][layer] = sp.coo_array((size, size))
     for layer, weight in enumerate(weights):
-        magnitude = sp.coo_array(np.abs(_to_numpy(weight)).astype(np.float64))
+        magnitude = sp.coo_array(np.abs(_to_numpy(weight)))
         blocks[layer + 1][layer] = magnitude
         blocks[layer][layer + 1] = magnitude.T
     return sp.csr_array(sp.block_array(blocks))
 
 
-def _to_numpy(matrix: Matrix) -> NDArray[np.floating]:
-    return matrix.detach().cpu().numpy() if isinstance(matrix, Tensor) else np.asarray(matrix)
+def _to_numpy(matrix: Matrix) -> NDArray[np.float64]:
+    if isinstance(matrix, Tensor):
+        return matrix.detach().cpu().to(torch.float64).numpy()
+    return matrix.astype(np.float64)
 
 
 def live_units(weights: Sequence[Matrix]) -> list[Matrix]:
@@ -92,6 +103,4 @@ def drop_dead_units(weights: Sequence[Matrix]) -> list[Matrix]:
     a role in the network.
     """
     live = live_units(weights)
-    return [
-        weight[live[layer + 1]][:, live[layer]] for layer, weight in enumerate(weights)
-    ]
+    return [weight[live[layer + 1]][:, live[layer]] for layer, weight in enumerate(weights)]

@@ -103,19 +103,24 @@ def _draw(mass: Tensor, uniforms: Tensor) -> Tensor:
 def _lloyd(points: Tensor, weight: Tensor, centres: Tensor, tolerance: Tensor) -> Tensor:
     """Lloyd's iterations until the centres of every start move by less than `tolerance`.
 
-    Starts that have converged in all point sets are left out of the iterations that follow.
+    A start that has converged in its point set stays as it is, so that no result depends on the
+    other sets; one that has converged in all sets is left out of the iterations that follow.
     """
     centres = centres.clone()
+    converged = torch.zeros(centres.shape[:2], dtype=torch.bool, device=points.device)
     active = torch.arange(centres.shape[1], device=points.device)
     weighted = torch.cat([points, weight.unsqueeze(2)], 2)
     check_every = 1 if points.device.type == "cpu" else CHECK_EVERY_ON_GPU
     for iteration in range(MAX_ITERATIONS):
         current = centres[:, active]
+        stopped = converged[:, active]
         moved = _lloyd_step(points, weighted, current)
+        moved = torch.where(stopped[:, :, None, None], current, moved)
         centres[:, active] = moved
+        shift = (moved - current).square().sum((2, 3))
+        converged[:, active] = stopped | (shift <= tolerance[:, None])
         if iteration % check_every == 0:
-            shift = (moved - current).square().sum((2, 3))
-            active = active[(shift > tolerance[:, None]).any(0)]
+            active = (~converged).any(0).nonzero()[:, 0]
             if len(active) == 0:
                 break
     return centres

@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from modclust_utils.clustering import as_magnitudes, cluster_layered
+from modclust_utils.clustering import as_magnitudes, check_count, cluster_layered
 from modclust_utils.graphs import Matrix, check_weights, drop_dead_units
 from modclust_utils.kmeans import draw_uniforms
+from modclust_utils.models import glorot_mlp
 from modclust_utils.spectral import LayeredGraphs
 from modclust_utils.stats import empirical_p_value, z_score
 
@@ -108,11 +109,12 @@ def shuffle_test(
     Units without an edge are dropped first, the reduced matrices are shuffled, and units that
     then have none are left out again. Every shuffle has its own random stream, so the result
     depends neither on `n_jobs` nor on how shuffles are batched.
-    Raises ValueError for n_shuffles below 1, another mode, or a bad number of clusters.
+    Raises ValueError for n_shuffles below 1, another mode, bad weights, or a bad number of
+    clusters.
     """
     _check_mode(mode)
-    if n_shuffles < 1:
-        raise ValueError(f"n_shuffles={n_shuffles} is not allowed: 1 or more")
+    n_clusters, n_init = check_count("n_clusters", n_clusters), check_count("n_init", n_init)
+    n_shuffles = check_count("n_shuffles", n_shuffles)
     check_weights(weights)
     magnitudes = [m[0] for m in as_magnitudes(drop_dead_units(weights))]
     own_rng, *rngs = rng.spawn(n_shuffles + 1)
@@ -173,10 +175,8 @@ def random_ncuts(
     device: str | torch.device = "cpu",
 ) -> NDArray[np.float64]:
     """n-cuts ``(n_networks,)`` of freshly initialized networks (paper A, Figure 3)."""
-    from modclust_utils.models import glorot_mlp
-
-    if n_networks < 1:
-        raise ValueError(f"n_networks={n_networks} is not allowed: 1 or more")
+    n_clusters, n_init = check_count("n_clusters", n_clusters), check_count("n_init", n_init)
+    n_networks = check_count("n_networks", n_networks)
     ncuts = []
     rngs = rng.spawn(n_networks)
     for start in range(0, n_networks, _BATCH_CPU):

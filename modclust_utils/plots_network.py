@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
 from modclust_utils.graphs import check_weights, layer_of_unit, layer_sizes
-from modclust_utils.plots_style import ACROSS_COLOR, CLUSTER_COLORS, INK, new_figure, styled
+from modclust_utils.plots_style import ACROSS_COLOR, CLUSTER_COLORS, new_figure, styled
 
 _HALF_WIDTH = 0.035  # of a unit's mark, in distances between layers
 _COLUMNS = 4
+_MOST_NAMED_LOGITS = 12
 
 
 def match_labels(labels: ArrayLike, reference: ArrayLike) -> NDArray[np.int64]:
@@ -88,7 +89,7 @@ def _check_labels(labels: ArrayLike, name: str) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _Network:
-    """What is drawn: units `(n,)` and the strongest edges `(m,)` as pairs of units."""
+    """What is drawn: units ``(n,)`` and the strongest edges ``(m,)`` as pairs of units."""
 
     sizes: tuple[int, ...]
     layers: NDArray[np.int64]
@@ -99,11 +100,12 @@ class _Network:
     upper: NDArray[np.int64]
 
     @property
-    def n_clusters(self) -> int:
-        return int(self.labels.max()) + 1
-
-    def count(self, cluster: int, layer: int) -> int:
-        return int(((self.labels == cluster) & (self.layers == layer)).sum())
+    def counts(self) -> NDArray[np.int64]:
+        """Units of each cluster in each layer, ``(k, n_layers)``."""
+        counts = np.zeros((int(self.labels.max()) + 1, len(self.sizes)), dtype=np.int64)
+        inside = self.labels >= 0
+        np.add.at(counts, (self.labels[inside], self.layers[inside]), 1)
+        return counts
 
 
 def _network(
@@ -125,27 +127,28 @@ def _network(
             "of colours"
         )
     magnitudes = [np.abs(np.asarray(weight, dtype=np.float64)) for weight in weights]
-    outgoing = [*(m.sum(0) for m in magnitudes), np.zeros(sizes[-1])]
     incoming = [np.zeros(sizes[0]), *(m.sum(1) for m in magnitudes)]
+    outgoing = [*(m.sum(0) for m in magnitudes), np.zeros(sizes[-1])]
     lower, upper = _strongest_edges(magnitudes, sizes, max_edges)
+    drawn = (labels[lower] >= 0) & (labels[upper] >= 0)
     return _Network(
         sizes=sizes,
         layers=layers,
         labels=labels,
         degrees=np.concatenate(incoming) + np.concatenate(outgoing),
         n_edges=sum(int(np.count_nonzero(m)) for m in magnitudes),
-        lower=lower,
-        upper=upper,
+        lower=lower[drawn],
+        upper=upper[drawn],
     )
 
 
 def _strongest_edges(
     magnitudes: Sequence[NDArray[np.float64]], sizes: Sequence[int], max_edges: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The strongest edges of every pair of layers, weakest first.
+    """Lower and upper units of the strongest edges between every two layers, weakest first.
 
-    Each pair of layers gets the same number, for the scale of the weights differs between them;
-    what a small pair does not need goes to the others.
+    All pairs of layers get the same number, for the scale of the weights differs between them;
+    what a pair with few edges does not need goes to the others.
     """
     counts = np.array([np.count_nonzero(m) for m in magnitudes])
     quota = np.zeros(len(counts), dtype=int)
@@ -163,152 +166,106 @@ def _strongest_edges(
     return np.concatenate(lower), np.concatenate(upper)
 
 
-def _heights(network: _Network) -> NDArray[np.float64]:
-    """Distance between neighbours in each layer: wide layers are drawn denser, and still higher."""
-    live = np.array(
-        [int(((network.labels >= 0) & (network.layers == i)).sum()) for i in range(_depth(network))]
-    )
-    heights = np.maximum((live / live.max()) ** 0.3, 0.42)
-    return heights / np.maximum(live, 1)
+def _spacing(
+    counts: NDArray[np.int64], largest: int, power: float, least: float
+) -> NDArray[np.float64]:
+    """Distance between neighbours in each layer, where `largest` units are 1 high.
 
-
-def _depth(network: _Network) -> int:
-    return len(network.sizes)
-
-
-def _places(network: _Network, gap: float, only: int | None = None) -> NDArray[np.float64]:
-    """Height ``(n,)`` at which each unit is drawn, cluster below cluster; NaN where it is not.
-
-    only: a single cluster, centred.
+    A power below 1 draws wide layers denser than narrow ones: 784 pixels and 10 logits both show.
     """
+    heights = np.maximum((counts / largest) ** power, least)
+    return heights / np.maximum(counts, 1)
+
+
+def _places(
+    network: _Network, shown: NDArray[np.bool_], spacing: NDArray[np.float64], gap: float
+) -> NDArray[np.float64]:
+    """Height ``(n,)`` of each unit, cluster below cluster, each layer centred; NaN if not shown."""
     y = np.full(len(network.labels), np.nan)
-    for layer, spacing in enumerate(_heights(network)):
-        shown = (network.layers == layer) & (network.labels >= 0)
-        if only is not None:
-            shown &= network.labels == only
-        units = np.flatnonzero(shown)
-        units = units[np.argsort(network.labels[units], kind="stable")]
-        if len(units) == 0:
-            continue
-        rank = np.unique(network.labels[units], return_inverse=True)[1]
-        height = np.arange(len(units)) * spacing + rank * gap
-        y[units] = height[-1] / 2 - height
+    for layer, distance in enumerate(spacing):
+        units = np.flatnonzero(shown & (network.layers == layer))
+        if len(units) > 0:
+            units = units[np.argsort(network.labels[units], kind="stable")]
+            rank = np.unique(network.labels[units], return_inverse=True)[1]
+            depth = np.arange(len(units)) * distance + rank * gap
+            y[units] = depth[-1] / 2 - depth
     return y
 
 
-def _draw_units(ax: Axes, network: _Network, y: NDArray[np.float64]) -> None:
+def _draw_units(
+    ax: Axes, network: _Network, y: NDArray[np.float64], spacing: NDArray[np.float64]
+) -> None:
     shown = np.flatnonzero(np.isfinite(y))
-    half = _heights(network)[network.layers[shown]] / 2
     x, y = network.layers[shown], y[shown]
+    # where units are dense, a gap between them would be less than a pixel of the image
+    filled = np.where(spacing > 0.02, 0.8, 1.0)
+    half = (spacing * filled / 2)[x]
     left, right = x - _HALF_WIDTH, x + _HALF_WIDTH
     corners = [(left, y - half), (right, y - half), (right, y + half), (left, y + half)]
     boxes = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)
     colors = [CLUSTER_COLORS[label] for label in network.labels[shown]]
-    # Fewer than one pixel is left for a pixel's box: an outline would blend them into one bar.
     ax.add_collection(
         PolyCollection(boxes, facecolors=colors, linewidths=0, antialiased=False, zorder=4)
     )
 
 
 def _draw_edges(
-    ax: Axes,
-    network: _Network,
-    y: NDArray[np.float64],
-    chosen: NDArray[np.bool_],
-    colors: str | list[str],
-    *,
-    width: float,
-    alpha: float,
-    zorder: float,
+    ax: Axes, network: _Network, y: NDArray[np.float64], chosen: NDArray[np.bool_], **style: Any
 ) -> None:
     lower, upper = network.lower[chosen], network.upper[chosen]
     starts = np.stack([network.layers[lower] + _HALF_WIDTH, y[lower]], axis=1)
     ends = np.stack([network.layers[upper] - _HALF_WIDTH, y[upper]], axis=1)
-    lines = np.stack([starts, ends], axis=1)
-    ax.add_collection(
-        LineCollection(lines, colors=colors, linewidths=width, alpha=alpha, zorder=zorder)
-    )
+    ax.add_collection(LineCollection(np.stack([starts, ends], axis=1), **style))
 
 
-def _bare(ax: Axes) -> None:
+def _finish(ax: Axes, n_layers: int, captions: Sequence[str], margin: float, limit: float) -> None:
+    ax.set_xticks(range(n_layers), captions)
+    ax.set_xlim(-margin, n_layers - 1 + margin)
+    ax.set_ylim(-limit, limit)
     ax.grid(False)
     ax.set_yticks([])
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
-def _layer_names(n_layers: int) -> list[str]:
-    return ["pixels", *(f"hidden {i}" for i in range(1, n_layers - 1)), "logits"]
+    ax.spines[:].set_visible(False)
 
 
 def _draw_whole(ax: Axes, network: _Network) -> None:
-    y = _places(network, gap=0.02)
-    ends = network.labels[network.lower], network.labels[network.upper]
-    inside = (ends[0] == ends[1]) & (ends[0] >= 0)
-    alive = (ends[0] >= 0) & (ends[1] >= 0)
-    _draw_edges(
-        ax, network, y, alive & ~inside, ACROSS_COLOR, width=0.25, alpha=0.55, zorder=1
-    )
-    colors = [CLUSTER_COLORS[label] for label in ends[0][inside]]
-    _draw_edges(ax, network, y, inside, colors, width=0.35, alpha=0.5, zorder=2)
-    _draw_units(ax, network, y)
-    _bare(ax)
-    last = _depth(network) - 1
-    live = [int(((network.labels >= 0) & (network.layers == i)).sum()) for i in range(last + 1)]
-    ax.set_xticks(
-        range(last + 1),
-        [
-            f"{name}\n{n:,} of {size:,}"
-            for name, n, size in zip(
-                _layer_names(last + 1), live, network.sizes, strict=True
-            )
-        ],
-    )
-    if network.sizes[-1] <= 12:
+    live = network.counts.sum(0)
+    spacing = _spacing(live, live.max(), power=0.3, least=0.42)
+    y = _places(network, network.labels >= 0, spacing, gap=0.02)
+    lower, upper = network.labels[network.lower], network.labels[network.upper]
+    inside = lower == upper
+    _draw_edges(ax, network, y, ~inside, colors=ACROSS_COLOR, linewidths=0.25, alpha=0.55, zorder=1)
+    colors = [CLUSTER_COLORS[label] for label in lower[inside]]
+    _draw_edges(ax, network, y, inside, colors=colors, linewidths=0.35, alpha=0.5, zorder=2)
+    _draw_units(ax, network, y, spacing)
+    last = len(live) - 1
+    names = ["pixels", *(f"hidden {i}" for i in range(1, last)), "logits"]
+    captions = [
+        f"{name}\n{n:,} of {size:,}"
+        for name, n, size in zip(names, live, network.sizes, strict=True)
+    ]
+    _finish(ax, last + 1, captions, margin=0.25, limit=float(np.nanmax(np.abs(y))) + 0.02)
+    if network.sizes[-1] <= _MOST_NAMED_LOGITS:
         for digit, unit in enumerate(np.flatnonzero(network.layers == last)):
             if np.isfinite(y[unit]):
-                ax.text(last + 0.08, y[unit], str(digit), va="center", size=8.5, color=INK)
-    ax.set_xlim(-0.25, last + 0.25)
-    limit = 0.52 + 0.01 * network.n_clusters
-    ax.set_ylim(-limit, limit)
+                ax.text(last + 0.08, y[unit], str(digit), va="center", size=8.5)
     ax.set_title(
-        f"The network and its {network.n_clusters} clusters: the strongest "
+        f"The network and its {len(network.counts)} clusters: the strongest "
         f"{len(network.lower):,} of {network.n_edges:,} edges, gray between clusters"
     )
 
 
-def _draw_cluster(ax: Axes, network: _Network, cluster: int, limit: float) -> None:
-    y = _places(network, gap=0.0, only=cluster)
+def _draw_cluster(ax: Axes, network: _Network, cluster: int) -> None:
+    counts = network.counts[cluster]
+    spacing = _spacing(counts, network.counts.max(), power=0.4, least=0.0)
+    y = _places(network, network.labels == cluster, spacing, gap=0.0)
     inside = (network.labels[network.lower] == cluster) & (network.labels[network.upper] == cluster)
-    _draw_edges(
-        ax, network, y, inside, CLUSTER_COLORS[cluster], width=0.3, alpha=0.5, zorder=2
-    )
-    _draw_units(ax, network, y)
-    _bare(ax)
-    layers = range(_depth(network))
-    ax.set_xticks(layers, [str(network.count(cluster, layer)) for layer in layers])
-    ax.set_xlim(-0.4, _depth(network) - 0.6)
-    ax.set_ylim(-limit, limit)
+    color = CLUSTER_COLORS[cluster]
+    _draw_edges(ax, network, y, inside, colors=color, linewidths=0.3, alpha=0.5, zorder=2)
+    _draw_units(ax, network, y, spacing)
+    _finish(ax, len(counts), [f"{n:,}" for n in counts], margin=0.4, limit=0.52)
     volume = network.degrees[network.labels == cluster].sum() / network.degrees.sum()
     ax.set_title(f"cluster {cluster}: {volume:.0%} of volume", size=9)
-
-
-def _draw_pixel_map(ax: Axes, network: _Network) -> None:
-    side = math.isqrt(network.sizes[0])
-    image = network.labels[: network.sizes[0]].reshape(side, side).astype(float)
-    ax.imshow(
-        np.ma.masked_less(image, 0),
-        cmap=ListedColormap(CLUSTER_COLORS),
-        vmin=-0.5,
-        vmax=len(CLUSTER_COLORS) - 0.5,
-        interpolation="nearest",
-    )
-    ax.grid(False)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines[:].set_visible(True)
-    ax.set_title("pixels in place", size=9)
 
 
 @styled
@@ -317,7 +274,7 @@ def network_figure(
 ) -> Figure:
     """A clustered network from pixels to logits, whole and split into clusters (paper A, Figure 1).
 
-    Above: every unit with an edge as a mark, sorted by cluster within its layer; the strongest
+    Above: a mark for every unit with an edge, sorted by cluster within its layer; the strongest
     edges, the same number between all layers, coloured inside a cluster and gray across. Below:
     each cluster alone with its inner edges, its share of the volume, and its units per layer.
 
@@ -325,20 +282,17 @@ def network_figure(
     Raises ValueError for matrices or labels that do not fit, or more clusters than colours.
     """
     network = _network(weights, labels, max_edges)
-    n_clusters = network.n_clusters
+    n_clusters = len(network.counts)
     columns = min(n_clusters, _COLUMNS)
     rows = math.ceil(n_clusters / columns)
-    figure = new_figure(3.7 + 1.85 * rows)
-    above, below = figure.subfigures(2, 1, height_ratios=[3.7, 1.85 * rows])
+    figure = new_figure(3.7 + 1.7 * rows)
+    above, below = figure.subfigures(2, 1, height_ratios=[3.5, 0.2 + 1.7 * rows])
     _draw_whole(above.add_subplot(), network)
     panels = below.subplots(rows, columns, squeeze=False).ravel()
-    counts = np.array(
-        [[network.count(c, layer) for layer in range(_depth(network))] for c in range(n_clusters)]
-    )
-    limit = float((counts * _heights(network)).max()) / 2 * 1.05
     for cluster, ax in enumerate(panels):
         if cluster < n_clusters:
-            _draw_cluster(ax, network, cluster, limit)
+            _draw_cluster(ax, network, cluster)
         else:
             ax.set_visible(False)
+    below.supxlabel("units of each cluster in each layer, pixels to logits", size=8.5)
     return figure

@@ -16,9 +16,14 @@ def _sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
         raise ValueError(
             f"{name} has shape {array.shape}; allowed: (n,) with n of {at_least} or more"
         )
-    if np.isnan(array).any():
-        raise ValueError(f"{name} holds NaN; allowed: numbers")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity; allowed: finite numbers")
     return array
+
+
+def _variance(sample: NDArray[np.float64], ddof: int) -> float:
+    # the mean of equal numbers is not always that number, to the last bit
+    return 0.0 if np.ptp(sample) == 0 else float(sample.var(ddof=ddof))
 
 
 def empirical_p_value(value: float, null: ArrayLike, *, tail: Literal["lower", "upper"]) -> float:
@@ -26,7 +31,7 @@ def empirical_p_value(value: float, null: ArrayLike, *, tail: Literal["lower", "
 
     r is the number of the n null values strictly below (tail "lower") or above ("upper") the
     value; ties do not count. North, Curtis and Sham 2002, as paper A uses it (section 3).
-    Raises ValueError for an empty null, NaN, or another tail.
+    Raises ValueError for an empty null, one with NaN or infinity, or another tail.
     """
     sample = _sample(null, "null", 1)
     if math.isnan(value):
@@ -46,7 +51,7 @@ def z_score(value: float, null: ArrayLike) -> float:
     NaN where the null does not vary.
     """
     sample = _sample(null, "null", 1)
-    spread = sample.std()
+    spread = math.sqrt(_variance(sample, ddof=0))
     return float((value - sample.mean()) / spread) if spread > 0 else math.nan
 
 
@@ -57,7 +62,7 @@ def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
     """
     first, second = _sample(a, "a", 2), _sample(b, "b", 2)
     weights = np.array([len(first) - 1, len(second) - 1])
-    variances = np.array([first.var(ddof=1), second.var(ddof=1)])
+    variances = np.array([_variance(first, ddof=1), _variance(second, ddof=1)])
     pooled = math.sqrt(float(weights @ variances) / weights.sum())
     return float((first.mean() - second.mean()) / pooled) if pooled > 0 else math.nan
 

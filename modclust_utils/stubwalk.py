@@ -18,13 +18,18 @@ def stub_walks(
 ) -> NDArray[np.bool_]:
     """Whether each of `n_walks` walks left its cluster, ``(n_walks,)``.
 
-    labels ``(n,)``, -1 for units outside every cluster. Raises ValueError for n_walks below 1, or
-    where a cluster has no stubs to choose from.
+    labels ``(n,)``, -1 for units outside every cluster. Raises ValueError for n_walks below 1, for
+    labels of another shape, or where a cluster has no stubs to choose from.
     """
     if n_walks < 1:
         raise ValueError(f"n_walks={n_walks} is not allowed: 1 or more")
     matrix = as_adjacency(adjacency)
     labels = np.asarray(labels)
+    if labels.shape != (matrix.shape[0],) or labels.max(initial=-1) < 0:
+        raise ValueError(
+            f"labels has shape {labels.shape} and at most {labels.max(initial=-1)}; "
+            f"allowed: ({matrix.shape[0]},) with one cluster or more"
+        )
     stubs = matrix.tocoo()
     own, other = labels[stubs.coords[0]], labels[stubs.coords[1]]
     n_clusters = int(labels.max()) + 1
@@ -50,6 +55,7 @@ def running_failure_rate(
 
     The interval is Wald's: the walks are many and independent.
     """
-    steps = np.unique(np.geomspace(10, len(failed), n_points).astype(int))
+    first = min(10, len(failed))
+    steps = np.unique(np.geomspace(first, len(failed), n_points).astype(int))
     rate = np.cumsum(failed)[steps - 1] / steps
     return steps, rate, 1.96 * np.sqrt(rate * (1 - rate) / steps)

@@ -79,7 +79,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pages(site: Path) -> list[str]:
     """Paths of all pages, relative to the site.
 
-    Without the theme's templates in `_static`, and `index.html`, which only leads to the first page.
+    Without the templates in `_static`, and `index.html`, which only leads to the first page.
     """
     found = (page.relative_to(site) for page in sorted(site.rglob("*.html")))
     paths = [page.as_posix() for page in found if page.parts[0] not in {"_static", "_sources"}]

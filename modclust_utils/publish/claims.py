@@ -21,10 +21,11 @@ import scipy.stats
 import yaml
 
 from modclust_utils import stats
+from modclust_utils.plots_style import dataset_name
 from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import write_atomically
 from modclust_utils.publish.session import RUN_VARIABLE
-from modclust_utils.publish.tables import N_PAPER, condition_name, dataset_name
+from modclust_utils.publish.tables import N_PAPER, condition_name
 
 VERDICTS = ("reproduced", "partly", "not", "not attempted")
 
@@ -59,27 +60,28 @@ class Chapter1:
     """What the claims of chapter 1 are decided from.
 
     networks: `tables.network_table`; tables: `tables.clusterability_table` for each k;
-    random: n-cuts of freshly initialized networks.
+    random: n-cuts of freshly initialized networks; n_clusters: their k.
     """
 
     networks: pd.DataFrame
     tables: Mapping[int, pd.DataFrame]
     random: np.ndarray
+    n_clusters: int
 
 
 def read_claims(chapter: int, path: Path | None = None) -> list[dict[str, Any]]:
     """The claims of a chapter. Raises ValueError for an entry without its fields or rule."""
     path = path or root() / "data" / "claims.yml"
-    claims = [c for c in yaml.safe_load(path.read_text()) if c["chapter"] == chapter]
+    claims = yaml.safe_load(path.read_text(encoding="utf-8"))
     for claim in claims:
-        missing = {"id", "place", "claim", "rule", "holds_if"} - set(claim)
+        missing = {"id", "chapter", "place", "claim", "rule", "holds_if"} - set(claim)
         if missing:
             raise ValueError(f"{path}: claim {claim.get('id')} lacks {sorted(missing)}")
         if claim["rule"] not in RULES:
             raise ValueError(
                 f"{path}: rule={claim['rule']!r} of {claim['id']}; allowed: {', '.join(RULES)}"
             )
-    return claims
+    return [claim for claim in claims if claim["chapter"] == chapter]
 
 
 def decide(claims: Sequence[Mapping[str, Any]], results: Chapter1) -> list[Verdict]:
@@ -152,9 +154,11 @@ def same_share_significant(results: Chapter1, datasets: list[str], n_clusters: i
     return cases
 
 
-def random_within(results: Chapter1, datasets: list[str], low: float, high: float) -> list[Case]:
+def random_within(
+    results: Chapter1, datasets: list[str], n_clusters: int, low: float, high: float
+) -> list[Case]:
     """All freshly initialized networks have an n-cut within the printed range."""
-    if not results.networks["dataset"].isin(datasets).any():
+    if not results.networks["dataset"].isin(datasets).any() or results.n_clusters != n_clusters:
         return []
     inside = (results.random >= low) & (results.random <= high)
     evidence = f"{int(inside.sum())} of {len(inside)}, from {results.random.min():.3f} to "
@@ -187,7 +191,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
                 "Claim": verdict.claim["claim"],
                 "Where": verdict.claim["place"],
                 "Holds if": verdict.claim["holds_if"],
-                "Evidence": evidence or "no records of these data sets in this run",
+                "Evidence": evidence or "no records for it in this run",
                 "Verdict": f'<span class="mc-verdict-{slug}">{verdict.verdict}</span>',
             }
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 from modclust_utils import __version__
 from modclust_utils.data import DataError
 from modclust_utils.publish import pages
-from modclust_utils.publish.parameters import ParameterError, read_parameter_file
+from modclust_utils.publish.parameters import ParameterError, profiles, read_parameter_file
 from modclust_utils.publish.records import RecordError
 from modclust_utils.publish.run import (
     RunError,
@@ -24,7 +24,7 @@ from modclust_utils.publish.run import (
     run_chapter,
     run_name,
 )
-from modclust_utils.publish.session import default_store, profiles
+from modclust_utils.publish.session import default_store
 from modclust_utils.publish.verify import sample, verify
 
 ERRORS = (ParameterError, DataError, RecordError, RunError, pages.BuildError, FileNotFoundError)
@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         *("-p", "--parameter"), nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
     )
     run.add_argument("-f", "--file", type=Path, help="parameters from a YAML file")
-    run.add_argument("--timeout", type=int, help="seconds that a cell may take (default: no limit)")
+    run.add_argument(
+        "--timeout", type=_whole(1), help="seconds that a cell may take (default: no limit)"
+    )
     run.set_defaults(action=_run)
 
     build = commands.add_parser("build", help="build the site from the runs that are there")
@@ -71,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(action=_status)
 
     check = commands.add_parser("verify", help="compute a sample of records again and compare")
-    check.add_argument("--sample", type=int, default=5, help="how many records (default: 5)")
-    check.add_argument("--seed", type=int, default=None, help="which ones (default: any)")
+    check.add_argument("--sample", type=_whole(1), default=5, help="how many records (default: 5)")
+    check.add_argument("--seed", type=_whole(0), default=None, help="which ones (default: any)")
     check.set_defaults(action=_verify)
 
     publish = commands.add_parser("publish", help="copy a run's records to data/records")
@@ -80,6 +82,17 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("run", help="the run's name, such as paper")
     publish.set_defaults(action=_publish)
     return parser
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    """Reads a whole number from `least` up."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
+        return int(text)
+
+    return read
 
 
 @contextmanager
@@ -168,10 +181,11 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _publish(options: argparse.Namespace) -> int:
     for run in read_runs(options.chapter):
-        if run.name == options.run and run.is_fresh:
+        if run.name == options.run and run.is_fresh and not run.missing_records:
             print(f"{pages.publish_records(run)} records copied to data/records")
             return 0
-    names = ", ".join(run.name for run in read_runs(options.chapter) if run.is_fresh) or "none"
+    runs = [run for run in read_runs(options.chapter) if run.is_fresh and not run.missing_records]
+    names = ", ".join(run.name for run in runs) or "none"
     raise ParameterError(f"run={options.run!r} is not there or stale; allowed: {names}")
 
 

@@ -35,6 +35,7 @@ from modclust_utils.training import TrainingSettings, TrainingState, train
 
 PHASES = ("before", "after")
 MAIN_MODE: nulls.Mode = "layer"
+CHECKPOINT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Condition:
     def network_parameters(self, seed: int) -> dict[str, Any]:
         """The key of one network's record."""
         return {
-            "dataset": Path(self.dataset).stem if "/" in self.dataset else self.dataset,
+            "dataset": self.dataset if self.dataset in data.NAMES else Path(self.dataset).stem,
             "train_hash": self.train_hash,
             "settings": asdict(self.settings),
             "seed": seed,
@@ -158,7 +159,7 @@ def train_condition(
     device: str,
     on_epoch: Callable[[TrainingState], None] | None = None,
 ) -> None:
-    """Train the networks of a condition as one batch and write their records.
+    """Train the networks of a condition as one batch and write the records that are missing.
 
     Saves a checkpoint about once a minute and goes on from it after a kill.
     """
@@ -173,7 +174,7 @@ def train_condition(
         moment = time.monotonic()
         clock["seconds"] += moment - clock["last"]
         clock["last"] = moment
-        if moment - clock["saved"] > 60:
+        if moment - clock["saved"] > CHECKPOINT_SECONDS:
             save_checkpoint(path, now, clock["seconds"])
             clock["saved"] = moment
         if on_epoch is not None:
@@ -193,6 +194,9 @@ def train_condition(
         before, after = trained.before.network(r), trained.after.network(r)
         weights = {f"weight_{i}": w.cpu().numpy() for i, w in enumerate(before.weights)}
         write_atomically(_before_path(key), pack_arrays(weights))
+        if store.find("network", each) is not None:
+            # trained again only for its weights before pruning; its tests belong to the record
+            continue
         arrays = {f"weight_{i}": w.cpu().numpy() for i, w in enumerate(after.weights)}
         arrays |= {f"bias_{i}": b.cpu().numpy() for i, b in enumerate(after.biases)}
         store.put(

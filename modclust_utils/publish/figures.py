@@ -66,8 +66,6 @@ def strip_html(run: Run, *, name: str, data: pd.DataFrame, records: list[Record]
     parameters = ", ".join(
         f"{key} = {value}" for key, value in scientific(run.parameters).items() if value != {}
     )
-    if run.parameters.get("dataset_settings"):
-        parameters += f", dataset_settings = {run.parameters['dataset_settings']}"
     facts = {
         "Parameters": parameters,
         "Seeds": _seeds(records),

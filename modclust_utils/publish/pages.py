@@ -7,6 +7,7 @@ among the sources; the site ends in ``_build/html``.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
 import shutil
@@ -75,6 +76,8 @@ def state(run: RunInfo) -> str:
 def build_site(output: Path | None = None) -> Path:
     """Build the site from the runs that are there and return its folder.
 
+    A site that was built from the same sources before is left as it is.
+
     Raises BuildError where a chapter has no run that is up to date, or where jupyter-book finds
     anything to complain about.
     """
@@ -82,6 +85,11 @@ def build_site(output: Path | None = None) -> Path:
     work = output.parent / "source"
     shutil.rmtree(work, ignore_errors=True)
     stage(work)
+    stamp = output.parent / "source.sha256"
+    sources = _hash_folder(work)
+    if (output / "index.html").is_file() and stamp.is_file() and stamp.read_text() == sources:
+        return output
+    stamp.unlink(missing_ok=True)
     site = output.parent / "site"
     shutil.rmtree(site, ignore_errors=True)
     command = [
@@ -97,7 +105,17 @@ def build_site(output: Path | None = None) -> Path:
         raise BuildError(f"jupyter-book failed ({done.returncode}); the end of {log}:\n{tail}")
     shutil.rmtree(output, ignore_errors=True)
     shutil.move(html, output)
+    stamp.write_text(sources)
     return output
+
+
+def _hash_folder(folder: Path) -> str:
+    """Hash of the names and contents of all files below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def stage(work: Path) -> None:
@@ -116,7 +134,7 @@ def stage(work: Path) -> None:
         sections = []
         for run in runs:
             rows.append((run, run is chosen))
-            if run is not chosen and run.status["state"] == "done":
+            if run is not chosen and _has_page(run):
                 page = Path("runs") / f"{chapter:02d}" / f"{run.name}.ipynb"
                 _write(work / page, run_page(run))
                 sections.append({"file": str(page.with_suffix(""))})
@@ -127,6 +145,10 @@ def stage(work: Path) -> None:
     sphinx = config.setdefault("sphinx", {}).setdefault("config", {})
     sphinx.setdefault("myst_substitutions", {}).update(facts())
     (work / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def _has_page(run: RunInfo) -> bool:
+    return run.status["state"] == "done" and run.notebook.is_file()
 
 
 def _write(path: Path, notebook: nbformat.NotebookNode) -> None:
@@ -231,7 +253,7 @@ def status_page(rows: list[tuple[RunInfo, bool]]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for run, is_main in rows:
-        shown = "chapter" if is_main else "page" if run.status["state"] == "done" else "–"
+        shown = "chapter" if is_main else "page" if _has_page(run) else "–"
         cells = [
             run.status["chapter"],
             run.name,

@@ -8,20 +8,31 @@ the command, papermill, and the notebook itself.
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import io
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import nbformat
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 from modclust_utils import data
 from modclust_utils.publish.paths import root
+from modclust_utils.training import TrainingSettings
 
 TYPES: dict[str, Any] = {
     "int": int,
@@ -43,21 +54,60 @@ def _known_dataset(name: str) -> str:
     return name
 
 
+def _each_once(names: list[str]) -> list[str]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"each data set once, not {', '.join(twice)} twice")
+    return names
+
+
 Dataset = Annotated[str, BeforeValidator(_known_dataset)]
 NClusters = Annotated[int, Field(ge=2, le=256)]
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+DropoutRate = Annotated[float, Field(gt=0, lt=1)]
+
+# What `dataset_settings` may change; ranges beyond these are those of TrainingSettings.
+SETTINGS: dict[str, Any] = {
+    "epochs": Epochs,
+    "pruning_epochs": Epochs,
+    "dropout_rate": DropoutRate,
+    "batch_size": int,
+    "learning_rate": float,
+    "initial_sparsity": float,
+    "final_sparsity": float,
+    "pruning_interval": int,
+}
+
+
+def _known_settings(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    for name, settings in values.items():
+        data.check_name(name.removesuffix("+dropout"))
+        for setting, value in settings.items():
+            if setting not in SETTINGS:
+                raise ValueError(f"{name}: {setting!r} is no setting; allowed: {_SETTING_NAMES}")
+            try:
+                TypeAdapter(SETTINGS[setting]).validate_python(value, strict=True)
+            except ValidationError as error:
+                message = error.errors()[0]["msg"]
+                raise ValueError(f"{name}: {setting}={value!r}: {message}") from error
+        TrainingSettings(**settings)
+    return values
+
+
+_SETTING_NAMES = ", ".join(SETTINGS)
 
 # name -> (type with its range, what is allowed, in words)
 RANGES: dict[str, tuple[Any, str]] = {
     "datasets": (
-        Annotated[list[Dataset], Field(min_length=1)],
+        Annotated[list[Dataset], Field(min_length=1), AfterValidator(_each_once)],
         f"a list of one or more of {', '.join(data.NAMES)}, or paths of .npz files",
     ),
     "n_networks": (Annotated[int, Field(ge=2, le=1000)], "a whole number from 2 to 1000"),
-    "epochs": (Annotated[int, Field(ge=1, le=10_000)], "a whole number from 1 to 10000"),
-    "pruning_epochs": (Annotated[int, Field(ge=1, le=10_000)], "a whole number from 1 to 10000"),
-    "dropout_rate": (Annotated[float, Field(gt=0, lt=1)], "a number above 0 and below 1"),
+    "epochs": (Epochs, "a whole number from 1 to 10000"),
+    "pruning_epochs": (Epochs, "a whole number from 1 to 10000"),
+    "dropout_rate": (DropoutRate, "a number above 0 and below 1"),
     "dataset_settings": (
-        dict[str, dict[str, int | float]],
+        Annotated[dict[str, dict[str, int | float]], AfterValidator(_known_settings)],
         "{data set: {setting: number}}, or {'data set+dropout': ...} for its networks with dropout",
     ),
     "n_clusters": (NClusters, "a whole number from 2 to 256"),
@@ -70,8 +120,8 @@ RANGES: dict[str, tuple[Any, str]] = {
         "'auto', 'cpu', 'cuda' or 'cuda:N'",
     ),
     "n_jobs": (
-        Annotated[int, Field(ge=-1, le=1024)],
-        "-1 (all cores), or a number of processes from 1",
+        Literal[-1] | Annotated[int, Field(ge=1, le=1024)],
+        "-1 (all cores), or a number of processes from 1 to 1024",
     ),
     "data_folder": (str, "a folder, or '' for MODCLUST_DATA or data/downloads"),
 }
@@ -122,8 +172,8 @@ class Schema:
         }
         return create_model("Parameters", __config__=ConfigDict(strict=True), **fields)
 
-    def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self.defaults, n=1)
+    def _unknown(self, name: object) -> str:
+        close = difflib.get_close_matches(str(name), self.defaults, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return (
             f"{name!r} is not a parameter of {self.source.name}.{hint} "
@@ -146,15 +196,24 @@ class Schema:
         """A value typed on the command line, read as YAML; a list may be typed as ``a,b``."""
         if name not in self.defaults:
             raise ParameterError(self._unknown(name))
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            value = text
-        if self._type_of(name).startswith("list") and not isinstance(value, list):
-            value = [yaml.safe_load(part) for part in text.split(",")]
-        if self._type_of(name) == "str" and not isinstance(value, str):
-            value = text
+        type_name, value = self._type_of(name), _read_yaml(text)
+        if type_name == "str":
+            return text
+        if type_name.startswith("list") and not isinstance(value, list):
+            return [_read_yaml(part) for part in text.split(",")]
+        if type_name == "float" and isinstance(value, str):
+            # YAML takes 1e-05, which Python writes, for a text
+            with contextlib.suppress(ValueError):
+                return float(value)
         return value
+
+
+def _read_yaml(text: str) -> Any:
+    """What a text says as YAML; the text itself where it says nothing."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def read_schema(notebook: Path) -> Schema:
@@ -173,13 +232,17 @@ def read_schema(notebook: Path) -> Schema:
 
 
 def _read_cell(source: str, notebook: Path) -> list[Parameter]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError as error:
+        raise ParameterError(f"{notebook.name}: the parameters cell: {error}") from error
     comments = {
         token.start[0]: token.string.lstrip("# ").strip()
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
         if token.type == tokenize.COMMENT
     }
-    parameters = []
-    for node in ast.parse(source).body:
+    parameters: list[Parameter] = []
+    for node in body:
         line = ast.get_source_segment(source, node)
         form = f"{notebook.name}: {line!r} is not `name: type = literal  # comment`"
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
@@ -188,9 +251,13 @@ def _read_cell(source: str, notebook: Path) -> list[Parameter]:
         comment = comments.get(node.end_lineno or node.lineno, "")
         if type_name not in TYPES or node.value is None or not comment:
             raise ParameterError(f"{form}; types: {', '.join(TYPES)}")
-        parameters.append(
-            Parameter(node.target.id, type_name, ast.literal_eval(node.value), comment)
-        )
+        try:
+            default = ast.literal_eval(node.value)
+        except ValueError as error:
+            raise ParameterError(f"{form}; its value has to be a literal") from error
+        if node.target.id in {p.name for p in parameters}:
+            raise ParameterError(f"{notebook.name}: {node.target.id!r} stands there twice")
+        parameters.append(Parameter(node.target.id, type_name, default, comment))
     return parameters
 
 
@@ -208,20 +275,27 @@ def read_profile(chapter: int, profile: str) -> dict[str, Any]:
     """Parameters of a profile; ``quick`` is the notebook's own defaults."""
     if profile == "quick":
         return {}
-    folder = root() / "notebooks" / "profiles"
-    return read_parameter_file(
-        folder / f"{chapter:02d}-{profile}.yml",
-        ["quick", *sorted(p.stem[3:] for p in folder.glob(f"{chapter:02d}-*.yml"))],
-    )
+    if profile not in profiles(chapter):
+        allowed = ", ".join(profiles(chapter))
+        raise ParameterError(f"profile={profile!r} is not there; allowed: {allowed}")
+    return read_parameter_file(_profile_folder() / f"{chapter:02d}-{profile}.yml")
 
 
-def read_parameter_file(path: Path, profiles: list[str] | None = None) -> dict[str, Any]:
+def profiles(chapter: int) -> list[str]:
+    """The profiles of a chapter, ``quick`` first."""
+    return ["quick", *sorted(p.stem[3:] for p in _profile_folder().glob(f"{chapter:02d}-*.yml"))]
+
+
+def _profile_folder() -> Path:
+    return root() / "notebooks" / "profiles"
+
+
+def read_parameter_file(path: Path) -> dict[str, Any]:
     """Parameters of a YAML file, as papermill's ``-f`` takes it."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        hint = f" Profiles: {', '.join(profiles)}." if profiles else ""
-        raise ParameterError(f"{path} cannot be read as parameters ({error}).{hint}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ParameterError(f"{path} cannot be read as parameters ({error})") from error
     if not isinstance(content, dict):
         raise ParameterError(f"{path} holds {type(content).__name__}; allowed: name: value lines")
     return content

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils.graphs import live_units
+from modclust_utils.plots_style import dataset_name
 from modclust_utils.publish.experiments import Network
 from modclust_utils.publish.session import Run
-from modclust_utils.publish.tables import condition_name, dataset_name
+from modclust_utils.publish.tables import condition_name
 
 
 def network_sentence(networks: Sequence[Network], run: Run) -> str:

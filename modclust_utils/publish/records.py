@@ -179,7 +179,7 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     stored: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
         if array.size and np.count_nonzero(array) < array.size / 2:
-            stored[f"{name}/shape"] = np.array(array.shape)
+            stored[f"{name}/shape"] = np.array(array.shape, dtype=np.int64)
             stored[f"{name}/mask"] = np.packbits(array.ravel() != 0)
             stored[f"{name}/values"] = array.ravel()[array.ravel() != 0]
         else:
@@ -210,9 +210,10 @@ def read_record(path: Path) -> Record:
             content["kind"], content["parameters"], content["value"], content["provenance"]
         )
         key = record_key(record.kind, record.parameters)
+        is_current = content["version"] == RECIPES[record.kind].version
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is not a record ({error!r}). {advice}") from error
-    if content["version"] == RECIPES[record.kind].version and key != path.stem:
+    if is_current and key != path.stem:
         raise RecordError(f"{path} was altered: its parameters belong to {key}. {advice}")
     if "arrays_sha256" not in content:
         return record

@@ -23,7 +23,12 @@ import nbformat
 import papermill
 from tqdm import tqdm
 
-from modclust_utils.publish.parameters import chapter_notebook, read_profile, read_schema
+from modclust_utils.publish.parameters import (
+    chapter_notebook,
+    profiles,
+    read_profile,
+    read_schema,
+)
 from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import canonical_json, commit, write_atomically
 from modclust_utils.publish.session import (
@@ -31,10 +36,11 @@ from modclust_utils.publish.session import (
     RUN_VARIABLE,
     default_store,
     profile_of,
-    profiles,
     scientific,
 )
 from modclust_utils.publish.versions import PACKAGE
+
+STATUS_FIELDS = {"state", "chapter", "source_sha256", "commit", "started"}
 
 
 class RunError(RuntimeError):
@@ -85,7 +91,7 @@ def source_hash(chapter: int) -> str:
     )
     facts = root() / "data"
     files = [*PACKAGE.rglob("*.py"), facts / "claims.yml", *(facts / "papers").glob("*.csv")]
-    for path in sorted(files, key=lambda path: path.name):
+    for path in sorted(files, key=lambda path: (path.parent.name, path.name)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -97,12 +103,22 @@ def runs_folder(chapter: int) -> Path:
 
 def read_runs(chapter: int) -> list[RunInfo]:
     """All runs of a chapter, profiles first."""
-    found = [
-        RunInfo(path.parent, json.loads(path.read_text(encoding="utf-8")))
-        for path in sorted(runs_folder(chapter).glob("*/run.json"))
-    ]
+    found = [_read_run(path) for path in sorted(runs_folder(chapter).glob("*/run.json"))]
     order = profiles(chapter)
     return sorted(found, key=lambda r: (r.name not in order, r.name))
+
+
+def _read_run(path: Path) -> RunInfo:
+    try:
+        status = json.loads(path.read_text(encoding="utf-8"))
+        missing = STATUS_FIELDS - set(status)
+        if not missing and status["state"] == "done":
+            missing = {"records"} - set(status)
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path} is damaged ({error}). Delete it and run again.") from error
+    if missing:
+        raise RunError(f"{path} lacks {sorted(missing)}. Delete it and run again.")
+    return RunInfo(path.parent, status)
 
 
 def run_name(chapter: int, parameters: Mapping[str, Any]) -> str:
@@ -160,7 +176,10 @@ def run_chapter(
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     _write_status(folder, status)
-    unfinished = folder / "unfinished.ipynb"
+    unfinished, used = folder / "unfinished.ipynb", folder / "used.json"
+    for file in (unfinished, used, folder / "verdicts.json"):
+        # what a killed run left behind is not this run's
+        file.unlink(missing_ok=True)
     try:
         with _environment(folder), _watch_progress(folder / "progress.json"):
             papermill.execute_notebook(
@@ -189,7 +208,6 @@ def run_chapter(
     clean_notebook(unfinished)
     os.replace(unfinished, folder / "notebook.ipynb")
     (folder / "failed.ipynb").unlink(missing_ok=True)
-    used = folder / "used.json"
     status["records"] = json.loads(used.read_text(encoding="utf-8")) if used.is_file() else []
     used.unlink(missing_ok=True)
     status |= {"state": "done", "seconds": round(time.monotonic() - started, 1)}

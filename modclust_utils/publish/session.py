@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from modclust_utils.publish.parameters import (
     ParameterError,
     Schema,
     chapter_notebook,
+    profiles,
     read_profile,
     read_schema,
 )
@@ -108,10 +110,8 @@ class Run:
         base = self.schema.defaults
         for name, value in self.parameters.items():
             if name not in MACHINE_PARAMETERS and value != base[name]:
-                text = json.dumps(value) if not isinstance(value, str) else value
-                words.append(
-                    f"-p {name} '{text}'" if " " in text or "{" in text else f"-p {name} {text}"
-                )
+                text = value if isinstance(value, str) else json.dumps(value)
+                words.append(f"-p {name} {shlex.quote(text)}")
         return " ".join(words)
 
     @contextmanager
@@ -119,12 +119,6 @@ class Run:
         """A progress bar, in the notebook or in the terminal of the command that runs it."""
         with _Progress(what, total, done) as bar:
             yield bar
-
-
-def profiles(chapter: int) -> list[str]:
-    """The profiles of a chapter, ``quick`` first."""
-    folder = root() / "notebooks" / "profiles"
-    return ["quick", *sorted(p.stem[3:] for p in folder.glob(f"{chapter:02d}-*.yml"))]
 
 
 def scientific(parameters: Mapping[str, Any]) -> dict[str, Any]:

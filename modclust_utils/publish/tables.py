@@ -9,18 +9,10 @@ import pandas as pd
 
 from modclust_utils import stats
 from modclust_utils.graphs import layer_of_unit, mlp_adjacency
+from modclust_utils.plots_style import dataset_name, dropout_name
 from modclust_utils.publish.experiments import Network
 from modclust_utils.publish.papers import paper_table
 from modclust_utils.publish.records import Record
-
-DATASET_NAMES = {
-    "mnist": "MNIST",
-    "mnist5k": "MNIST (5,000 digits)",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "lines": "LINES",
-    "random": "RANDOM",
-}
 
 
 def network_table(
@@ -144,11 +136,6 @@ def _paper_columns(
     return columns | {"difference_low": low, "difference_high": high}
 
 
-def dataset_name(dataset: str) -> str:
-    """The name of a data set as a page prints it."""
-    return DATASET_NAMES.get(dataset, dataset)
-
-
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of `clusterability_table` as a page shows it, ours above the paper's."""
     rows, index = [], []
@@ -226,18 +213,17 @@ def cluster_sizes(weights: Sequence[np.ndarray], labels: np.ndarray) -> pd.DataF
     return grouped.rename(columns={"size": "units", "sum": "volume"})
 
 
+def figure_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of `clusterability_table` with the names that `plots` uses for its columns."""
+    return table.rename(columns=lambda name: name.replace("null_ncut_", "null_"))
+
+
 def with_networks(table: pd.DataFrame, by_network: pd.DataFrame) -> pd.DataFrame:
-    """The table of conditions with a column ``ours``: the n-cuts of the pruned networks."""
+    """The table of conditions for `plots.comparison_figure`: with the n-cuts of all networks."""
     after = by_network[by_network["phase"] == "after"]
     lists = after.groupby(["dataset", "dropout"])["ncut"].agg(list).rename("ours").reset_index()
-    return table.merge(lists, on=["dataset", "dropout"], validate="one_to_one").rename(
-        columns={
-            "null_ncut_mean": "null_mean",
-            "null_ncut_std": "null_std",
-            "paper_ncut_mean": "paper_mean",
-            "paper_ncut_std": "paper_std",
-        }
-    )
+    merged = figure_columns(table).merge(lists, on=["dataset", "dropout"], validate="one_to_one")
+    return merged.rename(columns={"paper_ncut_mean": "paper_mean", "paper_ncut_std": "paper_std"})
 
 
 def one_per_condition(
@@ -275,4 +261,4 @@ def long_nulls(examples: Sequence[dict[str, object]]) -> pd.DataFrame:
 
 def condition_name(dataset: str, dropout: bool) -> str:
     """A condition as a page prints it."""
-    return f"{dataset_name(dataset)}, {'with' if dropout else 'no'} dropout"
+    return f"{dataset_name(dataset)}, {dropout_name(dropout)}"

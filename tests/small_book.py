@@ -1,0 +1,133 @@
+"""A small repository, a small data set, and made-up records, for the tests of `publish`."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+
+from modclust_utils import data
+from modclust_utils.publish.experiments import Condition, Network
+from modclust_utils.publish.records import Record
+from modclust_utils.training import TrainingSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def copy_book(folder: Path, *, book: bool = False) -> Path:
+    """What runs and builds read of the repository, without its records and runs."""
+    (folder / "data").mkdir(parents=True)
+    for file in ("_toc.yml", "_config.yml", "matplotlibrc", "data/claims.yml"):
+        shutil.copyfile(ROOT / file, folder / file)
+    for tree in ("notebooks", "data/papers", *(["book"] if book else [])):
+        shutil.copytree(ROOT / tree, folder / tree)
+    return folder
+
+
+def write_notebook(folder: Path, *cells: str, figure: str | None = None) -> Path:
+    """Replace the chapter of a copied book: its own parameters cell, then `cells`.
+
+    `figure` is the code of a last cell that promises a figure.
+    """
+    (path,) = (folder / "notebooks").glob("01-*.ipynb")
+    source = nbformat.read(path, as_version=4)
+    (parameters,) = (c for c in source.cells if "parameters" in c.metadata.get("tags", []))
+    new = [nbformat.v4.new_markdown_cell("# A chapter"), parameters]
+    new += [nbformat.v4.new_code_cell(cell) for cell in cells]
+    if figure is not None:
+        facts = {"figure": {"name": "fig-one", "caption": "One."}, "image": {"alt": "One."}}
+        new.append(nbformat.v4.new_code_cell(figure, metadata={"mystnb": facts}))
+    nbformat.write(nbformat.v4.new_notebook(cells=new, metadata=source.metadata), path)
+    return path
+
+
+def write_data(path: Path, n_train: int = 256, n_test: int = 64) -> Path:
+    """A data set of images with columns (`data.lines`) as a .npz file."""
+    rng = np.random.default_rng(5)
+    x_train, y_train = data.lines(n_train, rng)
+    x_test, y_test = data.lines(n_test, rng)
+    np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return path
+
+
+def make_record(
+    kind: str,
+    parameters: Mapping[str, Any],
+    value: Mapping[str, Any],
+    *,
+    seconds: float = 1.5,
+    arrays: Mapping[str, np.ndarray] | None = None,
+) -> Record:
+    """A record that was never computed."""
+    provenance = {"seconds": seconds, "device": "CPU, 1 thread", "commit": "abc"}
+    return Record(kind, parameters, value, provenance, arrays or {})
+
+
+def make_network(
+    dataset: str = "mnist",
+    dropout: bool = False,
+    seed: int = 0,
+    *,
+    weights: Sequence[np.ndarray] = (),
+    seconds: float = 60.0,
+    **value: Any,
+) -> Network:
+    """A network that was never trained, with the accuracies given in `value`."""
+    settings = TrainingSettings(dropout_rate=0.5 if dropout else 0.0)
+    condition = Condition(dataset, dropout, settings, "0" * 64)
+    parameters = condition.network_parameters(seed)
+    facts: dict[str, Any] = {"n_test": 10_000, "test_hash": "1" * 64, "test_note": ""}
+    for phase in ("before", "after"):
+        for name in ("train", "test", "running"):
+            facts[f"{name}_accuracy_{phase}"] = 0.5
+    arrays = {f"weight_{i}": np.asarray(w, np.float32) for i, w in enumerate(weights)}
+    arrays |= {f"bias_{i}": np.zeros(len(w), np.float32) for i, w in enumerate(weights)}
+    record = make_record("network", parameters, facts | value, seconds=seconds, arrays=arrays)
+    return Network(condition, seed, record.key, record)
+
+
+def make_test(
+    network: Network, ncut: float, null: Sequence[float], *, n_clusters: int = 4
+) -> Record:
+    """A shuffle test's record with p-value and z-score that follow from its n-cuts."""
+    sample = np.asarray(null, float)
+    value = {
+        "ncut": ncut,
+        "p_value": (int((sample < ncut).sum()) + 1) / (len(sample) + 1),
+        "z_score": float((ncut - sample.mean()) / sample.std()) if sample.std() else float("nan"),
+        "null_ncuts": list(null),
+    }
+    parameters = {
+        "network": network.key,
+        "phase": "after",
+        "n_clusters": n_clusters,
+        "seed": 0,
+        "n_shuffles": len(sample),
+        "mode": "layer",
+    }
+    return make_record("shuffle-test", parameters, value)
+
+
+def make_ncut(network: Network, ncut: float, *, n_clusters: int = 4) -> Record:
+    """The record of a network's n-cut before pruning."""
+    parameters = {
+        "network": network.key,
+        "phase": "before",
+        "n_clusters": n_clusters,
+        "seed": 0,
+    }
+    return make_record("clustering", parameters, {"ncut": ncut})
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Hash of every file below a folder, by its path."""
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
