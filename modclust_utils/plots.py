@@ -24,6 +24,7 @@ from modclust_utils.plots_style import (
     CONDITION_STYLE,
     INK,
     NULL_COLOR,
+    SHUFFLES_COLOR,
     as_table,
     dataset_name,
     dropout_name,
@@ -56,12 +57,8 @@ def _ncut_label(n_clusters: int) -> str:
     return f"n-cut (k = {n_clusters}), lower is more clusterable"
 
 
-def _title(figure: Figure, text: str) -> None:
-    figure.suptitle(text, x=0.01, ha="left", size=10)
-
-
 def _legend_below(figure: Figure, handles: Sequence[Any], columns: int) -> None:
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.6)
 
 
 def _sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
@@ -73,11 +70,6 @@ def _sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
     return array
 
 
-def _marker(style: Mapping[str, str], label: str, **kwargs: Any) -> Line2D:
-    """A marker on its own for a legend."""
-    return Line2D([], [], linestyle="", marker=style["marker"], label=label, **kwargs)
-
-
 @styled
 def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     """n-cut and test accuracy of every network before and after pruning (paper A, Figure 2).
@@ -87,7 +79,9 @@ def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     table: columns dataset, dropout (bool), phase ("before" or "after"), ncut, test_acc (0 to 1).
     Raises ValueError for missing columns or another phase.
     """
-    table = as_table(table, "table", ["dataset", "dropout", "phase", "ncut", "test_acc"])
+    table = as_table(
+        table, "table", others=["dataset", "dropout", "phase"], numbers=["ncut", "test_acc"]
+    )
     other = sorted(set(table["phase"]) - set(PHASES))
     if other:
         raise ValueError(f"phase={other[0]!r} is not allowed: 'before' or 'after'")
@@ -119,9 +113,7 @@ def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     panels[-1].set_xlabel(_ncut_label(n_clusters))
     used = set(zip(table["dropout"].astype(bool), table["phase"], strict=True))
     handles = [
-        _marker(
-            style, style["label"], color=style["color"], markeredgecolor=_edge(key[0]), markersize=6
-        )
+        Line2D([], [], linestyle="", markersize=6, markeredgecolor=_edge(key[0]), **style)
         for key, style in CONDITION_STYLE.items()
         if key in used
     ]
@@ -149,7 +141,7 @@ def random_ncuts_figure(
         raise ValueError(f"support={support!r} is not allowed: (low, high) with low < high")
     figure = new_figure(3.2)
     ax = figure.add_subplot()
-    ax.axvspan(low, high, color="#E4E4E4", linewidth=0, zorder=0)
+    ax.axvspan(low, high, color="#EDEDED", linewidth=0, zorder=0)
     sns.histplot(
         x=ncuts,
         kde=bool(np.ptp(ncuts) > 0),
@@ -159,6 +151,7 @@ def random_ncuts_figure(
         ax=ax,
     )
     ax.grid(axis="x", visible=False)
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set_ylim(0, 1.18 * ax.get_ylim()[1])
     ax.text(
         (low + high) / 2,
@@ -171,7 +164,7 @@ def random_ncuts_figure(
     )
     ax.set_xlabel(_ncut_label(n_clusters))
     ax.set_ylabel("networks")
-    ax.set_title(f"{len(ncuts)} randomly initialized networks")
+    ax.set_title(f"n-cuts of {len(ncuts)} randomly initialized networks")
     return figure
 
 
@@ -183,8 +176,9 @@ def comparison_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     (of the shuffles), paper_mean, paper_std (NaN where the paper has no such networks).
     Raises ValueError for missing columns or a row without n-cuts.
     """
-    columns = ["dataset", "dropout", "ours", "null_mean", "null_std", "paper_mean", "paper_std"]
-    table = as_table(table, "table", columns)
+    others = ["dataset", "dropout", "ours", "paper_mean", "paper_std"]
+    table = as_table(table, "table", others=others, numbers=["null_mean", "null_std"])
+    table = table.astype({"paper_mean": float, "paper_std": float})
     figure = new_figure(1.3 + 0.62 * len(table))
     ax = figure.add_subplot()
     new_dataset = table["dataset"] != table["dataset"].shift()
@@ -204,7 +198,7 @@ def comparison_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     handles = [
         Line2D([], [], color=INK, linewidth=2.2, marker="|", markersize=9,
                label="ours: mean and 95 % interval, a dot for each network"),
-        Patch(color=NULL_COLOR, alpha=0.35, label="our shuffles: mean ± sd"),
+        Patch(color=SHUFFLES_COLOR, alpha=0.5, label="our shuffles: mean ± sd"),
     ]  # fmt: skip
     if table["paper_mean"].notna().any():
         label = "paper: mean ± sd"
@@ -217,12 +211,9 @@ def _draw_comparison(ax: Axes, y: float, row: Any) -> None:
     """One condition: shuffles behind, dots above the middle, the paper's mean below it."""
     ours = np.sort(_sample(row.ours, "ours", 1))
     style = CONDITION_STYLE[bool(row.dropout), "after"]
-    corner = (row.null_mean - row.null_std, y - 0.42)
-    ax.add_patch(
-        Rectangle(
-            corner, 2 * row.null_std, 0.84, facecolor=NULL_COLOR, alpha=0.35, linewidth=0, zorder=1
-        )
-    )
+    corner, width = (row.null_mean - row.null_std, y - 0.42), 2 * row.null_std
+    band = {"facecolor": SHUFFLES_COLOR, "alpha": 0.5, "linewidth": 0, "zorder": 1}
+    ax.add_patch(Rectangle(corner, width, 0.84, **band))
     ax.vlines(row.null_mean, y - 0.42, y + 0.42, color=NULL_COLOR, linewidth=1.2, zorder=1.5)
     # three heights in turn, so that networks with almost the same n-cut stay visible
     steps = np.resize([0.0, 0.09, -0.09], len(ours))
@@ -248,7 +239,8 @@ def null_figure(tests: Rows, *, n_clusters: int = 4) -> Figure:
     tests: rows with title, ncut, null_ncuts ``(n_shuffles,)``, p_value, n_shuffles; a panel each,
     all with one n-cut axis. Raises ValueError for missing columns or another number of shuffles.
     """
-    tests = as_table(tests, "tests", ["title", "ncut", "null_ncuts", "p_value", "n_shuffles"])
+    numbers = ["ncut", "p_value", "n_shuffles"]
+    tests = as_table(tests, "tests", others=["title", "null_ncuts"], numbers=numbers)
     columns = min(2, len(tests))
     rows = -(-len(tests) // columns)
     figure = new_figure(0.9 + 1.75 * rows)
@@ -260,13 +252,14 @@ def null_figure(tests: Rows, *, n_clusters: int = 4) -> Figure:
                 f"n_shuffles={test.n_shuffles} is not allowed for {test.title!r}: "
                 f"null_ncuts has {len(null)} values"
             )
-        sns.histplot(x=null, color=NULL_COLOR, edgecolor="white", linewidth=0.4, ax=ax)
+        sns.histplot(x=null, color=SHUFFLES_COLOR, alpha=1, edgecolor="white", linewidth=0.4, ax=ax)
         ax.axvline(test.ncut, color=CLUSTER_COLORS[2], linewidth=2)
         ax.set_title(
             f"{test.title}\nn-cut {test.ncut:.3f}, p = {test.p_value:.2g} ({len(null)} shuffles)",
             size=9,
         )
         ax.set_ylabel("shuffles")
+        ax.yaxis.get_major_locator().set_params(integer=True)
         ax.grid(axis="x", visible=False)
     for index, ax in enumerate(panels):
         if index >= len(tests):
@@ -276,7 +269,7 @@ def null_figure(tests: Rows, *, n_clusters: int = 4) -> Figure:
             ax.xaxis.set_tick_params(labelbottom=True)
     handles = [
         Line2D([], [], color=CLUSTER_COLORS[2], linewidth=2, label="the network"),
-        Patch(color=NULL_COLOR, alpha=0.75, label="its shuffles"),
+        Patch(color=SHUFFLES_COLOR, label="its shuffles"),
     ]
     _legend_below(figure, handles, 2)
     return figure
@@ -289,13 +282,16 @@ def stub_walk_figure(
     """Share of stub walks that leave their cluster, as walks are added (paper A, appendix A.1).
 
     steps, estimate, low, high: ``(n,)``, the number of walks so far, the share of them that
-    failed and its 95 % interval; exact: n-cut / k. Raises ValueError for lengths that differ.
+    left and its 95 % interval; exact: n-cut / k. Raises ValueError for lengths that differ, and for
+    steps that do not increase.
     """
     series = {"steps": steps, "estimate": estimate, "low": low, "high": high}
-    series = {name: _sample(values, name, 1) for name, values in series.items()}
+    series = {name: _sample(values, name, 2) for name, values in series.items()}
     lengths = {name: len(values) for name, values in series.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"lengths {lengths} are not allowed: one length for all")
+    if series["steps"][0] < 1 or (np.diff(series["steps"]) <= 0).any():
+        raise ValueError(f"steps={steps!r} is not allowed: increasing numbers from 1")
     figure = new_figure(3.2)
     ax = figure.add_subplot()
     color = CLUSTER_COLORS[0]
@@ -303,9 +299,7 @@ def stub_walk_figure(
         series["steps"], series["low"], series["high"], color=color, alpha=0.2, linewidth=0,
         label="95 % interval",
     )  # fmt: skip
-    ax.plot(
-        series["steps"], series["estimate"], color=color, linewidth=1.5, label="share that failed"
-    )
+    ax.plot(series["steps"], series["estimate"], color=color, linewidth=1.5, label="share so far")
     ax.axhline(
         exact,
         color=CLUSTER_COLORS[2],
@@ -332,8 +326,10 @@ def k_figure(table: Rows) -> Figure:
     paper's. table: columns dataset, dropout (bool), n_clusters, ncut_mean, null_mean, null_std,
     paper_ncut_mean, paper_null_mean (NaN where the paper has none).
     """
-    columns = ["dataset", "dropout", "n_clusters", "ncut_mean", "null_mean", "null_std"]
-    table = as_table(table, "table", [*columns, "paper_ncut_mean", "paper_null_mean"])
+    others = ["dataset", "dropout", "paper_ncut_mean", "paper_null_mean"]
+    numbers = ["n_clusters", "ncut_mean", "null_mean", "null_std"]
+    table = as_table(table, "table", others=others, numbers=numbers)
+    table = table.astype({"paper_ncut_mean": float, "paper_null_mean": float})
     datasets = in_order(table["dataset"])
     figure = new_figure(3.6)
     panels = figure.subplots(1, len(datasets), sharey=True, squeeze=False).ravel()
@@ -342,30 +338,33 @@ def k_figure(table: Rows) -> Figure:
         for dropout, series in mine.groupby("dropout"):
             _draw_k_series(ax, bool(dropout), series)
         ax.axhline(1, color=NULL_COLOR, linewidth=1.2, zorder=1)
+        ax.margins(x=0.08, y=0.08)
         ax.set_xticks(sorted(set(mine["n_clusters"])))
         ax.grid(axis="x", visible=False)
         ax.set_title(dataset_name(dataset), size=9)
         ax.set_xlabel("number of clusters k")
     panels[0].set_ylabel("n-cut / n-cut of the shuffles (means)")
-    _title(figure, "n-cut relative to the shuffles; below 1 is more clusterable than they are")
+    title = "n-cut relative to the shuffles; below 1 is more clusterable than they are"
+    figure.suptitle(title, x=0.01, ha="left", size=10)
     handles = []
     for dropout in sorted(set(table["dropout"].astype(bool))):
         name, edge, face = dropout_name(dropout), _edge(dropout), CONDITION_STYLE[dropout, "after"]
         marker = {"marker": face["marker"], "markeredgecolor": edge, "color": edge}
-        handles += [
-            Line2D([], [], markerfacecolor=face["color"], label=f"ours, {name}", **marker),
-            Line2D(
-                [], [], markerfacecolor="white", linestyle="--", label=f"paper, {name}", **marker
-            ),
-        ]
-    _legend_below(figure, handles, 2)
+        ours = Line2D([], [], markerfacecolor=face["color"], label=f"ours, {name}", **marker)
+        handles.append(ours)
+        if table.loc[table["dropout"] == dropout, "paper_ncut_mean"].notna().any():
+            label = f"paper, {name}"
+            paper = Line2D([], [], markerfacecolor="white", linestyle="--", label=label, **marker)
+            handles.append(paper)
+    handles.append(Patch(color=SHUFFLES_COLOR, alpha=0.5, label="shuffles: mean ± sd"))
+    _legend_below(figure, handles, 3)
     return figure
 
 
 def _draw_k_series(ax: Axes, dropout: bool, series: pd.DataFrame) -> None:
     edge, style = _edge(dropout), CONDITION_STYLE[dropout, "after"]
     k, spread = series["n_clusters"], series["null_std"] / series["null_mean"]
-    ax.fill_between(k, 1 - spread, 1 + spread, color=edge, alpha=0.13, linewidth=0)
+    ax.fill_between(k, 1 - spread, 1 + spread, color=SHUFFLES_COLOR, alpha=0.3, linewidth=0)
     shared = {"color": edge, "marker": style["marker"], "markersize": 6, "linewidth": 1.3}
     paper = series["paper_ncut_mean"] / series["paper_null_mean"]
     ax.plot(k, paper, linestyle="--", markerfacecolor="white", zorder=2, **shared)

@@ -19,6 +19,7 @@ from modclust_utils.plots_style import ACROSS_COLOR, CLUSTER_COLORS, new_figure,
 
 _HALF_WIDTH = 0.035  # of a unit's mark, in distances between layers
 _COLUMNS = 4
+_CLUSTER_POWER = 0.4  # see `_spacing`
 _MOST_NAMED_LOGITS = 12
 
 
@@ -255,15 +256,15 @@ def _draw_whole(ax: Axes, network: _Network) -> None:
     )
 
 
-def _draw_cluster(ax: Axes, network: _Network, cluster: int) -> None:
+def _draw_cluster(ax: Axes, network: _Network, cluster: int, limit: float) -> None:
     counts = network.counts[cluster]
-    spacing = _spacing(counts, network.counts.max(), power=0.4, least=0.0)
+    spacing = _spacing(counts, network.counts.max(), power=_CLUSTER_POWER, least=0.0)
     y = _places(network, network.labels == cluster, spacing, gap=0.0)
     inside = (network.labels[network.lower] == cluster) & (network.labels[network.upper] == cluster)
     color = CLUSTER_COLORS[cluster]
     _draw_edges(ax, network, y, inside, colors=color, linewidths=0.3, alpha=0.5, zorder=2)
     _draw_units(ax, network, y, spacing)
-    _finish(ax, len(counts), [f"{n:,}" for n in counts], margin=0.4, limit=0.52)
+    _finish(ax, len(counts), [f"{n:,}" for n in counts], margin=0.4, limit=limit)
     volume = network.degrees[network.labels == cluster].sum() / network.degrees.sum()
     ax.set_title(f"cluster {cluster}: {volume:.0%} of volume", size=9)
 
@@ -285,13 +286,17 @@ def network_figure(
     n_clusters = len(network.counts)
     columns = min(n_clusters, _COLUMNS)
     rows = math.ceil(n_clusters / columns)
-    figure = new_figure(3.7 + 1.7 * rows)
-    above, below = figure.subfigures(2, 1, height_ratios=[3.5, 0.2 + 1.7 * rows])
+    # one scale for all clusters; a row is only as high as its largest one needs
+    tallest = (network.counts.max(1) / network.counts.max()) ** _CLUSTER_POWER
+    limits = [max(tallest[row * columns :][:columns].max(), 0.4) / 2 for row in range(rows)]
+    inches = [0.55 + 2.3 * limit for limit in limits]
+    figure = new_figure(3.7 + sum(inches))
+    above, below = figure.subfigures(2, 1, height_ratios=[3.5, 0.2 + sum(inches)])
     _draw_whole(above.add_subplot(), network)
-    panels = below.subplots(rows, columns, squeeze=False).ravel()
+    panels = below.subplots(rows, columns, squeeze=False, height_ratios=limits).ravel()
     for cluster, ax in enumerate(panels):
         if cluster < n_clusters:
-            _draw_cluster(ax, network, cluster)
+            _draw_cluster(ax, network, cluster, 1.04 * limits[cluster // columns])
         else:
             ax.set_visible(False)
     below.supxlabel("units of each cluster in each layer, pixels to logits", size=8.5)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -14,13 +15,14 @@ from matplotlib.figure import Figure
 # and tritanopia (OKLab distance of 0.09 or more after Machado, Oliveira and Fernandes 2009); the
 # first four also differ in lightness by 10 or more (L*), for prints in gray. The tests check both.
 CLUSTER_COLORS: tuple[str, ...] = (
-    "#1F4E9E", "#F2B02E", "#CC4A1F", "#2FA4A0", "#B06BE8", "#23BEF8",
+    "#1F4E9E", "#ECA920", "#CC4A1F", "#2FA4A0", "#B06BE8", "#23BEF8",
     "#6B2A10", "#9C3060", "#3C2A5E", "#387D9C", "#D9820A", "#8705E4",
 )  # fmt: skip
-DEAD_COLOR = "#C9C9C9"
-ACROSS_COLOR = "#C4C4C4"
+DEAD_COLOR = "#C9C9C9"  # units outside every cluster
+ACROSS_COLOR = "#C4C4C4"  # edges between clusters
 INK = "#222222"
-NULL_COLOR = "#8C8C8C"
+NULL_COLOR = "#8C8C8C"  # a line
+SHUFFLES_COLOR = "#ABABAB"  # an area
 
 # (dropout, phase): colours as in paper A's Figure 2; the marker tells dropout, lightness the phase.
 CONDITION_STYLE: dict[tuple[bool, str], dict[str, str]] = {
@@ -115,19 +117,31 @@ def dropout_name(dropout: bool) -> str:
 
 
 def as_table(
-    rows: pd.DataFrame | Iterable[Mapping[str, Any]], name: str, columns: Iterable[str]
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]],
+    name: str,
+    *,
+    numbers: Sequence[str],
+    others: Sequence[str] = (),
 ) -> pd.DataFrame:
     """`rows` as a DataFrame with a fresh index.
 
-    Raises ValueError where it is empty or lacks one of `columns`.
+    Raises ValueError where it is empty, lacks one of the columns, has NaN or infinity in one of
+    `numbers`, or has a column `dropout` that is not True or False throughout.
     """
     table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    columns = list(columns)
+    columns = [*others, *numbers]
     if len(table) == 0:
         raise ValueError(f"{name} has no rows; allowed: one or more, with columns {columns}")
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(f"{name} lacks columns {missing}; allowed: a table with {columns}")
+    for column in numbers:
+        if not np.isfinite(table[column].to_numpy(dtype=np.float64)).all():
+            raise ValueError(f"{name} has NaN or infinity in column {column}; allowed: numbers")
+    if "dropout" in columns:
+        strange = [value for value in table["dropout"] if not isinstance(value, bool | np.bool_)]
+        if strange:
+            raise ValueError(f"dropout={strange[0]!r} is not allowed: True or False")
     return table.reset_index(drop=True)
 
 

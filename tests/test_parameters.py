@@ -84,7 +84,7 @@ def test_schema_of_a_cell(tmp_path):
         ("'seed'  # a text", "is not `name: type = literal  # comment`"),
         ("seed: int = 0  # once\nseed: int = 1  # again", "'seed' stands there twice"),
         ("seed: int = (  # open", "the parameters cell"),
-        ("seed: int == 0  # slip", "the parameters cell"),
+        ("seed: int == 0  # slip", "types: int, float"),
     ],
 )
 def test_bad_line_in_the_cell(tmp_path, line, message):

@@ -22,6 +22,7 @@ from typing import Any
 import nbformat
 import papermill
 from tqdm import tqdm
+from traitlets.config import Config
 
 from modclust_utils.publish.parameters import (
     chapter_notebook,
@@ -190,6 +191,7 @@ def run_chapter(
                 cwd=str(root()),
                 progress_bar=False,
                 execution_timeout=timeout,
+                config=_kernel_config(),
             )
         check_executed(nbformat.read(unfinished, as_version=4))
     except (Exception, KeyboardInterrupt) as error:
@@ -213,6 +215,12 @@ def run_chapter(
     status |= {"state": "done", "seconds": round(time.monotonic() - started, 1)}
     _write_status(folder, status)
     return RunInfo(folder, status)
+
+
+def _kernel_config() -> Config:
+    """Talk to the kernel through files of this user, where the system has such sockets: an open
+    port could be listened to by everyone on a shared machine."""
+    return Config({"KernelManager": {"transport": "ipc" if os.name == "posix" else "tcp"}})
 
 
 def _write_status(folder: Path, status: Mapping[str, Any]) -> None:
