@@ -22,6 +22,7 @@ from modclust_utils.plots_network import match_labels, network_figure, order_lab
 from modclust_utils.plots_style import (
     CLUSTER_COLORS,
     CONDITION_STYLE,
+    DEAD_COLOR,
     INK,
     NULL_COLOR,
     SHUFFLES_COLOR,
@@ -37,6 +38,7 @@ from modclust_utils.stats import mean_interval
 __all__ = [
     "CLUSTER_COLORS",
     "CONDITION_STYLE",
+    "DEAD_COLOR",
     "comparison_figure",
     "k_figure",
     "match_labels",
@@ -194,15 +196,16 @@ def comparison_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_xlabel(_ncut_label(n_clusters))
-    ax.set_title("n-cuts of the pruned networks, beside their shuffles and the paper's")
+    title = "n-cuts of the pruned networks, beside their shuffles"
     handles = [
         Line2D([], [], color=INK, linewidth=2.2, marker="|", markersize=9,
-               label="ours: mean and 95 % interval, a dot for each network"),
+               label="ours, with mean and 95 % interval"),
         Patch(color=SHUFFLES_COLOR, alpha=0.5, label="our shuffles: mean ± sd"),
     ]  # fmt: skip
     if table["paper_mean"].notna().any():
-        label = "paper: mean ± sd"
+        title, label = f"{title} and the paper's", "paper: mean ± sd"
         handles.append(Line2D([], [], color=INK, linewidth=1, label=label, **_PAPER_MARKER))
+    ax.set_title(title)
     _legend_below(figure, handles, 3)
     return figure
 

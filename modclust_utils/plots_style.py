@@ -50,6 +50,7 @@ DATASET_NAMES = {
 }
 
 WIDTH = 7.5  # inches; the text column of the book
+TICK_SIZE = 8.5  # points; the smallest text
 STYLE: dict[str, Any] = {
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],
@@ -74,9 +75,7 @@ STYLE: dict[str, Any] = {
     "ytick.color": "#666666",
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": TICK_SIZE,
     "legend.frameon": False,
 }
 
@@ -92,7 +91,10 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             mpl.rcdefaults()
             mpl.rcParams.update(STYLE)
             figure = draw(*args, **kwargs)
-            # Ticks are made when a figure is first drawn, and take the settings of that moment.
+            # Ticks are made when a figure is first drawn, with the settings of that moment; how
+            # many labels fit is asked again later, of the global setting unless the axes has one.
+            for ax in figure.axes:
+                ax.tick_params(which="both", labelsize=TICK_SIZE)
             figure.draw_without_rendering()
         return figure
 

@@ -450,7 +450,7 @@ COLOURS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 3), *map(st.just, (32, 3
 
 
 @given(images=COLOURS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_gray28_is_what_scikit_image_makes_of_each_image(images):
     from skimage.color import rgb2gray
     from skimage.transform import resize
@@ -824,7 +824,6 @@ def test_a_damaged_file_is_closed_again(tmp_path, whole_file):
 
 
 @given(at=st.data())
-@settings(deadline=None)
 def test_a_file_cut_anywhere_cannot_be_read(scratch, whole_file, at):
     path = scratch / "cut.npz"
     path.write_bytes(whole_file[: at.draw(st.integers(0, len(whole_file) - 1))])
@@ -833,7 +832,7 @@ def test_a_file_cut_anywhere_cannot_be_read(scratch, whole_file, at):
 
 
 @given(at=st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_changed_byte_never_changes_the_data_unseen(scratch, whole_file, at):
     place = at.draw(st.integers(0, len(whole_file) - 1))
     content = bytearray(whole_file)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sklearn.metrics import adjusted_rand_score
 
-from modclust_utils import plots, plots_network, plots_style
+from modclust_utils import plots, plots_style
 from modclust_utils.plots import match_labels, order_labels
 from modclust_utils.plots_style import CLUSTER_COLORS, CONDITION_STYLE, DATASET_NAMES
 
@@ -83,8 +83,8 @@ def distances(points: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("vision", VISION)
 def test_cluster_colors_are_told_apart(vision):
-    seen = np.clip(linear_rgb(CLUSTER_COLORS) @ VISION[vision].T, 0, 1)
-    assert len(seen) == 12
+    seen = np.clip(linear_rgb((*CLUSTER_COLORS, plots.DEAD_COLOR)) @ VISION[vision].T, 0, 1)
+    assert len(seen) == 12 + 1
     assert distances(oklab(seen)).min() >= 0.09
     assert distances(oklab(seen[:4])).min() >= 0.14
 
@@ -335,9 +335,9 @@ def drawn_texts(figure: Figure) -> list[Text]:
 
 @pytest.mark.parametrize("name", DRAW)
 def test_figures_fit_the_page_and_leave_no_trace(name):
-    settings, state = mpl.rcParams.copy(), np.random.get_state()[1].copy()
+    settings, state = dict(mpl.rcParams), np.random.get_state()[1].copy()
     figure = DRAW[name]()
-    assert mpl.rcParams == settings
+    assert dict(mpl.rcParams) == settings
     assert np.array_equal(np.random.get_state()[1], state)
     assert plt.get_fignums() == []
     width, height = figure.get_size_inches()
@@ -441,7 +441,8 @@ def test_comparison_without_the_paper_does_not_name_it():
     table = COMPARISON.assign(paper_mean=None, paper_std=None)
     figure = plots.comparison_figure(table)
     assert figure.axes[0].containers == []
-    assert not any("paper" in text for text in legend_texts(figure))
+    texts = [*legend_texts(figure), figure.axes[0].get_title("left")]
+    assert not any("paper" in text for text in texts)
 
 
 def test_null_figure_holds_the_tests():
@@ -521,14 +522,13 @@ def test_missing_columns_are_named(missing):
     ],
 )
 def test_bad_tables_are_refused(call, message):
-    settings = mpl.rcParams.copy()
+    settings = dict(mpl.rcParams)
     with pytest.raises(ValueError, match=message):
         call()
-    assert mpl.rcParams == settings
+    assert dict(mpl.rcParams) == settings
 
 
 def test_names_for_readers():
     assert {key: plots_style.dataset_name(key) for key in DATASET_NAMES} == DATASET_NAMES
     assert plots_style.dataset_name("mnist5k") == "MNIST (5,000 digits)"
     assert plots_style.dataset_name("my/own.npz") == "my/own.npz"
-    assert set(plots.__all__) >= {n for n in vars(plots_network) if n.endswith("_figure")}

@@ -1,0 +1,174 @@
+"""Statistics whose values one can work out by hand, and the properties that they promise."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modclust_utils.stats import (
+    cohens_d,
+    empirical_p_value,
+    mean_interval,
+    proportion_interval,
+    welch_interval,
+    z_score,
+)
+
+NUMBERS = st.integers(-5, 5)
+SAMPLES = st.lists(NUMBERS, min_size=2, max_size=20)
+
+# --- p-values ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "tail", "expected"),
+    [
+        (0.5, "lower", Fraction(1, 5)),  # below all four
+        (2.0, "lower", Fraction(2, 5)),  # one below; the tie does not count
+        (9.0, "lower", Fraction(5, 5)),
+        (9.0, "upper", Fraction(1, 5)),
+        (2.0, "upper", Fraction(3, 5)),
+        (0.5, "upper", Fraction(5, 5)),
+    ],
+)
+def test_p_value_counts_what_is_beyond_and_itself(value, tail, expected):
+    assert empirical_p_value(value, [1, 2, 3, 4], tail=tail) == float(expected)
+
+
+def test_smallest_p_value_of_320_shuffles_is_1_in_321():
+    assert empirical_p_value(0.0, np.ones(320), tail="lower") == 1 / 321
+
+
+@given(value=NUMBERS, null=st.lists(NUMBERS, min_size=1, max_size=20))
+def test_p_value_lies_between_its_bounds_and_mirrors(value, null):
+    lower = empirical_p_value(value, null, tail="lower")
+    assert 1 / (len(null) + 1) <= lower <= 1
+    assert lower == empirical_p_value(-value, [-x for x in null], tail="upper")
+    ties = null.count(value)
+    upper = empirical_p_value(value, null, tail="upper")
+    assert lower + upper == pytest.approx((len(null) + 2 - ties) / (len(null) + 1))
+
+
+def test_p_value_is_uniform_where_value_and_null_are_alike():
+    rng = np.random.default_rng(3)
+    p = [empirical_p_value(x[0], x[1:], tail="lower") for x in rng.normal(size=(4000, 20))]
+    counts = np.bincount(np.round(np.multiply(p, 20)).astype(int), minlength=21)[1:]
+    assert counts.sum() == 4000
+    assert scipy.stats.chisquare(counts).pvalue > 0.001
+
+
+@pytest.mark.parametrize(
+    ("value", "null", "tail", "message"),
+    [
+        (1.0, [], "lower", r"null has shape \(0,\)"),
+        (1.0, [[1.0]], "lower", r"null has shape \(1, 1\)"),
+        (1.0, [1.0, math.nan], "lower", "null holds NaN"),
+        (math.nan, [1.0], "lower", "value is NaN"),
+        (1.0, [1.0], "both", "tail='both' is not allowed"),
+    ],
+)
+def test_p_value_refuses_what_is_no_sample(value, null, tail, message):
+    with pytest.raises(ValueError, match=message):
+        empirical_p_value(value, null, tail=tail)
+
+
+# --- effect sizes --------------------------------------------------------------------------------
+
+
+def test_z_score_uses_the_population_standard_deviation():
+    # mean 5, population variance 4 (the sample variance would be 32/7)
+    assert z_score(1.0, [2, 4, 4, 4, 5, 5, 7, 9]) == -2.0
+
+
+def test_cohens_d_pools_sample_standard_deviations():
+    # sample variances 1 and 10 with 2 and 4 degrees of freedom: pooled (2 * 1 + 4 * 10) / 6 = 7
+    assert cohens_d([1, 2, 3], [0, 2, 4, 6, 8]) == pytest.approx((2 - 4) / math.sqrt(7))
+
+
+@given(a=SAMPLES, b=SAMPLES)
+def test_cohens_d_changes_sign_with_the_order_and_keeps_under_shift_and_scale(a, b):
+    d = cohens_d(a, b)
+    if math.isnan(d):
+        assert len(set(a)) == len(set(b)) == 1
+        return
+    assert cohens_d(b, a) == pytest.approx(-d)
+    scaled = cohens_d([3 * x + 1 for x in a], [3 * x + 1 for x in b])
+    assert scaled == pytest.approx(d, abs=1e-12)
+
+
+@pytest.mark.parametrize("constant", [0.1, 1.0, 1e-300, 0.30000000000000004])
+def test_without_spread_there_is_no_effect_size(constant):
+    assert math.isnan(z_score(1.0, [constant] * 3))
+    assert math.isnan(cohens_d([constant] * 3, [2 * constant] * 7))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: z_score(1.0, []), "null has shape"),
+        (lambda: z_score(1.0, [1.0, math.inf]), "null holds NaN or infinity"),
+        (lambda: cohens_d([1.0], [1.0, 2.0]), "a has shape .* n of 2 or more"),
+        (lambda: cohens_d([1.0, 2.0], [1.0]), "b has shape .* n of 2 or more"),
+        (lambda: cohens_d([1.0, 2.0], [1.0, math.nan]), "b holds NaN"),
+        (lambda: mean_interval([]), "values has shape"),
+        (lambda: mean_interval([1.0, 2.0], confidence=1.0), "confidence=1.0 is not allowed"),
+        (lambda: welch_interval(1, 1, 5, 1, 1, 5, confidence=0.0), "confidence=0.0"),
+        (lambda: proportion_interval(6, 5), "successes=6 of n=5"),
+        (lambda: proportion_interval(0, 0), "successes=0 of n=0"),
+        (lambda: proportion_interval(1, 2, confidence=95), "confidence=95"),
+    ],
+)
+def test_bad_samples_are_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+# --- intervals -----------------------------------------------------------------------------------
+
+
+def test_mean_interval_of_three_numbers():
+    # mean 2, standard error 1/sqrt(3); Student's quantile with 2 degrees of freedom has the closed
+    # form q = (2p - 1) sqrt(2 / (4p (1 - p))) with p = 0.975
+    quantile = 0.95 * math.sqrt(2 / (4 * 0.975 * 0.025))
+    low, high = mean_interval([1, 2, 3])
+    assert low == pytest.approx(2 - quantile / math.sqrt(3))
+    assert high == pytest.approx(2 + quantile / math.sqrt(3))
+
+
+def test_intervals_of_single_values_are_unknown():
+    assert all(map(math.isnan, mean_interval([1.0])))
+    assert all(map(math.isnan, welch_interval(1.0, 0.5, 1, 2.0, 0.5, 10)))
+
+
+def test_welch_interval_agrees_with_the_test_on_raw_data():
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(0, 1, 12), rng.normal(1, 3, 7)
+    expected = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.9)
+    found = welch_interval(a.mean(), a.std(ddof=1), 12, b.mean(), b.std(ddof=1), 7, confidence=0.9)
+    assert found == pytest.approx((expected.low, expected.high))
+
+
+def test_welch_interval_without_spread_is_a_point():
+    assert welch_interval(3.0, 0.0, 4, 1.0, 0.0, 5) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_proportion_interval_of_none_and_all(n):
+    # (1 - p)^n = 0.025 at the upper end of an interval around 0 of n
+    edge = 1 - 0.025 ** (1 / n)
+    assert proportion_interval(0, n) == pytest.approx((0.0, edge))
+    assert proportion_interval(n, n) == pytest.approx((1 - edge, 1.0))
+
+
+@given(n=st.integers(1, 40), data=st.data())
+def test_proportion_interval_holds_the_proportion_and_grows_with_confidence(n, data):
+    successes = data.draw(st.integers(0, n))
+    low, high = proportion_interval(successes, n)
+    wide_low, wide_high = proportion_interval(successes, n, confidence=0.99)
+    assert 0 <= wide_low <= low <= successes / n <= high <= wide_high <= 1

@@ -1,0 +1,184 @@
+"""A record that is computed again agrees; one that was altered, or made by other code, does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_book import make_network
+
+from modclust_utils.publish import experiments
+from modclust_utils.publish.experiments import Job
+from modclust_utils.publish.records import RecordError, RecordStore, pack_arrays
+from modclust_utils.publish.verify import sample, verify
+from modclust_utils.publish.versions import RECIPES
+
+N_SHUFFLES = 9
+
+
+def weights(seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shapes = [(12, 20), (12, 12), (4, 12)]
+    return [rng.normal(size=s) * (rng.random(s) < 0.5) for s in shapes]
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> RecordStore:
+    """A network with a record of each kind about it, and a cache that is elsewhere."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "_toc.yml").write_text("format: jb-book\n")
+    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path))
+    store = RecordStore(tmp_path / "own")
+    network = make_network(weights=weights(0))
+    record = network.record
+    store.put(
+        *("network", record.parameters, record.value),
+        seconds=1,
+        device="CPU",
+        arrays=record.arrays,
+    )
+    before = tmp_path / "data" / "cache" / "weights" / f"{network.key}-before.npz"
+    before.parent.mkdir(parents=True)
+    arrays = {f"weight_{i}": w.astype(np.float32) for i, w in enumerate(weights(1))}
+    before.write_bytes(pack_arrays(arrays))
+    about = {"network": network.key, "n_clusters": 2, "seed": 0}
+    jobs = [
+        Job("clustering", {**about, "phase": "before"}, network, "before"),
+        Job(
+            "shuffle-test",
+            {**about, "phase": "after", "n_shuffles": N_SHUFFLES, "mode": "layer"},
+            network,
+        ),
+        Job(
+            "random-ncuts",
+            {"layer_sizes": [20, 12, 4], "n_clusters": 2, "n_networks": 7, "seed": 0},
+        ),
+    ]
+    for job in jobs:
+        value = experiments.compute_job(job, "cpu")
+        store.put(job.kind, job.parameters, value, seconds=1, device="CPU")
+    return store
+
+
+def path_of(store: RecordStore, kind: str) -> Path:
+    (path,) = (path for path in store if path.parent.name == kind)
+    return path
+
+
+def alter(path: Path, change) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content["value"])
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["clustering", "shuffle-test", "random-ncuts"])
+def test_record_that_was_just_made_agrees(store, kind):
+    check = verify(store, path_of(store, kind))
+    assert check.agrees, check.difference
+    assert check.path == path_of(store, kind)
+    counts = {"shuffle-test": "9 of 9 the same", "random-ncuts": "7 of 7 the same"}
+    assert counts.get(kind, "n-cut by 0") in check.difference
+
+
+def shift(name: str, by: float):
+    def change(value: dict) -> None:
+        if isinstance(value[name], list):
+            value[name] = [each + by for each in value[name]]
+        else:
+            value[name] += by
+
+    return change
+
+
+def one_outlier(name: str):
+    def change(value: dict) -> None:
+        spread = np.std(value[name])
+        value[name][0] += 5 * len(value[name]) ** 0.5 * spread
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("clustering", shift("ncut", 0.02)),
+        ("clustering", shift("ncut", -0.02)),
+        ("shuffle-test", shift("ncut", -0.02)),
+        ("shuffle-test", shift("null_ncuts", 0.3)),
+        ("shuffle-test", shift("null_ncuts", -0.3)),
+        ("shuffle-test", shift("p_value", 1 / (N_SHUFFLES + 1))),
+        ("shuffle-test", shift("z_score", -0.5)),
+        ("shuffle-test", lambda value: value["null_ncuts"].pop()),
+        ("random-ncuts", shift("ncuts", 0.3)),
+        ("random-ncuts", lambda value: value["ncuts"].pop()),
+        ("random-ncuts", one_outlier("ncuts")),
+    ],
+)
+def test_altered_record_differs(store, kind, change):
+    path = path_of(store, kind)
+    alter(path, change)
+    assert not verify(store, path).agrees
+
+
+def test_rounding_of_another_machine_is_no_difference(store):
+    path = path_of(store, "shuffle-test")
+
+    def change(value: dict) -> None:
+        value["null_ncuts"] = [each + 2e-6 * (-1) ** i for i, each in enumerate(value["null_ncuts"])]
+        value["ncut"] += 1e-9
+
+    alter(path, change)
+    check = verify(store, path)
+    assert check.agrees, check.difference
+
+
+def test_record_of_another_version_differs(store, monkeypatch):
+    path = path_of(store, "random-ncuts")
+    raised = replace(RECIPES["random-ncuts"], version=RECIPES["random-ncuts"].version + 1)
+    monkeypatch.setitem(RECIPES, "random-ncuts", raised)
+    check = verify(store, path)
+    assert not check.agrees
+    assert check.difference == f"made by other code than version {raised.version}"
+
+
+def test_record_whose_network_is_gone(store):
+    for path in store.write_folder.glob("network/*"):
+        path.unlink()
+    check = verify(store, path_of(store, "shuffle-test"))
+    assert (check.agrees, check.difference) == (False, "its network is not here")
+
+
+def test_damaged_record_is_named(store):
+    path = path_of(store, "clustering")
+    path.write_text("{")
+    with pytest.raises(RecordError, match="is not a record"):
+        verify(store, path)
+
+
+def test_sample_is_of_records_that_can_be_computed_again(store, tmp_path):
+    rng = np.random.default_rng(0)
+    kinds = {"clustering", "shuffle-test", "random-ncuts"}
+    assert {path.parent.name for path in sample(store, 9, rng)} == kinds
+    (before,) = (tmp_path / "data" / "cache" / "weights").iterdir()
+    before.unlink()
+    assert {path.parent.name for path in sample(store, 9, rng)} == kinds - {"clustering"}
+    for path in store.write_folder.glob("network/*"):
+        path.unlink()
+    assert {path.parent.name for path in sample(store, 9, rng)} == {"random-ncuts"}
+
+
+def test_sample_is_drawn_without_repeats_and_by_the_generator(store):
+    job = Job("random-ncuts", {"layer_sizes": [4, 3], "n_clusters": 2, "n_networks": 2, "seed": 0})
+    for seed in range(20):
+        parameters = {**job.parameters, "seed": seed}
+        store.put(job.kind, parameters, {"ncuts": [1.0, 1.0]}, seconds=1, device="CPU")
+
+    def drawn(seed: int) -> list[Path]:
+        return sample(store, 5, np.random.default_rng(seed))
+
+    assert len(set(drawn(0))) == 5
+    assert drawn(0) == drawn(0) != drawn(1)
+    assert set().union(*(drawn(seed) for seed in range(60))) == set(sample(store, 99, None))
