@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_hex, to_rgb
@@ -181,8 +182,8 @@ TINY = [
 TINY_LABELS = np.array([0, 1, -1, 0, 1, -1, 0, 1])
 
 
-def edge_lines(ax) -> dict[tuple[int, int], str]:
-    """Drawn edges of an axes as (layer, gray or colour) counts, from their line segments."""
+def edge_lines(ax: Axes) -> dict[tuple[int, str], int]:
+    """Number of drawn edges from each layer in each colour."""
     found: dict[tuple[int, str], int] = {}
     for lines in ax.collections:
         if isinstance(lines, LineCollection):
@@ -193,14 +194,14 @@ def edge_lines(ax) -> dict[tuple[int, int], str]:
     return found
 
 
-def unit_colors(ax) -> list[str]:
+def unit_colors(ax: Axes) -> list[str]:
     (boxes,) = (c for c in ax.collections if isinstance(c, PolyCollection))
     colors = [to_hex(color).upper() for color in boxes.get_facecolors()]
     assert len(boxes.get_paths()) == len(colors)
     return colors
 
 
-def captions(ax) -> list[str]:
+def captions(ax: Axes) -> list[str]:
     return [label.get_text() for label in ax.get_xticklabels()]
 
 

@@ -153,7 +153,27 @@ def _has_page(run: RunInfo) -> bool:
 
 def _write(path: Path, notebook: nbformat.NotebookNode) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
+    nbformat.write(figures_alone(notebook), path)
+
+
+def figures_alone(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook with all other outputs of a figure's cell in a cell of their own below it.
+
+    myst-nb makes every output of such a cell a figure with its number, the strip and sentences too.
+    """
+    split = copy.deepcopy(notebook)
+    split.cells = []
+    for cell in copy.deepcopy(notebook.cells):
+        split.cells.append(cell)
+        if "figure" not in cell.metadata.get("mystnb", {}):
+            continue
+        rest = [o for o in cell.outputs if "image/png" not in o.get("data", {})]
+        cell.outputs = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+        if rest:
+            below = nbformat.v4.new_code_cell(outputs=rest, metadata={"tags": ["remove-input"]})
+            below["id"] = f"{cell['id']}-below"
+            split.cells.append(below)
+    return split
 
 
 def _add_sections(toc: Any, file: str, sections: list[dict[str, str]]) -> None:
