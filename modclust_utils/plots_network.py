@@ -251,8 +251,8 @@ def _draw_whole(ax: Axes, network: _Network) -> None:
             if np.isfinite(y[unit]):
                 ax.text(last + 0.08, y[unit], str(digit), va="center", size=8.5)
     ax.set_title(
-        f"The network and its {len(network.counts)} clusters: the strongest "
-        f"{len(network.lower):,} of {network.n_edges:,} edges, gray between clusters"
+        f"The network and its {int(network.counts.any(1).sum())} clusters: strongest edges of "
+        f"each layer, {len(network.lower):,} of {network.n_edges:,}"
     )
 
 
@@ -283,20 +283,21 @@ def network_figure(
     Raises ValueError for matrices or labels that do not fit, or more clusters than colours.
     """
     network = _network(weights, labels, max_edges)
-    n_clusters = len(network.counts)
-    columns = min(n_clusters, _COLUMNS)
-    rows = math.ceil(n_clusters / columns)
+    # labels matched with those of another network may leave a number out
+    clusters = np.flatnonzero(network.counts.any(1))
+    columns = min(len(clusters), _COLUMNS)
+    rows = math.ceil(len(clusters) / columns)
     # one scale for all clusters; a row is only as high as its largest one needs
-    tallest = (network.counts.max(1) / network.counts.max()) ** _CLUSTER_POWER
+    tallest = (network.counts[clusters].max(1) / network.counts.max()) ** _CLUSTER_POWER
     limits = [max(tallest[row * columns :][:columns].max(), 0.4) / 2 for row in range(rows)]
     inches = [0.55 + 2.3 * limit for limit in limits]
     figure = new_figure(3.7 + sum(inches))
     above, below = figure.subfigures(2, 1, height_ratios=[3.5, 0.2 + sum(inches)])
     _draw_whole(above.add_subplot(), network)
     panels = below.subplots(rows, columns, squeeze=False, height_ratios=limits).ravel()
-    for cluster, ax in enumerate(panels):
-        if cluster < n_clusters:
-            _draw_cluster(ax, network, cluster, 1.04 * limits[cluster // columns])
+    for index, ax in enumerate(panels):
+        if index < len(clusters):
+            _draw_cluster(ax, network, int(clusters[index]), 1.04 * limits[index // columns])
         else:
             ax.set_visible(False)
     below.supxlabel("units of each cluster in each layer, pixels to logits", size=8.5)

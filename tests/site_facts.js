@@ -24,12 +24,13 @@
   };
   const over = ([r, g, b, a], below) =>
     [r, g, b].map((value, i) => value * a + below[i] * (1 - a)).concat(1);
+  const plates = new Map([[null, [255, 255, 255, 1]]]);
   const backgroundOf = (node) => {
-    const layers = [];
-    for (let at = node; at; at = at.parentElement) {
-      layers.push(rgba(getComputedStyle(at).backgroundColor));
+    if (!plates.has(node)) {
+      const own = rgba(getComputedStyle(node).backgroundColor);
+      plates.set(node, over(own, backgroundOf(node.parentElement)));
     }
-    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
+    return plates.get(node);
   };
   const luminance = (colour) => {
     const linear = colour.slice(0, 3).map((value) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,15 @@ import numpy as np
 from modclust_utils import data
 from modclust_utils.publish.experiments import Condition, Network
 from modclust_utils.publish.records import Record
+from modclust_utils.publish.run import source_hash
 from modclust_utils.training import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[1]
+#: A picture of one dot.
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
 
 
 def copy_book(folder: Path, *, book: bool = False) -> Path:
@@ -131,3 +138,63 @@ def digest(folder: Path) -> dict[str, str]:
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
+
+
+def write_run(
+    book: Path,
+    name: str,
+    *,
+    state: str = "done",
+    parameters: Mapping[str, Any] | None = None,
+    records: Sequence[tuple[str, str]] = (),
+    **status: Any,
+) -> Path:
+    """A run that was never executed, up to date with the code; its folder."""
+    folder = book / "runs" / "01" / name
+    folder.mkdir(parents=True)
+    content = {
+        "state": state,
+        "chapter": 1,
+        "name": name,
+        "profile": name,
+        "parameters": dict(parameters or {}),
+        "source_sha256": source_hash(1),
+        "commit": "abc123",
+        "started": "2026-01-02T03:04:05+00:00",
+        "seconds": 6.5,
+    }
+    if state == "done":
+        content["records"] = [list(each) for each in records]
+        nbformat.write(executed_chapter(), folder / "notebook.ipynb")
+    (folder / "run.json").write_text(json.dumps(content | status), encoding="utf-8")
+    return folder
+
+
+def executed_chapter() -> nbformat.NotebookNode:
+    """A chapter with one figure and a sentence about it, as papermill leaves it."""
+    v4 = nbformat.v4
+    figure = v4.new_code_cell(
+        "draw()  # fig-one",
+        execution_count=1,
+        metadata={
+            "mystnb": {
+                "figure": {"name": "fig-one", "caption": "One."},
+                "image": {"alt": "A dot."},
+            }
+        },
+        outputs=[
+            v4.new_output("display_data", {"image/png": PIXEL, "text/plain": "image"}),
+            v4.new_output("display_data", {"text/html": '<details id="fig-one">How</details>'}),
+            v4.new_output(
+                "display_data", {"text/markdown": "See {numref}`fig-one`, not fig-one-more."}
+            ),
+        ],
+    )
+    text = "\n".join(
+        [
+            *("# Are they clusterable?", "", "(place)=", "## Place", ""),
+            *("```{math}", ":label: eq-ncut", "x", "```", ""),
+            "{eq}`eq-ncut` at [](#place), {ref}`place`; {numref}`fig-one`; a placeholder.",
+        ]
+    )
+    return v4.new_notebook(cells=[v4.new_markdown_cell(text), figure])

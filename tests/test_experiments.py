@@ -194,9 +194,10 @@ def test_second_run_computes_nothing_and_finds_the_same(done, computed):
     before = digest(session.cache_folder())
     first, second = compute_all(make_run(done)), compute_all(make_run(done))
     assert computed == []
-    assert first == second or all(
-        a.value == b.value for name in first for a, b in zip(first[name], second[name], strict=True)
-    )
+    for name in first:
+        for one, other in zip(first[name], second[name], strict=True):
+            assert_same(one, other)
+            assert one.provenance == other.provenance
     assert digest(session.cache_folder()) == before
 
 
@@ -219,8 +220,9 @@ def test_weights_before_and_after_pruning(done):
         assert [w.shape for w in before] == [w.shape for w in after]
         for kept, whole in zip(after, before, strict=True):
             assert np.count_nonzero(whole) > 0.9 * whole.size
-            # the last of 8 steps prunes to 0.9 - 0.4 (1 - 7/8)^3 = 0.8992
-            assert np.count_nonzero(kept) == pytest.approx(0.1008 * kept.size, abs=1)
+            # the last of 8 steps prunes to 0.9 - 0.4 (1 - 7/8)^3
+            share = 0.1 + 0.4 / 8**3
+            assert np.count_nonzero(kept) == pytest.approx(share * kept.size, abs=1)
 
 
 def test_networks_differ_from_each_other(done):

@@ -216,7 +216,7 @@ def test_network_figure_draws_every_unit_and_edge():
         (0, blue): 1, (0, amber): 1, (0, across): 2, (1, blue): 1, (1, amber): 1, (1, across): 1
     }  # fmt: skip
     assert captions(whole) == ["pixels\n2 of 3", "hidden 1\n2 of 3", "logits\n2 of 2"]
-    assert "its 2 clusters: the strongest 7 of 7 edges" in whole.get_title("left")
+    assert "its 2 clusters: strongest edges of each layer, 7 of 7" in whole.get_title("left")
     assert edge_lines(first) == {(0, blue): 1, (1, blue): 1}
     assert edge_lines(second) == {(0, amber): 1, (1, amber): 1}
     assert unit_colors(second) == [amber] * 3
@@ -231,7 +231,7 @@ def test_strongest_edges_come_first_and_layers_share_alike():
     blue, amber = CLUSTER_COLORS[:2]
     # the smaller pair of layers has 3 edges and gets 1, the other 2: |6|, and |3| and |2|
     assert edge_lines(whole) == {(0, blue): 1, (0, amber): 1, (1, amber): 1}
-    assert "the strongest 3 of 7 edges" in whole.get_title("left")
+    assert "strongest edges of each layer, 3 of 7" in whole.get_title("left")
 
 
 def test_edges_that_a_small_layer_does_not_need_go_to_the_others():
@@ -239,6 +239,14 @@ def test_edges_that_a_small_layer_does_not_need_go_to_the_others():
     labels = np.zeros(42, dtype=int)
     whole = plots.network_figure(weights, labels, max_edges=100).axes[0]
     assert edge_lines(whole) == {(0, CLUSTER_COLORS[0]): 60, (1, CLUSTER_COLORS[0]): 40}
+
+
+def test_a_number_without_units_gets_no_panel():
+    figure = plots.network_figure(TINY, np.where(TINY_LABELS == 1, 3, TINY_LABELS))
+    titles = [ax.get_title("left") for ax in figure.axes]
+    assert "its 2 clusters" in titles[0]
+    assert titles[1:] == ["cluster 0: 47% of volume", "cluster 3: 53% of volume"]
+    assert unit_colors(figure.axes[2]) == [CLUSTER_COLORS[3]] * 3
 
 
 def test_network_figure_sorts_units_by_cluster_and_names_logits():
@@ -336,9 +344,11 @@ def drawn_texts(figure: Figure) -> list[Text]:
 
 @pytest.mark.parametrize("name", DRAW)
 def test_figures_fit_the_page_and_leave_no_trace(name):
-    settings, state = dict(mpl.rcParams), np.random.get_state()[1].copy()
-    figure = DRAW[name]()
-    assert dict(mpl.rcParams) == settings
+    state = np.random.get_state()[1].copy()
+    with mpl.rc_context({"font.size": 13.0, "ytick.labelsize": 7.0}):
+        settings = dict(mpl.rcParams)
+        figure = DRAW[name]()
+        assert dict(mpl.rcParams) == settings
     assert np.array_equal(np.random.get_state()[1], state)
     assert plt.get_fignums() == []
     width, height = figure.get_size_inches()

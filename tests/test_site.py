@@ -27,8 +27,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from modclust_utils.clustering import ncut
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Route
 
@@ -53,7 +51,6 @@ class Visit:
 
     path: str
     theme: str
-    address: str
     foreign: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -118,43 +115,48 @@ def page(context: BrowserContext) -> Iterator[Page]:
     opened.close()
 
 
-def look(context: BrowserContext, base: str, path: str, theme: str) -> Visit:
-    """Open a page of the site at `base`, in a theme; requests to elsewhere are noted, not made."""
-    visit = Visit(path, theme, urljoin(base, path))
+def look_through(context: BrowserContext, base: str, paths: list[str], theme: str) -> list[Visit]:
+    """Open pages of the site at `base` in a theme; requests to elsewhere are noted, not made."""
+    visits: list[Visit] = []
     page = context.new_page()
 
     def guard(route: Route) -> None:
-        address = route.request.url
-        if address.startswith((base, "data:", "blob:")):
+        if route.request.url.startswith((base, "data:", "blob:")):
             route.continue_()
         else:
-            visit.foreign.append(address)
+            visits[-1].foreign.append(route.request.url)
             route.abort()
+
+    def complain(text: str) -> None:
+        visits[-1].errors.append(text)
 
     page.route("**/*", guard)
     page.add_init_script(f"localStorage.mode = localStorage.theme = {theme!r}")
-    page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    page.on("requestfailed", lambda request: visit.errors.append(f"failed: {request.url}"))
-    page.on("response", lambda r: visit.errors.append(r.url) if r.status >= 400 else None)
-    page.goto(visit.address, wait_until="load")
-    page.evaluate("window.MathJax?.startup?.promise.then(() => true)")
-    page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
-    visit.facts = page.evaluate(FACTS)
+    page.on("console", lambda m: complain(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complain(str(error)))
+    page.on("requestfailed", lambda request: complain(f"failed: {request.url}"))
+    page.on("response", lambda r: complain(f"{r.status}: {r.url}") if r.status >= 400 else None)
+    for path in paths:
+        visits.append(Visit(path, theme))
+        page.goto(urljoin(base, path), wait_until="load")
+        page.evaluate("window.MathJax?.startup?.promise.then(() => true)")
+        page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+        visits[-1].facts = page.evaluate(FACTS)
     page.close()
-    return visit
+    return visits
 
 
 @pytest.fixture(scope="module")
 def visits(context: BrowserContext, host: str, pages: list[str]) -> list[Visit]:
     """Every page of the served site, in light and in dark."""
-    return [look(context, host, path, theme) for path in pages for theme in ("light", "dark")]
+    both = [look_through(context, host, pages, theme) for theme in ("light", "dark")]
+    return [*both[0], *both[1]]
 
 
 @pytest.fixture(scope="module")
 def visits_from_disk(context: BrowserContext, site: Path, pages: list[str]) -> list[Visit]:
     """Every page opened as a file."""
-    return [look(context, site.as_uri() + "/", path, "light") for path in pages]
+    return look_through(context, site.as_uri() + "/", pages, "light")
 
 
 def problems(visits: list[Visit], find: Callable[[Visit], list[Any]]) -> list[str]:
@@ -397,18 +399,14 @@ def test_search_finds_the_n_cut(page, host, site, where):
     assert "n-cut" in page.locator("main article").inner_text().lower()
 
 
-def test_pages_fit_a_phone(browser, host, pages):
-    context = browser.new_context(viewport={"width": 360, "height": 740})
+def test_pages_fit_a_phone(page, host, pages):
+    page.set_viewport_size({"width": 360, "height": 740})
     wide = []
     for path in pages:
-        page = context.new_page()
-        page.goto(urljoin(host, path))
-        page.wait_for_function("document.readyState === 'complete'")
+        page.goto(urljoin(host, path), wait_until="load")
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > 360:
             wide.append((path, width))
-        page.close()
-    context.close()
     assert wide == []
 
 
@@ -430,6 +428,8 @@ def test_mathjax_is_the_published_file():
 
 
 def test_drawn_example_has_the_n_cut_that_the_text_says():
+    from modclust_utils.clustering import ncut
+
     drawing = ElementTree.parse(STATIC / "ncut-example.svg").getroot()
     units = [node for node in drawing.iter() if "data-unit" in node.attrib]
     index = {node.get("data-unit"): i for i, node in enumerate(units)}

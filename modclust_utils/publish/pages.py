@@ -29,6 +29,8 @@ from modclust_utils.publish.run import RunInfo, check_run, read_runs
 from modclust_utils.publish.session import default_store, published_folder
 
 CHAPTERS = (1,)
+#: A file in a built site: the hash of its sources. A folder without it is never deleted.
+STAMP = ".sources.sha256"
 
 
 class BuildError(RuntimeError):
@@ -78,25 +80,25 @@ def build_site(output: Path | None = None) -> Path:
 
     A site that was built from the same sources before is left as it is.
 
-    Raises BuildError where a chapter has no run that is up to date, or where jupyter-book finds
-    anything to complain about.
+    Raises BuildError where a chapter has no run that is up to date, where jupyter-book finds
+    anything to complain about, or where `output` holds files that are not such a site.
     """
-    output = (output or root() / "_build" / "html").resolve()
-    work = output.parent / "source"
+    build = (root() / "_build").resolve()
+    output = (output or build / "html").resolve()
+    stamp = output / STAMP
+    if not (output.is_relative_to(build) or stamp.is_file() or _is_free(output)):
+        raise BuildError(f"output={output} holds other files; allowed: a new or empty folder")
+    work, site, log = build / "source", build / "site", build / "build.log"
     shutil.rmtree(work, ignore_errors=True)
     stage(work)
-    stamp = output.parent / "source.sha256"
     sources = _hash_folder(work)
-    if (output / "index.html").is_file() and stamp.is_file() and stamp.read_text() == sources:
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == sources:
         return output
-    stamp.unlink(missing_ok=True)
-    site = output.parent / "site"
     shutil.rmtree(site, ignore_errors=True)
     command = [
         str(Path(sys.executable).with_name("jupyter-book")),
         *("build", str(work), "--path-output", str(site), "-W", "-n", "--keep-going", "--all"),
     ]
-    log = output.parent / "build.log"
     with open(log, "w", encoding="utf-8") as stream:
         done = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False)
     html = site / "_build" / "html"
@@ -105,8 +107,12 @@ def build_site(output: Path | None = None) -> Path:
         raise BuildError(f"jupyter-book failed ({done.returncode}); the end of {log}:\n{tail}")
     shutil.rmtree(output, ignore_errors=True)
     shutil.move(html, output)
-    stamp.write_text(sources)
+    stamp.write_text(sources, encoding="utf-8")
     return output
+
+
+def _is_free(folder: Path) -> bool:
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def _hash_folder(folder: Path) -> str:
@@ -328,7 +334,7 @@ def publish_records(run: RunInfo) -> int:
     copied = 0
     for kind, key in run.status["records"]:
         path = paths[kind, key]
-        if path.is_relative_to(target):
+        if (target / kind / path.name).is_file():
             continue
         (target / kind).mkdir(parents=True, exist_ok=True)
         for file in (path.with_suffix(".npz"), path):

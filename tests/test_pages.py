@@ -1,0 +1,435 @@
+"""What jupyter-book is given: the right run as the chapter, nothing stale, nothing made up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+import yaml
+from small_book import copy_book, digest, executed_chapter, write_run
+
+from modclust_utils.publish import experiments, pages, run, session
+from modclust_utils.publish.pages import BuildError
+from modclust_utils.publish.records import RecordStore, record_key
+from modclust_utils.publish.run import read_runs
+
+PARAMETERS = {"network": "00ff", "phase": "before", "n_clusters": 4, "seed": 0}
+KEY = record_key("clustering", PARAMETERS)
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "the book"))
+    return copy_book(tmp_path / "the book", book=True)
+
+
+def put_record(folder: Path, **changes: object) -> str:
+    parameters = {**PARAMETERS, **changes}
+    arrays = {"w": np.ones(3)}
+    store = RecordStore(folder)
+    store.put("clustering", parameters, {"ncut": 1}, seconds=1, device="CPU", arrays=arrays)
+    return record_key("clustering", parameters)
+
+
+def names(chapter: int = 1) -> dict[str, run.RunInfo]:
+    return {each.name: each for each in read_runs(chapter)}
+
+
+# Which run is the chapter
+
+
+@pytest.mark.parametrize(
+    ("paper", "quick", "chosen"),
+    [
+        ({}, {}, "paper"),
+        (None, {}, "quick"),
+        ({}, None, "paper"),
+        ({"source_sha256": "old"}, {}, "quick"),
+        ({"state": "failed"}, {}, "quick"),
+        ({"state": "running"}, {}, "quick"),
+        ({"records": [("clustering", KEY)]}, {}, "quick"),
+    ],
+)
+def test_paper_run_is_the_chapter_if_it_is_up_to_date(book, paper, quick, chosen):
+    for name, status in (("n_clusters-7", {}), ("paper", paper), ("quick", quick)):
+        if status is not None:
+            write_run(book, name, **status)
+    assert pages.main_run(1, read_runs(1)).name == chosen
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ({"source_sha256": "old"}, "stale"),
+        ({"state": "failed", "reason": "x"}, "failed"),
+        ({"state": "running"}, "running"),
+        ({"records": [("clustering", KEY)]}, "records missing"),
+    ],
+)
+def test_nothing_is_built_from_a_run_that_is_not_up_to_date(book, status, state):
+    write_run(book, "quick", **status)
+    write_run(book, "n_clusters-7")
+    assert pages.state(names()["quick"]) == state
+    for attempt in (lambda: pages.main_run(1, read_runs(1)), lambda: pages.stage(book / "work")):
+        with pytest.raises(BuildError) as error:
+            attempt()
+        assert f"(there: quick ({state}), n_clusters-7 (done))" in str(error.value)
+        assert "Run `modclust run 1`" in str(error.value)
+
+
+def test_nothing_is_built_without_a_run(book):
+    with pytest.raises(BuildError, match=r"no run that is up to date \(there: none\)"):
+        pages.build_site(book / "site")
+    assert not (book / "site").exists()
+
+
+def test_done_run_whose_notebook_was_deleted_is_no_page(book):
+    write_run(book, "quick")
+    (write_run(book, "n_clusters-7") / "notebook.ipynb").unlink()
+    assert pages.state(names()["n_clusters-7"]) == "stale"
+    pages.stage(book / "work")
+    assert not (book / "work" / "runs").exists()
+
+
+@pytest.mark.parametrize("change", ["package", "cell", "metadata", "claims", "paper's table"])
+def test_run_is_stale_after_a_change_of_what_made_it(book, monkeypatch, tmp_path, change):
+    write_run(book, "quick")
+    assert names()["quick"].is_fresh
+    (path,) = (book / "notebooks").glob("*.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    if change == "package":
+        shutil.copytree(run.PACKAGE, tmp_path / "package")
+        monkeypatch.setattr(run, "PACKAGE", tmp_path / "package")
+        assert names()["quick"].is_fresh
+        with open(tmp_path / "package" / "publish" / "prose.py", "a", encoding="utf-8") as file:
+            file.write("\n")
+    elif change == "cell":
+        notebook.cells[-1].source += " "
+    elif change == "metadata":
+        next(c for c in notebook.cells if "mystnb" in c.metadata).metadata.mystnb.image.alt += "!"
+    else:
+        name = "claims.yml" if change == "claims" else "papers/filan2020_table_1.csv"
+        with open(book / "data" / name, "a", encoding="utf-8") as file:
+            file.write("\n")
+    if change in ("cell", "metadata"):
+        nbformat.write(notebook, path)
+    assert not names()["quick"].is_fresh
+    assert pages.state(names()["quick"]) == "stale"
+
+
+def test_run_is_fresh_after_a_change_of_what_did_not_make_it(book):
+    write_run(book, "quick")
+    (path,) = (book / "notebooks").glob("*.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["kernelspec"] = {"name": "mine", "display_name": "Mine"}
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="opened in Jupyter")]
+    nbformat.write(notebook, path)
+    (book / "book" / "index.md").write_text("# Another word\n")
+    assert names()["quick"].is_fresh
+
+
+def test_record_that_is_gone_is_missed(book):
+    own = book / "data" / "cache" / "records"
+    key = put_record(own)
+    write_run(book, "quick", records=[("clustering", key)])
+    assert pages.state(names()["quick"]) == "done"
+    (own / "clustering" / f"{key}.json").unlink()
+    assert names()["quick"].missing_records == [("clustering", key)]
+    assert pages.state(names()["quick"]) == "records missing"
+    put_record(book / "data" / "records")
+    assert pages.state(names()["quick"]) == "done"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "done"}', "null"])
+def test_damaged_status_is_named(book, content):
+    file = write_run(book, "quick") / "run.json"
+    file.write_text(content)
+    with pytest.raises(run.RunError, match=r"run\.json .*Delete it and run again"):
+        read_runs(1)
+
+
+def test_runs_are_listed_profiles_first(book):
+    for name in ("a-run", "paper", "quick", "z-run"):
+        write_run(book, name)
+    assert [each.name for each in read_runs(1)] == ["paper", "quick", "a-run", "z-run"]
+
+
+# The page of a run
+
+
+def run_page(book: Path, name: str, **status: object) -> nbformat.NotebookNode:
+    write_run(book, name, **status)
+    return pages.run_page(names()[name])
+
+
+def test_page_of_a_run_has_labels_of_its_own(book):
+    text, figure = run_page(book, "n_clusters-7").cells
+    assert text.source.splitlines()[0] == "# Run n_clusters-7: Are they clusterable?"
+    assert "(place-n_clusters-7)=" in text.source
+    assert ":label: eq-ncut-n_clusters-7" in text.source
+    assert (
+        "{eq}`eq-ncut-n_clusters-7` at [](#place-n_clusters-7), {ref}`place-n_clusters-7`; "
+        "{numref}`fig-one-n_clusters-7`; a placeholder."
+    ) in text.source
+    assert figure.metadata.mystnb.figure.name == "fig-one-n_clusters-7"
+    assert figure.outputs[2].data["text/markdown"] == (
+        "See {numref}`fig-one-n_clusters-7`, not fig-one-more."
+    )
+
+
+def test_page_of_a_run_is_otherwise_the_same(book):
+    page, source = run_page(book, "n_clusters-7"), executed_chapter()
+    assert page.cells[1].source == source.cells[1].source
+    assert page.cells[1].metadata.mystnb.image == source.cells[1].metadata.mystnb.image
+    assert page.cells[1].outputs[:2] == source.cells[1].outputs[:2]
+    kept = nbformat.read(book / "runs" / "01" / "n_clusters-7" / "notebook.ipynb", as_version=4)
+    assert [cell.source for cell in kept.cells] == [cell.source for cell in source.cells]
+
+
+def test_page_of_the_quick_run_says_so(book):
+    assert run_page(book, "quick").cells[0].source.startswith("# Quick run: Are they clust")
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [({"source_sha256": "old"}, "stale"), ({"records": [("clustering", KEY)]}, "records missing")],
+)
+def test_page_of_an_old_run_carries_a_warning(book, status, word):
+    page = run_page(book, "n_clusters-7", **status)
+    assert page.cells[1].cell_type == "markdown"
+    assert page.cells[1].source.startswith(":::{warning}\n")
+    assert f"This page is **{word}**" in page.cells[1].source
+    assert "`modclust run 1` with the same parameters" in page.cells[1].source
+
+
+def test_cell_of_a_figure_shows_the_figure_alone():
+    notebook = executed_chapter()
+    split = pages.figures_alone(notebook)
+    assert [cell.cell_type for cell in split.cells] == ["markdown", "code", "code"]
+    assert split.cells[1].outputs + split.cells[2].outputs == notebook.cells[1].outputs
+    assert len(split.cells[1].outputs) == 1
+    assert "remove-input" in split.cells[2].metadata.tags
+    assert len(notebook.cells) == 2
+    nbformat.validate(split)
+
+
+# Staging
+
+
+@pytest.fixture
+def staged(book) -> Path:
+    put_record(book / "data" / "records")
+    put_record(book / "data" / "cache" / "records", seed=1)
+    verdicts = [
+        {"id": "A1", "claim": "It is so.", "place": "Figure 3", "verdict": "not attempted"}
+        | {"held": 0, "cases": 0}
+    ]
+    folder = write_run(book, "paper", records=[("clustering", KEY)])
+    (folder / "verdicts.json").write_text(json.dumps(verdicts))
+    write_run(book, "quick", seconds=1.25)
+    write_run(book, "n_clusters-7", source_sha256="old")
+    write_run(book, "seed-3", state="failed", reason="it broke")
+    pages.stage(book / "work")
+    return book / "work"
+
+
+def test_stage_writes_the_pages_of_good_runs(staged):
+    found = sorted(p.relative_to(staged).as_posix() for p in staged.rglob("*.ipynb"))
+    assert found == [
+        "notebooks/01-pruned-mlp-clusterability.ipynb",
+        "runs/01/n_clusters-7.ipynb",
+        "runs/01/quick.ipynb",
+    ]
+    chapter = nbformat.read(staged / found[0], as_version=4)
+    assert chapter.cells[0].source.startswith("# Are they clusterable?")
+    assert chapter.cells[1].metadata.mystnb.figure.name == "fig-one"
+    assert nbformat.read(staged / found[2], as_version=4).cells[1].metadata.mystnb.figure.name == (
+        "fig-one-quick"
+    )
+
+
+def test_labels_of_all_staged_pages_differ(staged):
+    labels = []
+    for path in staged.rglob("*.ipynb"):
+        labels += pages._labels(nbformat.read(path, as_version=4))
+    assert len(labels) == len(set(labels)) == 9
+
+
+def test_stage_puts_the_pages_below_their_chapter(book, staged):
+    before = yaml.safe_load((book / "_toc.yml").read_text(encoding="utf-8"))
+    after = yaml.safe_load((staged / "_toc.yml").read_text(encoding="utf-8"))
+    chapter = after["parts"][0]["chapters"][0]
+    assert chapter.pop("sections") == [{"file": "runs/01/quick"}, {"file": "runs/01/n_clusters-7"}]
+    assert after == before
+    for part in after["parts"]:
+        for page in part["chapters"]:
+            assert list(staged.glob(f"{page['file']}.*")), page
+
+
+def test_stage_gives_prose_its_numbers(book, staged):
+    before = yaml.safe_load((book / "_config.yml").read_text(encoding="utf-8"))
+    after = yaml.safe_load((staged / "_config.yml").read_text(encoding="utf-8"))
+    facts = after["sphinx"]["config"].pop("myst_substitutions")
+    before["sphinx"]["config"].pop("myst_substitutions", None)
+    assert after == before
+    assert facts["n_published_records"] == "1"
+    assert facts["n_published_networks"] == facts["n_published_tests"] == "0"
+
+
+def test_stage_writes_nowhere_else(book):
+    write_run(book, "quick")
+    before = digest(book)
+    pages.stage(book / "_build" / "source")
+    assert {k: v for k, v in digest(book).items() if not k.startswith("_build/")} == before
+
+
+def table_rows(text: str, header: str) -> list[list[str]]:
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(header))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def test_status_page_says_what_the_runs_noted(staged):
+    text = (staged / "book" / "status.md").read_text(encoding="utf-8")
+    started = "2026-01-02T03:04:05+00:00"
+    assert table_rows(text, "| Chapter |") == [
+        ["1", "paper", "done", "chapter", "1", "6.5", "`abc123`", started],
+        ["1", "quick", "done", "page", "0", "1.25", "`abc123`", started],
+        ["1", "n_clusters-7", "stale", "page", "0", "6.5", "`abc123`", started],
+        ["1", "seed-3", "failed", "–", "0", "6.5", "`abc123`", started],
+    ]
+    assert table_rows(text, "| Kind of record |") == [["clustering", "1", "1"]]
+
+
+def test_scoreboard_is_that_of_the_chapter(book, staged):
+    text = (staged / "book" / "status.md").read_text(encoding="utf-8")
+    assert "(../notebooks/01-pruned-mlp-clusterability.ipynb), paper run:" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| A1 |"))
+    assert row == (
+        "| A1 | It is so. | Figure 3 | 0 of 0 | "
+        '<span class="mc-verdict-not-attempted">not attempted</span> |'
+    )
+
+
+# What is there, and publishing it
+
+
+def test_completeness_counts_what_a_profile_needs(book):
+    store = session.default_store()
+    # 8 or 60 networks, each with its n-cut before pruning and a test for k = 2, 4, 7, 10
+    assert pages.completeness(1, "quick", store) == (0, 8 * (1 + 1 + 4) + 1)
+    assert pages.completeness(1, "paper", store) == (0, 60 * (1 + 1 + 4) + 1)
+    needed = experiments.plan(SimpleNamespace(**run.check_run(1, "quick")))
+    for kind, parameters in needed[:-1]:
+        store.put(kind, parameters, {}, seconds=1, device="CPU")
+    assert pages.completeness(1, "quick", store) == (len(needed) - 1, len(needed))
+    assert not pages.is_complete(1, "quick", store)
+    RecordStore(session.published_folder()).put(*needed[-1], {}, seconds=1, device="CPU")
+    assert pages.is_complete(1, "quick", store)
+
+
+def test_publish_copies_the_records_of_a_run_and_no_others(book):
+    own, published = book / "data" / "cache" / "records", book / "data" / "records"
+    keys = [put_record(own, seed=seed) for seed in (0, 1, 2)]
+    put_record(published, seed=1)
+    before = digest(published)
+    write_run(book, "paper", records=[("clustering", key) for key in keys[:2]])
+    assert pages.publish_records(names()["paper"]) == 1
+    assert {path.stem for path in RecordStore(published)} == set(keys[:2])
+    assert RecordStore(published).require("clustering", PARAMETERS).arrays["w"].sum() == 3
+    assert {k: v for k, v in digest(published).items() if keys[1] in k} == before
+    assert len(list(RecordStore(own))) == 3
+    assert pages.publish_records(names()["paper"]) == 0
+
+
+# The build, with something in the place of jupyter-book
+
+
+@pytest.fixture
+def jupyter_book(monkeypatch) -> list[list[str]]:
+    """Commands that were run; each makes a site, or fails after `fail` was appended."""
+    calls: list[list[str]] = []
+
+    def build(command: list[str], *, stdout, **_: object) -> subprocess.CompletedProcess:
+        if command[0].endswith("jupyter-book"):
+            failing = calls and calls[-1] == ["fail"]
+            calls.append(command)
+            html = Path(command[command.index("--path-output") + 1]) / "_build" / "html"
+            html.mkdir(parents=True)
+            (html / "index.html").write_text(f"site {len(calls)}")
+            stdout.write("WARNING: something is undefined\n" if failing else "fine\n")
+            return subprocess.CompletedProcess(command, 1 if failing else 0)
+        return subprocess.CompletedProcess(command, 0, stdout="")
+
+    monkeypatch.setattr(pages.subprocess, "run", build)
+    return calls
+
+
+def test_site_is_built_strictly_and_moved_to_its_place(book, jupyter_book):
+    write_run(book, "quick")
+    site = pages.build_site()
+    assert site == book / "_build" / "html"
+    assert (site / "index.html").read_text() == "site 1"
+    (command,) = jupyter_book
+    assert {"-W", "-n", "--keep-going"} <= set(command)
+    assert command[2] == str(book / "_build" / "source")
+
+
+def test_failed_build_keeps_the_earlier_site_and_says_why(book, jupyter_book):
+    write_run(book, "quick")
+    site = pages.build_site(book / "there")
+    (book / "book" / "index.md").write_text("# Changed\n")
+    jupyter_book.append(["fail"])
+    with pytest.raises(BuildError, match=r"jupyter-book failed \(1\)(.|\n)*something is undefined"):
+        pages.build_site(book / "there")
+    assert (site / "index.html").read_text() == "site 1"
+    # nothing has changed since, but the site is not that of these sources
+    assert (pages.build_site(book / "there") / "index.html").read_text() == "site 4"
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_folder_of_other_files_is_never_deleted(book, jupyter_book, tmp_path, what):
+    write_run(book, "quick")
+    output = tmp_path / "mine"
+    kept = output / "thesis.tex" if what == "folder" else output
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("years of work")
+    for sibling in ("source", "site"):
+        (tmp_path / sibling).mkdir()
+    with pytest.raises(BuildError, match="holds other files; allowed: a new or empty folder"):
+        pages.build_site(output)
+    assert kept.read_text() == "years of work"
+    (tmp_path / "empty").mkdir()
+    assert (pages.build_site(tmp_path / "empty") / "index.html").read_text() == "site 1"
+    assert (tmp_path / "source").is_dir()
+    assert (tmp_path / "site").is_dir()
+
+
+def test_each_site_is_that_of_its_own_sources(book, jupyter_book):
+    write_run(book, "quick")
+    one, two = book / "_build" / "one", book / "_build" / "two"
+    pages.build_site(one)
+    (book / "book" / "index.md").write_text("# Changed\n")
+    pages.build_site(two)
+    assert (pages.build_site(one) / "index.html").read_text() == "site 3"
+
+
+def test_site_is_built_again_only_after_a_change(book, jupyter_book):
+    write_run(book, "quick")
+    pages.build_site(book / "there")
+    pages.build_site(book / "there")
+    assert len(jupyter_book) == 1
+    (book / "book" / "index.md").write_text("# Changed\n")
+    pages.build_site(book / "there")
+    assert len(jupyter_book) == 2
