@@ -204,6 +204,13 @@ def cluster_layered(
     Raises ValueError where one side of the graphs has fewer units than there are clusters. Where
     it has as many units but fewer with an edge, some of the clusters may come out empty.
     """
+    check_sides(graphs, n_clusters)
+    embedding, degrees = embed_layered(graphs, n_clusters)
+    return cluster_embedded(graphs, embedding, degrees, uniforms)
+
+
+def check_sides(graphs: LayeredGraphs, n_clusters: int) -> None:
+    """Raise ValueError where one side of the graphs has fewer units than there are clusters."""
     sizes = graphs.sizes
     limit = min(sum(sizes[0::2]), sum(sizes[1::2]))
     if n_clusters > limit:
@@ -211,8 +218,15 @@ def cluster_layered(
             f"n_clusters={n_clusters} is not allowed: 1 to {limit}, the number of units with edges "
             "on the smaller side (layers 0, 2, ... or layers 1, 3, ...)"
         )
-    embedding, degrees = embed_layered(graphs, n_clusters)
-    labels = kmeans(embedding, degrees > 0, uniforms.to(degrees.device))
+
+
+def cluster_embedded(
+    graphs: LayeredGraphs, embedding: Tensor, degrees: Tensor, uniforms: Tensor
+) -> tuple[Tensor, Tensor]:
+    """As `cluster_layered`, from an embedding of at least as many components as clusters."""
+    n_clusters = uniforms.shape[1]
+    points = embedding[:, :, :n_clusters]
+    labels = kmeans(points, degrees > 0, uniforms.to(degrees.device))
     return labels, ncut_layered(graphs, labels, degrees, n_clusters)
 
 

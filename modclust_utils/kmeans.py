@@ -114,7 +114,7 @@ def _lloyd(points: Tensor, weight: Tensor, centres: Tensor, tolerance: Tensor) -
     for iteration in range(MAX_ITERATIONS):
         current = centres[:, active]
         stopped = converged[:, active]
-        moved = _lloyd_step(points, weighted, current)
+        moved = _lloyd_step(weighted, current)
         moved = torch.where(stopped[:, :, None, None], current, moved)
         centres[:, active] = moved
         shift = (moved - current).square().sum((2, 3))
@@ -126,15 +126,18 @@ def _lloyd(points: Tensor, weight: Tensor, centres: Tensor, tolerance: Tensor) -
     return centres
 
 
-def _lloyd_step(points: Tensor, weighted: Tensor, centres: Tensor) -> Tensor:
+def _lloyd_step(weighted: Tensor, centres: Tensor) -> Tensor:
     """Every centre moved to the mean of its points; one without points stays where it is.
 
     weighted: ``(S, n, d + 1)``, the points and a column that is 0 for those that do not count.
     """
     n_sets, n_init, k, d = centres.shape
-    distances = _partial_distances(points, centres)
-    # comparing with the minimum is many times faster on a CPU than argmin over a short axis
-    member = (distances == distances.amin(2, keepdim=True)).to(points.dtype)
+    # |c|^2 - 2 x.c as one product with the column of ones; where it is 0, so are all distances
+    lifted = torch.cat([-2 * centres, centres.square().sum(3, keepdim=True)], 3)
+    distances = torch.bmm(lifted.view(n_sets, n_init * k, d + 1), weighted.mT)
+    distances = distances.view(n_sets, n_init, k, -1)
+    # comparing with the minimum, in place, is many times faster on a CPU than argmin over k
+    member = distances.eq_(distances.amin(2, keepdim=True))
     sums = torch.bmm(member.view(n_sets, n_init * k, -1), weighted)
     sums = sums.view(n_sets, n_init, k, d + 1)
     size = sums[..., d:]

@@ -7,6 +7,7 @@ matrix; `layer-nonzero` permutes the non-zero ones among their places, which kee
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from modclust_utils.clustering import as_magnitudes, check_count, cluster_layered
+from modclust_utils.clustering import as_magnitudes, check_count, check_sides, cluster_embedded
 from modclust_utils.graphs import Matrix, check_weights, drop_dead_units
 from modclust_utils.kmeans import draw_uniforms
 from modclust_utils.models import glorot_mlp
-from modclust_utils.spectral import LayeredGraphs
+from modclust_utils.spectral import LayeredGraphs, embed_layered
 from modclust_utils.stats import empirical_p_value, z_score
 
 Mode = Literal["layer", "layer-nonzero"]
@@ -112,57 +113,95 @@ def shuffle_test(
     Raises ValueError for n_shuffles below 1, another mode, bad weights, or a bad number of
     clusters.
     """
+    return shuffle_tests(
+        weights,
+        [n_clusters],
+        n_shuffles=n_shuffles,
+        mode=mode,
+        rng=rng,
+        n_init=n_init,
+        n_jobs=n_jobs,
+    )[0]
+
+
+def shuffle_tests(
+    weights: Sequence[Matrix],
+    clusters: Sequence[int],
+    *,
+    n_shuffles: int,
+    mode: Mode,
+    rng: np.random.Generator,
+    n_init: int = 10,
+    n_jobs: int = 1,
+) -> list[ShuffleTest]:
+    """The tests of `shuffle_test` for several numbers of clusters, on the same shuffles.
+
+    Shuffles and eigenvectors serve all of them, so this takes less time than one test after the
+    other. Each test is that of `shuffle_test` with the same seed, to rounding.
+    """
     _check_mode(mode)
-    n_clusters, n_init = check_count("n_clusters", n_clusters), check_count("n_init", n_init)
+    if len(clusters) == 0:
+        raise ValueError("clusters=[] is not allowed: one or more numbers of clusters")
+    counts = [check_count("n_clusters", k) for k in clusters]
+    n_init = check_count("n_init", n_init)
     n_shuffles = check_count("n_shuffles", n_shuffles)
     check_weights(weights)
     magnitudes = [m[0] for m in as_magnitudes(drop_dead_units(weights))]
     own_rng, *rngs = rng.spawn(n_shuffles + 1)
-    ncut = _ncuts([magnitudes], n_clusters, n_init, [own_rng])[0]
+    own = _ncuts([magnitudes], counts, n_init, [own_rng])[0].cpu().numpy()
 
     on_cpu = magnitudes[0].device.type == "cpu"
     size = _BATCH_CPU if on_cpu else _BATCH_GPU
     batches = [rngs[i : i + size] for i in range(0, n_shuffles, size)]
     if n_jobs == 1 or not on_cpu:
-        parts = [_null_ncuts(magnitudes, n_clusters, n_init, mode, batch) for batch in batches]
+        parts = [_null_ncuts(magnitudes, counts, n_init, mode, batch) for batch in batches]
     else:
         with joblib.parallel_config("loky", inner_max_num_threads=1):
             parts = joblib.Parallel(n_jobs=n_jobs)(
-                joblib.delayed(_null_ncuts)(magnitudes, n_clusters, n_init, mode, batch)
+                joblib.delayed(_null_ncuts)(magnitudes, counts, n_init, mode, batch)
                 for batch in batches
             )
-    null_ncuts = np.concatenate([part.cpu().numpy() for part in parts])
-    value = float(ncut)
+    null_ncuts = torch.cat(parts).cpu().numpy()
+    return [_test(float(own[i]), null_ncuts[:, i].copy()) for i in range(len(counts))]
+
+
+def _test(ncut: float, null_ncuts: NDArray[np.float64]) -> ShuffleTest:
     return ShuffleTest(
-        ncut=value,
+        ncut=ncut,
         null_ncuts=null_ncuts,
-        p_value=empirical_p_value(value, null_ncuts, tail="lower"),
-        z_score=z_score(value, null_ncuts),
+        p_value=empirical_p_value(ncut, null_ncuts, tail="lower"),
+        z_score=z_score(ncut, null_ncuts),
     )
 
 
 def _null_ncuts(
     magnitudes: list[Tensor],
-    n_clusters: int,
+    clusters: list[int],
     n_init: int,
     mode: Mode,
     rngs: list[np.random.Generator],
 ) -> Tensor:
     shuffles = [[_shuffled(m, mode, rng) for m in magnitudes] for rng in rngs]
-    return _ncuts(shuffles, n_clusters, n_init, rngs)
+    return _ncuts(shuffles, clusters, n_init, rngs)
 
 
 def _ncuts(
     networks: list[list[Tensor]],
-    n_clusters: int,
+    clusters: list[int],
     n_init: int,
     rngs: list[np.random.Generator],
 ) -> Tensor:
-    """n-cuts ``(S,)`` of S networks of one shape, each clustered with its own random stream."""
+    """n-cuts ``(S, len(clusters))`` of S networks of one shape, each with its random stream."""
     graphs = LayeredGraphs([torch.stack(layer) for layer in zip(*networks, strict=True)])
-    uniforms = np.stack([draw_uniforms(n_clusters, n_init, rng) for rng in rngs])
-    _, ncuts = cluster_layered(graphs, n_clusters, torch.from_numpy(uniforms))
-    return ncuts
+    check_sides(graphs, max(clusters))
+    embedding, degrees = embed_layered(graphs, max(clusters))
+    ncuts = []
+    for n_clusters in clusters:
+        # a copy of each stream, so that a test does not depend on those beside it
+        draws = [draw_uniforms(n_clusters, n_init, copy.deepcopy(rng)) for rng in rngs]
+        uniforms = torch.from_numpy(np.stack(draws))
+        ncuts.append(cluster_embedded(graphs, embedding, degrees, uniforms)[1])
+    return torch.stack(ncuts, 1)
 
 
 def random_ncuts(
@@ -184,5 +223,5 @@ def random_ncuts(
         seeds = [int(r.integers(2**31)) for r in batch]
         networks = glorot_mlp(layer_sizes, seeds=seeds, device=device)
         magnitudes = [[w[r].abs() for w in networks.weights] for r in range(len(batch))]
-        ncuts.append(_ncuts(magnitudes, n_clusters, n_init, batch).cpu().numpy())
+        ncuts.append(_ncuts(magnitudes, [n_clusters], n_init, batch)[:, 0].cpu().numpy())
     return np.concatenate(ncuts)

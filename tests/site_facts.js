@@ -1,6 +1,6 @@
 // What tests/test_site.py wants to know about a loaded page. Returns plain JSON.
 () => {
-  const main = document.querySelector("main article") ?? document.body;
+  const main = document.querySelector("main article") ?? document.querySelector("main");
   const text = (node) => node.textContent.replace(/\s+/g, " ").trim();
   const isVisible = (node) => node.checkVisibility({ visibilityProperty: true, opacityProperty: true });
   const nameOf = (node) =>

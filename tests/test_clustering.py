@@ -1,4 +1,4 @@
-"""n-cut, spectral embeddings, k-means and clusterings: by hand, by properties, against plain code."""
+"""n-cut, embeddings, k-means and clusterings: by hand, by properties, against plain code."""
 
 from __future__ import annotations
 
@@ -124,8 +124,6 @@ def test_ncut_lies_between_0_and_the_number_of_clusters(graph):
     adjacency, labels = graph
     value = ncut(adjacency, labels)
     assert 0 <= value <= len(set(labels[labels >= 0])) + 1e-12
-    alone = labels[adjacency.sum(1) == 0]
-    assume(len(alone))
     # a cluster of units without edges adds nothing
     moved = np.where(adjacency.sum(1) == 0, 99, labels)
     assert ncut(adjacency, moved) == pytest.approx(value)
@@ -245,8 +243,8 @@ def dense_pairs(weights, k):
 @pytest.mark.parametrize(
     ("sizes", "k", "dtype", "tolerance"),
     [
-        ((30, 20, 12, 8, 4), 4, torch.float64, 1e-7),  # LAPACK
-        ((30, 20, 12, 8, 4), 4, torch.float32, 1e-4),
+        ((40, 24, 16, 12, 8), 4, torch.float64, 1e-7),  # LAPACK
+        ((40, 24, 16, 12, 8), 4, torch.float32, 1e-4),
         ((8, 40, 9), 5, torch.float64, 1e-7),  # the smaller side holds the first layer
         ((25, 15), 6, torch.float64, 1e-7),
         ((420, 260, 160, 4), 4, torch.float64, 1e-4),  # ARPACK
@@ -255,7 +253,7 @@ def dense_pairs(weights, k):
 )
 def test_layered_embedding_is_that_of_the_full_laplacian(sizes, k, dtype, tolerance):
     """Its columns solve A x = s D x for the largest s, and span what a dense solver spans."""
-    weights = drop_dead_units(pruned_mlp(sizes, seed=1, sparsity=0.5))
+    weights = drop_dead_units(grouped_mlp(sizes, k, seed=1, between=0.3))
     adjacency = mlp_adjacency(weights)
     embedding, degrees = embed_layered(graphs_of(weights, dtype), k)
     found = embedding[0].double().numpy()
@@ -263,7 +261,7 @@ def test_layered_embedding_is_that_of_the_full_laplacian(sizes, k, dtype, tolera
     np.testing.assert_allclose(degrees[0].numpy() * scale, adjacency.sum(1), rtol=1e-5)
 
     values, vectors = dense_pairs(weights, k + 1)
-    assert values[k - 1] - values[k] > 1e-3  # else the leading vectors are not unique
+    assert values[k - 1] - values[k] > 0.01  # else the leading vectors are not unique
     # from D^-1/2 u back to u, of length 1 over both sides
     u = found * np.sqrt(degrees[0].double().numpy())[:, None] / math.sqrt(2)
     np.testing.assert_allclose(u.T @ u, np.eye(k), atol=tolerance)
@@ -505,7 +503,7 @@ def test_layers_without_any_weight(emptied):
 
 
 def test_dead_units_are_outside_and_change_nothing():
-    weights = pruned_mlp(SIZES, seed=5, sparsity=0.9)
+    weights = pruned_mlp(SIZES, seed=5, sparsity=0.97)
     live = np.concatenate(live_units(weights))
     assert 0.05 < (~live).mean() < 0.5
     labels, value = cluster_network(weights, 3, rng=rng_of(1))
@@ -529,9 +527,9 @@ def test_ncut_that_comes_with_a_clustering_is_that_of_its_labels(seed):
 def test_fast_clustering_is_as_good_as_that_of_scikit_learn():
     """On shuffles of pruned networks, with 50 starts each, so that both mostly find the best.
 
-    n-cuts of these shuffles have a standard deviation of 0.04. A mean difference of 0.002 would
-    move a z-score by 0.05, which no conclusion hangs on; it is also five standard errors of the
-    mean of these 30 differences, whose own standard deviation is 0.002 or less.
+    n-cuts of these shuffles have a standard deviation of 0.03. A mean difference of 0.002 would
+    move a z-score by 0.06, which no conclusion hangs on; it is three standard errors of the mean of
+    these 30 differences, most of which are 0 and few more than 0.01.
     """
     fast, plain = [], []
     for seed in range(3):
@@ -544,7 +542,7 @@ def test_fast_clustering_is_as_good_as_that_of_scikit_learn():
             fast.append(cluster_network(shuffled, 4, n_init=50, rng=rng)[1])
     difference = np.subtract(fast, plain)
     assert abs(difference.mean()) < 0.002
-    assert difference.std() < 0.1 * np.std(plain)
+    assert difference.std() < 0.2 * np.std(plain)
     assert np.mean(np.abs(difference) < 1e-5) > 0.5  # most clusterings are the same
 
 
@@ -640,11 +638,11 @@ def test_what_is_no_count_is_refused_by_name(way, bad):
 def test_too_many_clusters_are_refused_with_the_largest_number():
     sizes = [len(part) for part in live_units(MLP)]
     assert [sum(sizes[0::2]), sum(sizes[1::2])] == [19, 14]
-    with pytest.raises(ValueError, match="n_clusters=15 is not allowed: 1 to 14, .* smaller side"):
+    with pytest.raises(ValueError, match=r"n_clusters=15 is not allowed: 1 to 14, .* smaller side"):
         cluster_network(MLP, 15, rng=rng_of(0))
     assert len(set(cluster_network(MLP, 14, rng=rng_of(0))[0])) > 1
     for cluster in (spectral_clustering, sklearn_spectral_clustering):
-        with pytest.raises(ValueError, match="n_clusters=34 is not allowed: 1 to 33, .*edges$"):
+        with pytest.raises(ValueError, match=r"n_clusters=34 is not allowed: 1 to 33, .*edges$"):
             cluster(mlp_adjacency(MLP), 34, rng=rng_of(0))
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -360,17 +361,18 @@ def test_publish_copies_the_records_of_a_run_and_no_others(book):
 def jupyter_book(monkeypatch) -> list[list[str]]:
     """Commands that were run; each makes a site, or fails after `fail` was appended."""
     calls: list[list[str]] = []
+    run_other = subprocess.run
 
-    def build(command: list[str], *, stdout, **_: object) -> subprocess.CompletedProcess:
-        if command[0].endswith("jupyter-book"):
-            failing = calls and calls[-1] == ["fail"]
-            calls.append(command)
-            html = Path(command[command.index("--path-output") + 1]) / "_build" / "html"
-            html.mkdir(parents=True)
-            (html / "index.html").write_text(f"site {len(calls)}")
-            stdout.write("WARNING: something is undefined\n" if failing else "fine\n")
-            return subprocess.CompletedProcess(command, 1 if failing else 0)
-        return subprocess.CompletedProcess(command, 0, stdout="")
+    def build(command: list[str], **options: Any) -> subprocess.CompletedProcess:
+        if not command[0].endswith("jupyter-book"):
+            return run_other(command, **options)
+        failing = calls[-1:] == [["fail"]]
+        calls.append(command)
+        html = Path(command[command.index("--path-output") + 1]) / "_build" / "html"
+        html.mkdir(parents=True)
+        (html / "index.html").write_text(f"site {len(calls)}")
+        options["stdout"].write("WARNING: something is undefined\n" if failing else "fine\n")
+        return subprocess.CompletedProcess(command, int(failing))
 
     monkeypatch.setattr(pages.subprocess, "run", build)
     return calls

@@ -1,4 +1,4 @@
-// Two small helps; the pages work without them.
+// Three small helps; the pages work without them.
 (() => {
   "use strict";
 
@@ -28,6 +28,13 @@
     });
   }
 
+  // The theme gives the arrows of the contents no name that could be read aloud.
+  function nameArrow(summary) {
+    const chapter = summary.closest("li")?.querySelector("a")?.textContent.trim() ?? "";
+    summary.setAttribute("aria-label", `Pages below ${chapter}`);
+  }
+
+  document.querySelectorAll("nav.bd-links li > details > summary").forEach(nameArrow);
   document.querySelectorAll("table.dataframe").forEach(alignWords);
   addEventListener("beforeprint", unfoldForPrint);
 })();

@@ -24,6 +24,7 @@ from modclust_utils.publish.checkpoints import load_checkpoint, save_checkpoint
 from modclust_utils.publish.records import (
     Record,
     RecordStore,
+    canonical_json,
     pack_arrays,
     read_record,
     record_key,
@@ -360,16 +361,18 @@ def shuffle_tests(
     run: Run,
     found: Sequence[Network],
     *,
-    n_clusters: int,
+    clusters: Sequence[int],
     phase: str = "after",
     mode: nulls.Mode = MAIN_MODE,
-) -> list[Record]:
-    """The shuffle test of every network in a phase: one record each."""
-    jobs = []
-    for network in found:
-        parameters = test_parameters(network.key, phase, run.p, n_clusters, mode)
-        jobs.append(Job("shuffle-test", parameters, network, phase))
-    return _compute(run, f"shuffle tests, k = {n_clusters}", jobs)
+) -> dict[int, list[Record]]:
+    """The shuffle tests of every network in a phase, for each number of clusters: a record each."""
+    jobs = [
+        Job("shuffle-test", test_parameters(network.key, phase, run.p, k, mode), network, phase)
+        for network in found
+        for k in clusters
+    ]
+    records = _compute(run, "shuffle tests", jobs)
+    return {k: records[i :: len(clusters)] for i, k in enumerate(clusters)}
 
 
 def random_ncuts(run: Run) -> Record:
@@ -424,24 +427,44 @@ def _compute(run: Run, what: str, jobs: list[Job]) -> list[Record]:
             run.progress(what, len(jobs), len(jobs) - len(missing)) as bar,
             joblib.parallel_config("loky", inner_max_num_threads=1),
         ):
+            groups = _groups(missing)
             results = joblib.Parallel(
-                n_jobs=min(run.n_jobs, len(missing)), return_as="generator_unordered"
-            )(joblib.delayed(_run_job)(job, run.store, device) for job in missing)
-            for _ in results:
-                bar.update()
+                n_jobs=min(run.n_jobs, len(groups)), return_as="generator_unordered"
+            )(joblib.delayed(_run_jobs)(group, run.store, device) for group in groups)
+            for n_done in results:
+                bar.update(n_done)
     return [run.use(run.store.require(job.kind, job.parameters)) for job in jobs]
 
 
-def _run_job(job: Job, store: RecordStore, device: str) -> None:
+def _groups(jobs: list[Job]) -> list[list[Job]]:
+    """Jobs that share their work: shuffle tests that differ in the number of clusters alone."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        shared = {k: v for k, v in job.parameters.items() if k != "n_clusters"}
+        key = canonical_json([job.kind, shared] if job.kind == "shuffle-test" else job.parameters)
+        groups.setdefault(key, []).append(job)
+    return list(groups.values())
+
+
+def _run_jobs(jobs: list[Job], store: RecordStore, device: str) -> int:
     started = time.monotonic()
-    value = compute_job(job, device)
-    seconds = time.monotonic() - started
-    store.put(job.kind, job.parameters, value, seconds=seconds, device=device_name(device))
+    values = compute_jobs(jobs, device)
+    seconds = (time.monotonic() - started) / len(jobs)
+    for job, value in zip(jobs, values, strict=True):
+        store.put(job.kind, job.parameters, value, seconds=seconds, device=device_name(device))
+    return len(jobs)
+
+
+def compute_jobs(jobs: list[Job], device: str) -> list[dict[str, Any]]:
+    """The values of the records of one group of jobs."""
+    if jobs[0].kind == "shuffle-test":
+        return _compute_tests(jobs, device)
+    return [_COMPUTE[job.kind](job, device) for job in jobs]
 
 
 def compute_job(job: Job, device: str) -> dict[str, Any]:
-    """The value of a job's record."""
-    return _COMPUTE[job.kind](job, device)
+    """The value of one job's record."""
+    return compute_jobs([job], device)[0]
 
 
 def _compute_clustering(job: Job, device: str) -> dict[str, Any]:
@@ -452,21 +475,24 @@ def _compute_clustering(job: Job, device: str) -> dict[str, Any]:
     return {"ncut": value}
 
 
-def _compute_test(job: Job, device: str) -> dict[str, Any]:
-    p = job.parameters
-    test = nulls.shuffle_test(
-        [torch.from_numpy(w).to(device) for w in job.weights()],
-        p["n_clusters"],
+def _compute_tests(jobs: list[Job], device: str) -> list[dict[str, Any]]:
+    p = jobs[0].parameters
+    tests = nulls.shuffle_tests(
+        [torch.from_numpy(w).to(device) for w in jobs[0].weights()],
+        [job.parameters["n_clusters"] for job in jobs],
         n_shuffles=p["n_shuffles"],
         mode=p["mode"],
         rng=_stream(p["network"], p["seed"]),
     )
-    return {
-        "ncut": test.ncut,
-        "p_value": test.p_value,
-        "z_score": test.z_score,
-        "null_ncuts": np.round(test.null_ncuts, 6).tolist(),
-    }
+    return [
+        {
+            "ncut": test.ncut,
+            "p_value": test.p_value,
+            "z_score": test.z_score,
+            "null_ncuts": np.round(test.null_ncuts, 6).tolist(),
+        }
+        for test in tests
+    ]
 
 
 def _compute_random(job: Job, device: str) -> dict[str, Any]:
@@ -483,7 +509,6 @@ def _compute_random(job: Job, device: str) -> dict[str, Any]:
 
 _COMPUTE: dict[str, Callable[[Job, str], dict[str, Any]]] = {
     "clustering": _compute_clustering,
-    "shuffle-test": _compute_test,
     "random-ncuts": _compute_random,
 }
 
