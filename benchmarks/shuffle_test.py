@@ -152,10 +152,11 @@ def main() -> None:
     print(f"{shape}, sparsity {sparsity:.3f}, {options.n_shuffles} shuffles, {options.jobs} jobs")
     if options.jobs != 1:
         # processes start and import once, and both kinds of work use them afterwards
-        joblib.Parallel(n_jobs=options.jobs)(
-            joblib.delayed(plain_ncut)([np.ones((9, 9))], 0, "arpack", options)
-            for _ in range(4 * options.jobs)
-        )
+        with joblib.parallel_config("loky", inner_max_num_threads=1):
+            joblib.Parallel(n_jobs=options.jobs)(
+                joblib.delayed(plain_ncut)([np.ones((9, 9))], 0, "arpack", options)
+                for _ in range(4 * options.jobs)
+            )
     with threadpool_limits(1):
         found = measure(weights, options)
     results, rows = summary(found)

@@ -17,7 +17,13 @@ from modclust_utils import nulls
 from modclust_utils.clustering import cluster_network, ncut, sklearn_spectral_clustering
 from modclust_utils.graphs import drop_dead_units, mlp_adjacency
 from modclust_utils.models import glorot_mlp
-from modclust_utils.nulls import MODES, random_ncuts, shuffle_test, shuffle_weights
+from modclust_utils.nulls import (
+    MODES,
+    random_ncuts,
+    shuffle_test,
+    shuffle_tests,
+    shuffle_weights,
+)
 
 RARE = 0.001  # a check of uniformity fails for one seed in a thousand; the seeds here are fixed
 SIZES = (30, 20, 20, 12)
@@ -183,6 +189,16 @@ def test_result_does_not_depend_on_the_number_of_processes():
     assert len(set(alone.null_ncuts)) > 1
 
 
+def test_tests_for_several_numbers_of_clusters_are_those_one_by_one():
+    options = {"n_shuffles": 9, "mode": "layer"}
+    together = shuffle_tests(MLP, [5, 2, 3], rng=rng_of(8), **options)
+    for n_clusters, found in zip([5, 2, 3], together, strict=True):
+        alone = shuffle_test(MLP, n_clusters, rng=rng_of(8), **options)
+        np.testing.assert_allclose(found.null_ncuts, alone.null_ncuts, rtol=1e-5)
+        assert found.ncut == pytest.approx(alone.ncut, rel=1e-5)
+        assert found.p_value == alone.p_value
+
+
 @BY_MODE
 def test_shuffle_test_comes_from_the_generator_alone(mode):
     options = {"n_shuffles": 6, "mode": mode}
@@ -309,6 +325,19 @@ def test_shuffle_test_refuses_bad_input_by_name(changes, message):
     options = {"weights": MLP, "n_clusters": 2, "n_shuffles": 2, "mode": "layer"} | changes
     with pytest.raises(ValueError, match=message):
         shuffle_test(options.pop("weights"), options.pop("n_clusters"), rng=rng_of(0), **options)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "message"),
+    [
+        ([], r"clusters=\[\] is not allowed"),
+        ([2, 0], "n_clusters=0 is not allowed"),
+        ([2, 99], "n_clusters=99 is not allowed: 1 to"),
+    ],
+)
+def test_several_numbers_of_clusters_are_checked_one_by_one(clusters, message):
+    with pytest.raises(ValueError, match=message):
+        shuffle_tests(MLP, clusters, n_shuffles=2, mode="layer", rng=rng_of(0))
 
 
 @pytest.mark.parametrize(
