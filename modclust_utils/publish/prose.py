@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from modclust_utils.graphs import live_units
+from modclust_utils.clustering import cluster_network, ncut, sklearn_spectral_clustering
+from modclust_utils.graphs import live_units, mlp_adjacency
 from modclust_utils.plots_style import dataset_name
-from modclust_utils.publish.experiments import Network
+from modclust_utils.publish.experiments import Network, after_weights
+from modclust_utils.publish.records import Record
 from modclust_utils.publish.session import Run
 from modclust_utils.publish.tables import condition_name
 
@@ -45,7 +47,7 @@ def _dataset_line(networks: Sequence[Network]) -> str:
 
 
 def cluster_sentence(
-    network: Network, weights: Sequence[np.ndarray], labels: np.ndarray, ncut: float
+    network: Network, weights: Sequence[np.ndarray], labels: np.ndarray, value: float
 ) -> str:
     """What the drawn network is, and how its clusters divide it."""
     kept = sum(int(np.count_nonzero(w)) for w in weights)
@@ -57,7 +59,7 @@ def cluster_sentence(
         f"seed {network.seed}. Pruning left {kept:,} of its {size:,} weights ({kept / size:.1%}). "
         f"Without any edge are {dead[0]} of its {weights[0].shape[1]} pixels and "
         f"{sum(dead[1:-1])} of its hidden units. Its clusters have "
-        f"{', '.join(str(n) for n in sizes)} units, and its n-cut is {ncut:.3f}."
+        f"{', '.join(str(n) for n in sizes)} units, and its n-cut is {value:.3f}."
     )
 
 
@@ -122,3 +124,35 @@ def difference_sentences(table: pd.DataFrame) -> str:
     if outside:
         parts.append("It lies outside for\n\n- " + "\n- ".join(outside))
     return "\n\n".join(parts)
+
+
+def outlier_sentences(
+    networks: Sequence[Network], tests: Sequence[Record], n_clusters: int, seed: int
+) -> str:
+    """For every network with an n-cut above all its shuffles: its clusters, by our method and by
+    scikit-learn's, and the mean of its kind without it."""
+    lines = []
+    for network, test in zip(networks, tests, strict=True):
+        if test.value["ncut"] <= max(test.value["null_ncuts"]):
+            continue
+        condition = network.condition
+        weights = after_weights(network.record)
+        labels, _ = cluster_network(weights, n_clusters, rng=np.random.default_rng(seed))
+        adjacency = mlp_adjacency(weights)
+        rng = np.random.default_rng(seed)
+        plain = ncut(adjacency, sklearn_spectral_clustering(adjacency, n_clusters, rng=rng))
+        sizes = sorted(np.bincount(labels[labels >= 0]).tolist(), reverse=True)
+        others = [
+            other.value["ncut"]
+            for member, other in zip(networks, tests, strict=True)
+            if member.condition == condition and member.key != network.key
+        ]
+        lines.append(
+            f"- {condition_name(condition.dataset, condition.dropout)}, seed {network.seed}: n-cut "
+            f"{test.value['ncut']:.3f} (scikit-learn's SpectralClustering: {plain:.3f}), clusters "
+            f"of {', '.join(map(str, sizes))} units. The mean of the other {len(others)} networks "
+            f"of this kind is {np.mean(others):.3f} ± {np.std(others, ddof=1):.3f}."
+        )
+    if not lines:
+        return "No network of this run has an n-cut above those of all its shuffles."
+    return "\n".join(lines)
