@@ -291,6 +291,7 @@ def test_papermill_alone_is_as_safe(book, tmp_path, monkeypatch):
             parameters={"n_netwroks": 3, "epochs": 0},
             kernel_name="python3",
             progress_bar=False,
+            start_timeout=run.START_TIMEOUT,
             config=run._kernel_config(),
         )
     assert error.value.ename == "ParameterError"

@@ -142,7 +142,8 @@ def look_through(context: BrowserContext, base: str, paths: list[str], theme: st
     page.add_init_script(f"localStorage.mode = localStorage.theme = {theme!r}")
     page.on("console", lambda m: complain(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: complain(str(error)))
-    page.on("requestfailed", lambda request: complain(f"failed: {request.url}"))
+    # What is still under way when the next page is opened is given up: no fault of the site.
+    page.on("requestfailed", lambda r: None if r.failure == "net::ERR_ABORTED" else complain(r.url))
     page.on("response", lambda r: complain(f"{r.status}: {r.url}") if r.status >= 400 else None)
     for path in paths:
         visits.append(Visit(path, theme))

@@ -41,6 +41,8 @@ from modclust_utils.publish.session import (
 )
 from modclust_utils.publish.versions import PACKAGE
 
+# Seconds; a machine that is busy with other runs may need long to start a kernel.
+START_TIMEOUT = 600
 STATUS_FIELDS = {"state", "chapter", "source_sha256", "commit", "started"}
 
 
@@ -190,6 +192,7 @@ def run_chapter(
                 kernel_name="python3",
                 cwd=str(root()),
                 progress_bar=False,
+                start_timeout=START_TIMEOUT,
                 execution_timeout=timeout,
                 config=_kernel_config(),
             )
