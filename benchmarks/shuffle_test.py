@@ -7,6 +7,7 @@ of each clustering is computed. Every process uses one thread.
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,31 +57,43 @@ def read_weights(path: Path) -> list[np.ndarray]:
 
 def plain_ncut(
     magnitudes: list[np.ndarray], index: int, solver: str, options: argparse.Namespace
-) -> float:
-    """n-cut of the network (index 0) or of one shuffle by scikit-learn, from the same streams."""
+) -> tuple[float, bool]:
+    """The network (index 0) or one shuffle by scikit-learn, from the same streams.
+
+    Its n-cut, and whether the eigensolver said that it had not converged.
+    """
     rng = np.random.default_rng(options.seed).spawn(options.n_shuffles + 1)[index]
     if index > 0:
         magnitudes = shuffle_weights(magnitudes, options.mode, rng=rng)
     adjacency = mlp_adjacency(magnitudes)
-    labels = sklearn_spectral_clustering(
-        adjacency, options.n_clusters, n_init=options.n_init, rng=rng, eigen_solver=solver
-    )
-    return ncut(adjacency, labels)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        labels = sklearn_spectral_clustering(
+            adjacency, options.n_clusters, n_init=options.n_init, rng=rng, eigen_solver=solver
+        )
+    unconverged = any("requested tolerance" in str(warning.message) for warning in caught)
+    return ncut(adjacency, labels), unconverged
 
 
-def plain_ncuts(weights: list[np.ndarray], solver: str, options: argparse.Namespace) -> np.ndarray:
+def plain_ncuts(
+    weights: list[np.ndarray], solver: str, options: argparse.Namespace
+) -> tuple[np.ndarray, int]:
+    """n-cuts of the network and its shuffles, and for how many the eigensolver did not converge."""
     magnitudes = [np.abs(weight) for weight in drop_dead_units(weights)]
     indices = range(options.n_shuffles + 1)
     if options.jobs == 1:
-        return np.array([plain_ncut(magnitudes, i, solver, options) for i in indices])
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        found = joblib.Parallel(n_jobs=options.jobs)(
-            joblib.delayed(plain_ncut)(magnitudes, i, solver, options) for i in indices
-        )
-    return np.array(found)
+        found = [plain_ncut(magnitudes, i, solver, options) for i in indices]
+    else:
+        with joblib.parallel_config("loky", inner_max_num_threads=1):
+            found = joblib.Parallel(n_jobs=options.jobs)(
+                joblib.delayed(plain_ncut)(magnitudes, i, solver, options) for i in indices
+            )
+    ncuts, unconverged = zip(*found, strict=True)
+    return np.array(ncuts), sum(unconverged)
 
 
-def package_ncuts(weights: list[np.ndarray], options: argparse.Namespace) -> np.ndarray:
+def package_ncuts(weights: list[np.ndarray], options: argparse.Namespace) -> tuple[np.ndarray, int]:
+    """The same by the package, whose eigenvectors are checked or come from LAPACK."""
     test = shuffle_test(
         weights,
         options.n_clusters,
@@ -90,12 +103,12 @@ def package_ncuts(weights: list[np.ndarray], options: argparse.Namespace) -> np.
         n_init=options.n_init,
         n_jobs=options.jobs,
     )
-    return np.array([test.ncut, *test.null_ncuts])
+    return np.array([test.ncut, *test.null_ncuts]), 0
 
 
 def measure(weights: list[np.ndarray], options: argparse.Namespace) -> dict[str, Any]:
     """Fastest of some repeats for each way, and the n-cuts that it found."""
-    ways: dict[str, Callable[[], np.ndarray]] = {
+    ways: dict[str, Callable[[], tuple[np.ndarray, int]]] = {
         "modclust_utils": lambda: package_ncuts(weights, options)
     }
     for solver in ("arpack", "lobpcg", "amg"):
@@ -106,9 +119,9 @@ def measure(weights: list[np.ndarray], options: argparse.Namespace) -> dict[str,
     for repeat in range(options.repeats):
         for name, work in ways.items():
             print(f"{name}: {repeat + 1} of {options.repeats} ...", flush=True)
-            taken, ncuts = seconds(work)
+            taken, (ncuts, unconverged) = seconds(work)
             best = min(taken, found[name]["seconds"]) if name in found else taken
-            found[name] = {"seconds": best, "ncuts": ncuts}
+            found[name] = {"seconds": best, "ncuts": ncuts, "unconverged": unconverged}
     return found
 
 
@@ -123,9 +136,10 @@ def summary(found: dict[str, Any]) -> tuple[dict[str, Any], list[list[str]]]:
             "ncut_mean": float(way["ncuts"].mean()),
             "ncut_difference": mean,
             "ncut_difference_error": error,
+            "not_converged": way["unconverged"],
         }
         if way is own:
-            rows.append([name, f"{ways[name]['ms_per_graph']:.1f}", "1", "", ""])
+            rows.append([name, f"{ways[name]['ms_per_graph']:.1f}", "1", "", "", ""])
         else:
             spread = "?" if error is None else f"{error:.5f}"
             rows.append(
@@ -135,6 +149,7 @@ def summary(found: dict[str, Any]) -> tuple[dict[str, Any], list[list[str]]]:
                     f"{ways[name]['ratio']:.1f}",
                     f"{mean:+.5f}",
                     spread,
+                    f"{way['unconverged']} of {n}",
                 ]
             )
     plain = {name: way for name, way in ways.items() if name != "modclust_utils"}
@@ -161,7 +176,8 @@ def main() -> None:
         found = measure(weights, options)
     results, rows = summary(found)
     print()
-    print_table(["way", "ms per graph", "times as long", "n-cut: ours minus its", "± se"], rows)
+    header = ["way", "ms per graph", "times as long", "n-cut: ours minus its", "± se"]
+    print_table([*header, "not converged"], rows)
     print(f"\n{results['ratio']:.1f} times as fast as {results['fastest_plain']}")
     settings = {
         "layer_sizes": list(layer_sizes(weights)),

@@ -290,10 +290,13 @@ def test_verdict_table(decided):
         "Where": "Figure 1",
         "Holds if": "it is",
         "Evidence": "✓ MNIST, no dropout: +0.1<br>✗ MNIST, with dropout: +0.2",
-        "Verdict": '<span class="mc-verdict-partly">partly</span>',
+        "Verdict": '<span class="mc-verdict mc-verdict-partly">partly</span>',
     }
     assert second["Evidence"] == "no records for it in this run"
-    assert second["Verdict"] == '<span class="mc-verdict-not-attempted">not attempted</span>'
+    assert (
+        second["Verdict"]
+        == '<span class="mc-verdict mc-verdict-not-attempted">not attempted</span>'
+    )
 
 
 def test_plain_verdicts(decided):

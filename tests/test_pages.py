@@ -319,7 +319,7 @@ def test_scoreboard_is_that_of_the_chapter(book, staged):
     (row,) = (line for line in text.splitlines() if line.startswith("| A1 |"))
     assert row == (
         "| A1 | It is so. | Figure 3 | 0 of 0 | "
-        '<span class="mc-verdict-not-attempted">not attempted</span> |'
+        '<span class="mc-verdict mc-verdict-not-attempted">not attempted</span> |'
     )
 
 

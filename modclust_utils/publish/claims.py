@@ -192,7 +192,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
                 "Where": verdict.claim["place"],
                 "Holds if": verdict.claim["holds_if"],
                 "Evidence": evidence or "no records for it in this run",
-                "Verdict": f'<span class="mc-verdict-{slug}">{verdict.verdict}</span>',
+                "Verdict": f'<span class="mc-verdict mc-verdict-{slug}">{verdict.verdict}</span>',
             }
         )
     return pd.DataFrame(rows).set_index("Claim")

@@ -310,7 +310,7 @@ def _scoreboard(run: RunInfo) -> list[str]:
         slug = row["verdict"].replace(" ", "-")
         lines.append(
             f"| {row['id']} | {row['claim']} | {row['place']} | {row['held']} of {row['cases']} | "
-            f'<span class="mc-verdict-{slug}">{row["verdict"]}</span> |'
+            f'<span class="mc-verdict mc-verdict-{slug}">{row["verdict"]}</span> |'
         )
     return [*lines, ""]
 

@@ -145,13 +145,13 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         index.append((name, dropout, "ours"))
         rows.append(
             {
+                "n-cut": _spread(row["ncut_mean"], row["ncut_std"]),
+                "Null n-cut": _spread(row["null_ncut_mean"], row["null_ncut_std"]),
                 "Prop. sig.": f"{row['prop_sig']:.2f} "
                 f"[{row['prop_sig_low']:.2f}, {row['prop_sig_high']:.2f}]",
-                "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
                 "Test acc.": f"{row['test_acc']:.3f}",
-                "n-cut": _spread(row["ncut_mean"], row["ncut_std"]),
+                "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
                 "95 % of mean": f"[{row['ncut_low']:.3f}, {row['ncut_high']:.3f}]",
-                "Null n-cut": _spread(row["null_ncut_mean"], row["null_ncut_std"]),
                 "Ours − paper": "",
             }
         )
@@ -160,12 +160,12 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         index.append((name, dropout, "paper"))
         rows.append(
             {
-                "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
-                "Train acc.": f"{row['paper_train_acc']:.3f}",
-                "Test acc.": f"{row['paper_test_acc']:.3f}",
                 "n-cut": _spread(row["paper_ncut_mean"], row["paper_ncut_std"]),
-                "95 % of mean": "",
                 "Null n-cut": _spread(row["paper_null_ncut_mean"], row["paper_null_ncut_std"]),
+                "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
+                "Test acc.": f"{row['paper_test_acc']:.3f}",
+                "Train acc.": f"{row['paper_train_acc']:.3f}",
+                "95 % of mean": "",
                 "Ours − paper": f"{row['ncut_mean'] - row['paper_ncut_mean']:+.3f} "
                 f"[{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]",
             }
