@@ -55,7 +55,13 @@
       };
     });
 
-  const blocks = [...main.querySelectorAll(".cell_output figure, .cell_output img, details.mc-strip")];
+  const blocks = [
+    ...main.querySelectorAll(".cell_output :is(figure, img, .mc-table, details.mc-strip)"),
+  ];
+  const kindOf = (node) => (node.matches("details") ? "strip" : node.matches("div") ? "table" :
+    node.tagName.toLowerCase());
+  const dataOf = (node) =>
+    node.querySelector("a[download]") ?? node.parentElement.querySelector(":scope > a[download]");
   const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
   return {
     language: document.documentElement.lang,
@@ -87,13 +93,13 @@
     landmarks: document.querySelectorAll("main").length,
     contrasts,
     figures: blocks.map((node) => ({
-      kind: node.tagName.toLowerCase(),
+      kind: kindOf(node),
       inFigure: !!node.closest("figure"),
       number: text(node.querySelector(".caption-number") ?? document.createElement("i")),
       caption: text(node.querySelector(".caption-text") ?? document.createElement("i")),
       command: text(node.querySelector("dd code") ?? document.createElement("i")),
-      data: node.querySelector("a[download]")?.getAttribute("href") ?? "",
-      file: node.querySelector("a[download]")?.getAttribute("download") ?? "",
+      data: dataOf(node)?.getAttribute("href") ?? "",
+      file: dataOf(node)?.getAttribute("download") ?? "",
     })),
   };
 }

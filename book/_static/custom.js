@@ -16,6 +16,7 @@
       if (!texts.length || texts.every((text) => NUMBER.test(text))) continue;
       const heads = table.tHead ? [...table.tHead.rows].map((row) => row.cells[column]) : [];
       [...heads, ...cells].filter(Boolean).forEach((cell) => cell.classList.add("mc-text"));
+      cells.filter((cell) => cell.textContent.length > 40).forEach((c) => c.classList.add("mc-long"));
     }
   }
 

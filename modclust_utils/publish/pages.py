@@ -176,7 +176,9 @@ def figures_alone(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         rest = [o for o in cell.outputs if "image/png" not in o.get("data", {})]
         cell.outputs = [o for o in cell.outputs if "image/png" in o.get("data", {})]
         if rest:
-            below = nbformat.v4.new_code_cell(outputs=rest, metadata={"tags": ["remove-input"]})
+            # a cell without source would be left out, outputs and all
+            below = nbformat.v4.new_code_cell("# strip", outputs=rest)
+            below.metadata["tags"] = ["remove-input"]
             below["id"] = f"{cell['id']}-below"
             split.cells.append(below)
     return split
