@@ -133,7 +133,7 @@ class _Strip(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self._place.append(tag)
         if tag == "a":
-            self.name = dict(attrs)["download"]
+            self.name = dict(attrs)["download"].removesuffix(".csv")
             head, _, data = dict(attrs)["href"].partition(",")
             assert head == "data:text/csv;base64"
             self.csv = base64.b64decode(data, validate=True).decode()

@@ -61,6 +61,33 @@ def test_condition_in_words(ncuts, words):
     )
 
 
+def cut_in_two(strength: float) -> list[np.ndarray]:
+    """Two pairs of pixels and two logits, tied within by 1 and across by less."""
+    return [np.array([[1, 1, strength, 0], [0, strength, 1, 1]], np.float32)]
+
+
+def test_networks_that_stand_out_in_words():
+    networks = [make_network(seed=s, weights=cut_in_two(0.25)) for s in range(3)]
+    networks += [make_network("lines", seed=s, weights=cut_in_two(0.25)) for s in range(2)]
+    ncuts = (0.5, 0.25, 0.375, 0.5, 0.125)
+    tests = [
+        make_test(n, ncut, [0.4, 0.45], n_clusters=2)
+        for n, ncut in zip(networks, ncuts, strict=True)
+    ]
+    # each cluster has two pixels and a logit: edges of 1 and 1 inside, and 0.5 of its 5 cut
+    begin = (
+        "seed 0: n-cut 0.500 (scikit-learn's SpectralClustering: 0.222), clusters of 3, 3 units."
+    )
+    assert prose.outlier_sentences(networks, tests, 2, 0).splitlines() == [
+        f"- MNIST, no dropout, {begin} Without it, the mean over this kind of network is "
+        f"0.312 ± {np.std([0.25, 0.375], ddof=1):.3f}.",
+        f"- LINES, no dropout, {begin} Without it, the mean over this kind of network is 0.125.",
+    ]
+    assert prose.outlier_sentences(networks[1:3], tests[1:3], 2, 0) == (
+        "No network of this run has an n-cut above those of all its shuffles."
+    )
+
+
 def test_pruning_in_words():
     networks = [make_network(seed=seed) for seed in (0, 1)] + [make_network("lines", True, 2)]
     before = [make_ncut(n, ncut) for n, ncut in zip(networks, (2.0, 2.5, 1.0), strict=True)]

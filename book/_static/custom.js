@@ -2,22 +2,32 @@
 (() => {
   "use strict";
 
-  const NUMBER = /^[-+−]?[\d.,]+%?([eE][-+]?\d+)?( ?(±|to|–|\/) ?[-+−]?[\d.,]+%?([eE][-+]?\d+)?)?$/;
-  const EMPTY = new Set(["", "nan", "None", "<NA>", "–"]);
+  const NUMBER = /^(?=.*\d)(?:[-+−±\d.,%eE\s()[\]/–]|to)+$/;
+  const EMPTY = new Set(["", "nan", "NaN", "None", "<NA>", "–"]);
+  const LONG = 40;
 
-  // pandas does not say which columns hold words; they read better aligned to the left.
+  const textOf = (cell) => cell.textContent.trim();
+
+  function markColumn(cells, heads) {
+    const texts = cells.map(textOf).filter((text) => !EMPTY.has(text));
+    const isWords = texts.some((text) => !NUMBER.test(text));
+    [...heads, ...cells].forEach((cell) => cell.classList.toggle("mc-text", isWords));
+    cells.forEach((cell) => cell.classList.toggle("mc-long", isWords && textOf(cell).length > LONG));
+  }
+
+  // pandas does not say which columns hold words; they read better aligned to the left. Columns are
+  // counted from the right: on the left, a label that holds for several rows is one cell.
   function alignWords(table) {
     const rows = [...table.tBodies].flatMap((body) => [...body.rows]);
-    const spans = [...table.querySelectorAll("th, td")].some((cell) => cell.colSpan + cell.rowSpan > 2);
-    if (spans || !rows.length) return;
-    for (let column = 0; column < rows[0].cells.length; column += 1) {
-      const cells = rows.map((row) => row.cells[column]).filter(Boolean);
-      const texts = cells.map((cell) => cell.textContent.trim()).filter((text) => !EMPTY.has(text));
-      if (!texts.length || texts.every((text) => NUMBER.test(text))) continue;
-      const heads = table.tHead ? [...table.tHead.rows].map((row) => row.cells[column]) : [];
-      [...heads, ...cells].filter(Boolean).forEach((cell) => cell.classList.add("mc-text"));
-      cells.filter((cell) => cell.textContent.length > 40).forEach((c) => c.classList.add("mc-long"));
+    const values = rows.map((row) => [...row.querySelectorAll("td")]);
+    const count = values.length ? values[0].length : 0;
+    if (!count || values.some((cells) => cells.length !== count)) return;
+    const heads = table.tHead ? [...table.tHead.rows].map((row) => [...row.cells]) : [];
+    for (let column = 1; column <= count; column += 1) {
+      markColumn(values.map((cells) => cells.at(-column)), heads.flatMap((row) => row.at(-column) ?? []));
     }
+    const labels = [...table.querySelectorAll("tbody th")];
+    if (labels.length) markColumn(labels, heads.flatMap((row) => row.slice(0, -count)));
   }
 
   // On paper, what stands under a figure must not stay folded.

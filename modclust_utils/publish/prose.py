@@ -147,11 +147,12 @@ def outlier_sentences(
             for member, other in zip(networks, tests, strict=True)
             if member.condition == condition and member.key != network.key
         ]
+        spread = f" ± {np.std(others, ddof=1):.3f}" if len(others) > 1 else ""
         lines.append(
             f"- {condition_name(condition.dataset, condition.dropout)}, seed {network.seed}: n-cut "
             f"{test.value['ncut']:.3f} (scikit-learn's SpectralClustering: {plain:.3f}), clusters "
-            f"of {', '.join(map(str, sizes))} units. The mean of the other {len(others)} networks "
-            f"of this kind is {np.mean(others):.3f} ± {np.std(others, ddof=1):.3f}."
+            f"of {', '.join(map(str, sizes))} units. Without it, the mean over this kind of "
+            f"network is {np.mean(others):.3f}{spread}."
         )
     if not lines:
         return "No network of this run has an n-cut above those of all its shuffles."

@@ -222,8 +222,10 @@ def run_chapter(
 
 def _kernel_config() -> Config:
     """Talk to the kernel through files of this user, where the system has such sockets: an open
-    port could be listened to by everyone on a shared machine."""
-    return Config({"KernelManager": {"transport": "ipc" if os.name == "posix" else "tcp"}})
+    port could be listened to by everyone on a shared machine. And give it time to end its worker
+    processes: a kernel that is killed leaves them behind."""
+    transport = "ipc" if os.name == "posix" else "tcp"
+    return Config({"KernelManager": {"transport": transport, "shutdown_wait_time": 60.0}})
 
 
 def _write_status(folder: Path, status: Mapping[str, Any]) -> None:
