@@ -74,7 +74,7 @@ def test_networks_that_stand_out_in_words():
         make_test(n, ncut, [0.4, 0.45], n_clusters=2)
         for n, ncut in zip(networks, ncuts, strict=True)
     ]
-    # each cluster has two pixels and a logit: edges of 1 and 1 inside, and 0.5 of its 5 cut
+    # each cluster has two pixels and a logit: and 0.5 of its volume of 4.5 is cut
     begin = (
         "seed 0: n-cut 0.500 (scikit-learn's SpectralClustering: 0.222), clusters of 3, 3 units."
     )
