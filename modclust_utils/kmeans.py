@@ -17,6 +17,7 @@ from torch import Tensor
 
 MAX_ITERATIONS = 300
 RELATIVE_TOLERANCE = 1e-4
+ROUNDING = 1e-5
 # Looking which starts have converged makes a GPU wait: do it every few iterations there.
 CHECK_EVERY_ON_GPU = 8
 
@@ -43,21 +44,26 @@ def kmeans(points: Tensor, live: Tensor, uniforms: Tensor) -> Tensor:
     points = (points - mean.unsqueeze(1)) * weight.unsqueeze(2)
     variance = points.square().sum(1).mean(1) / count
     centres = _plus_plus(points, weight, uniforms.to(points))
-    centres = _lloyd(points, weight, centres, RELATIVE_TOLERANCE * variance)
-    distances = _partial_distances(points, centres)
-    least, labels = distances.min(2)
-    inertia = (least * weight.unsqueeze(1)).sum(2)
-    best = inertia.argmin(1)
-    labels = labels[torch.arange(len(points), device=points.device), best]
-    return labels.masked_fill(~live, -1)
+    columns = torch.cat([points, weight.unsqueeze(2)], 2).mT.contiguous()
+    centres = _lloyd(columns, centres, RELATIVE_TOLERANCE * variance)
+    distances = _partial_distances(columns, centres)
+    inertia = distances.amin(2).sum(2)
+    # starts that found the same partition differ by rounding alone: the first of them counts
+    slack = ROUNDING * points.square().sum((1, 2))
+    best = (inertia <= inertia.amin(1, keepdim=True) + slack[:, None]).int().argmax(1)
+    nearest = distances[torch.arange(len(points), device=points.device), best].min(1).indices
+    return nearest.masked_fill(~live, -1)
 
 
-def _partial_distances(points: Tensor, centres: Tensor) -> Tensor:
-    """|c|^2 - 2 x.c, ``(S, I, k, n)``: squared distances up to |x|^2, which no minimum needs."""
+def _partial_distances(columns: Tensor, centres: Tensor) -> Tensor:
+    """|c|^2 - 2 x.c, ``(S, I, k, n)``: squared distances up to |x|^2, which no minimum needs.
+
+    columns: ``(S, d + 1, n)``, the coordinates and a row that is 0 for points that do not count;
+    there all distances are 0.
+    """
     n_sets, n_init, k, d = centres.shape
-    flat = centres.reshape(n_sets, n_init * k, d)
-    squared = flat.square().sum(2, keepdim=True)
-    distances = torch.baddbmm(squared, flat, points.mT, alpha=-2)
+    lifted = torch.cat([-2 * centres, centres.square().sum(3, keepdim=True)], 3)
+    distances = torch.bmm(lifted.view(n_sets, n_init * k, d + 1), columns)
     return distances.view(n_sets, n_init, k, -1)
 
 
@@ -100,45 +106,41 @@ def _draw(mass: Tensor, uniforms: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, targets, right=True).clamp_(max=mass.shape[2] - 1)
 
 
-def _lloyd(points: Tensor, weight: Tensor, centres: Tensor, tolerance: Tensor) -> Tensor:
+def _lloyd(columns: Tensor, centres: Tensor, tolerance: Tensor) -> Tensor:
     """Lloyd's iterations until the centres of every start move by less than `tolerance`.
 
     A start that has converged in its point set stays as it is, so that no result depends on the
     other sets; one that has converged in all sets is left out of the iterations that follow.
+    columns as in `_partial_distances`.
     """
-    centres = centres.clone()
-    converged = torch.zeros(centres.shape[:2], dtype=torch.bool, device=points.device)
-    active = torch.arange(centres.shape[1], device=points.device)
-    weighted = torch.cat([points, weight.unsqueeze(2)], 2)
-    check_every = 1 if points.device.type == "cpu" else CHECK_EVERY_ON_GPU
+    found = centres.clone()
+    active = torch.arange(centres.shape[1], device=columns.device)
+    stopped = torch.zeros(centres.shape[:2], dtype=torch.bool, device=columns.device)
+    check_every = 1 if columns.device.type == "cpu" else CHECK_EVERY_ON_GPU
     for iteration in range(MAX_ITERATIONS):
-        current = centres[:, active]
-        stopped = converged[:, active]
-        moved = _lloyd_step(weighted, current)
-        moved = torch.where(stopped[:, :, None, None], current, moved)
-        centres[:, active] = moved
-        shift = (moved - current).square().sum((2, 3))
-        converged[:, active] = stopped | (shift <= tolerance[:, None])
+        moved = _lloyd_step(columns, centres)
+        moved = torch.where(stopped[:, :, None, None], centres, moved)
+        shift = (moved - centres).square_().sum((2, 3))
+        stopped = stopped | (shift <= tolerance[:, None])
+        centres = moved
         if iteration % check_every == 0:
-            active = (~converged).any(0).nonzero()[:, 0]
-            if len(active) == 0:
-                break
-    return centres
+            going = ~stopped.all(0)
+            if not going.all():
+                found[:, active] = centres
+                active, centres, stopped = active[going], centres[:, going], stopped[:, going]
+                if len(active) == 0:
+                    return found
+    found[:, active] = centres
+    return found
 
 
-def _lloyd_step(weighted: Tensor, centres: Tensor) -> Tensor:
-    """Every centre moved to the mean of its points; one without points stays where it is.
-
-    weighted: ``(S, n, d + 1)``, the points and a column that is 0 for those that do not count.
-    """
+def _lloyd_step(columns: Tensor, centres: Tensor) -> Tensor:
+    """Every centre moved to the mean of its points; one without points stays where it is."""
     n_sets, n_init, k, d = centres.shape
-    # |c|^2 - 2 x.c as one product with the column of ones; where it is 0, so are all distances
-    lifted = torch.cat([-2 * centres, centres.square().sum(3, keepdim=True)], 3)
-    distances = torch.bmm(lifted.view(n_sets, n_init * k, d + 1), weighted.mT)
-    distances = distances.view(n_sets, n_init, k, -1)
+    distances = _partial_distances(columns, centres)
     # comparing with the minimum, in place, is many times faster on a CPU than argmin over k
     member = distances.eq_(distances.amin(2, keepdim=True))
-    sums = torch.bmm(member.view(n_sets, n_init * k, -1), weighted)
+    sums = torch.bmm(member.view(n_sets, n_init * k, -1), columns.mT)
     sums = sums.view(n_sets, n_init, k, d + 1)
     size = sums[..., d:]
     return torch.where(size > 0, sums[..., :d] / size.clamp(min=1), centres)

@@ -8,6 +8,7 @@ matrix; `layer-nonzero` permutes the non-zero ones among their places, which kee
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,17 +19,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from modclust_utils.clustering import as_magnitudes, check_count, check_sides, cluster_embedded
+from modclust_utils.clustering import as_magnitudes, check_count, check_sides, ncut_layered
 from modclust_utils.graphs import Matrix, check_weights, drop_dead_units
-from modclust_utils.kmeans import draw_uniforms
+from modclust_utils.kmeans import draw_uniforms, kmeans
 from modclust_utils.models import glorot_mlp
 from modclust_utils.spectral import LayeredGraphs, embed_layered
 from modclust_utils.stats import empirical_p_value, z_score
 
 Mode = Literal["layer", "layer-nonzero"]
 MODES: tuple[Mode, ...] = ("layer", "layer-nonzero")
-_BATCH_CPU = 2
-_BATCH_GPU = 64
+_KMEANS_BATCH = 8
+_PARTS_PER_JOB = 4
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,50 @@ def _shuffled(weight: Matrix, mode: Mode, rng: np.random.Generator) -> Matrix:
         return _shuffled_on_device(weight, mode, rng)
     flat = np.asarray(weight.detach() if isinstance(weight, Tensor) else weight).ravel()
     places = np.flatnonzero(flat)
-    # Zeros are alike: a permutation is a random choice of places for the other entries.
-    if mode == "layer":
-        target = rng.choice(flat.size, places.size, replace=False)
-    else:
-        target = rng.permutation(places)
     shuffled = np.zeros_like(flat)
-    shuffled[target] = flat[places]
+    shuffled[_new_places(flat.size, places, mode, rng)] = flat[places]
     shuffled = shuffled.reshape(tuple(weight.shape))
     return torch.from_numpy(shuffled) if isinstance(weight, Tensor) else shuffled
+
+
+def _new_places(
+    size: int, places: NDArray[np.intp], mode: Mode, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Where the non-zero entries at `places` of `size` go. Zeros are alike: a permutation of all
+    entries is a random choice of places for the others."""
+    if mode == "layer":
+        return rng.choice(size, places.size, replace=False)
+    return rng.permutation(places)
+
+
+class _Shuffler:
+    """Many shuffles of one network: on a CPU, what they share is looked up once."""
+
+    def __init__(self, magnitudes: Sequence[Tensor], mode: Mode) -> None:
+        self.mode: Mode = mode
+        self.shapes = [tuple(m.shape) for m in magnitudes]
+        self.on_device = None if magnitudes[0].device.type == "cpu" else list(magnitudes)
+        if self.on_device is None:
+            flat = [m.numpy().ravel() for m in magnitudes]
+            self.places = [np.flatnonzero(f) for f in flat]
+            self.values = [f[places] for f, places in zip(flat, self.places, strict=True)]
+
+    def graphs(self, rngs: Sequence[np.random.Generator]) -> list[LayeredGraphs]:
+        """Shuffle s is that of `shuffle_weights` with rngs[s]: one batch on a GPU; on a CPU one by
+        one, whose arrays fit into its cache."""
+        if self.on_device is None:
+            return [self._on_cpu(rng) for rng in rngs]
+        each = [[_shuffled(m, self.mode, rng) for m in self.on_device] for rng in rngs]
+        return [LayeredGraphs([torch.stack(layer) for layer in zip(*each, strict=True)])]
+
+    def _on_cpu(self, rng: np.random.Generator) -> LayeredGraphs:
+        layers = []
+        for shape, places, values in zip(self.shapes, self.places, self.values, strict=True):
+            layer = np.zeros((1, *shape), np.float32)
+            flat = layer.reshape(-1)
+            flat[_new_places(flat.size, places, self.mode, rng)] = values
+            layers.append(torch.from_numpy(layer))
+        return LayeredGraphs(layers)
 
 
 def _shuffled_on_device(weight: Tensor, mode: Mode, rng: np.random.Generator) -> Tensor:
@@ -148,21 +184,25 @@ def shuffle_tests(
     check_weights(weights)
     magnitudes = [m[0] for m in as_magnitudes(drop_dead_units(weights))]
     own_rng, *rngs = rng.spawn(n_shuffles + 1)
-    own = _ncuts([magnitudes], counts, n_init, [own_rng])[0].cpu().numpy()
-
-    on_cpu = magnitudes[0].device.type == "cpu"
-    size = _BATCH_CPU if on_cpu else _BATCH_GPU
-    batches = [rngs[i : i + size] for i in range(0, n_shuffles, size)]
-    if n_jobs == 1 or not on_cpu:
-        parts = [_null_ncuts(magnitudes, counts, n_init, mode, batch) for batch in batches]
+    shuffler = _Shuffler(magnitudes, mode)
+    own = ([LayeredGraphs([m[None] for m in magnitudes])], counts, n_init, [own_rng])
+    if n_jobs == 1 or magnitudes[0].device.type != "cpu":
+        parts = [_ncuts(*own), _null_ncuts(shuffler, counts, n_init, rngs)]
     else:
+        # a few parts for each process: sending a part costs about as much as a shuffle
+        size = max(1, math.ceil(n_shuffles / (_PARTS_PER_JOB * joblib.effective_n_jobs(n_jobs))))
         with joblib.parallel_config("loky", inner_max_num_threads=1):
             parts = joblib.Parallel(n_jobs=n_jobs)(
-                joblib.delayed(_null_ncuts)(magnitudes, counts, n_init, mode, batch)
-                for batch in batches
+                [
+                    joblib.delayed(_ncuts)(*own),
+                    *(
+                        joblib.delayed(_null_ncuts)(shuffler, counts, n_init, rngs[i : i + size])
+                        for i in range(0, n_shuffles, size)
+                    ),
+                ]
             )
-    null_ncuts = torch.cat(parts).cpu().numpy()
-    return [_test(float(own[i]), null_ncuts[:, i].copy()) for i in range(len(counts))]
+    ncuts = torch.cat(parts).cpu().numpy()
+    return [_test(float(ncuts[0, i]), ncuts[1:, i].copy()) for i in range(len(counts))]
 
 
 def _test(ncut: float, null_ncuts: NDArray[np.float64]) -> ShuffleTest:
@@ -175,32 +215,42 @@ def _test(ncut: float, null_ncuts: NDArray[np.float64]) -> ShuffleTest:
 
 
 def _null_ncuts(
-    magnitudes: list[Tensor],
-    clusters: list[int],
-    n_init: int,
-    mode: Mode,
-    rngs: list[np.random.Generator],
+    shuffler: _Shuffler, clusters: list[int], n_init: int, rngs: list[np.random.Generator]
 ) -> Tensor:
-    shuffles = [[_shuffled(m, mode, rng) for m in magnitudes] for rng in rngs]
-    return _ncuts(shuffles, clusters, n_init, rngs)
+    """n-cuts ``(len(rngs), len(clusters))`` of one shuffle for each random stream."""
+    parts = []
+    for start in range(0, len(rngs), _KMEANS_BATCH):
+        batch = rngs[start : start + _KMEANS_BATCH]
+        graphs = shuffler.graphs(batch)
+        parts.append(_ncuts(graphs, clusters, n_init, batch))
+    return torch.cat(parts)
 
 
 def _ncuts(
-    networks: list[list[Tensor]],
+    graphs: list[LayeredGraphs],
     clusters: list[int],
     n_init: int,
     rngs: list[np.random.Generator],
 ) -> Tensor:
-    """n-cuts ``(S, len(clusters))`` of S networks of one shape, each with its random stream."""
-    graphs = LayeredGraphs([torch.stack(layer) for layer in zip(*networks, strict=True)])
-    check_sides(graphs, max(clusters))
-    embedding, degrees = embed_layered(graphs, max(clusters))
+    """n-cuts ``(S, len(clusters))`` of S networks of one shape, each with its random stream.
+
+    The graphs come as one batch, or one by one: then only k-means, which handles small arrays,
+    takes them all together.
+    """
+    check_sides(graphs[0], max(clusters))
+    parts = [embed_layered(each, max(clusters)) for each in graphs]
+    embedding, degrees = (torch.cat(each) for each in zip(*parts, strict=True))
     ncuts = []
     for n_clusters in clusters:
         # a copy of each stream, so that a test does not depend on those beside it
         draws = [draw_uniforms(n_clusters, n_init, copy.deepcopy(rng)) for rng in rngs]
-        uniforms = torch.from_numpy(np.stack(draws))
-        ncuts.append(cluster_embedded(graphs, embedding, degrees, uniforms)[1])
+        uniforms = torch.from_numpy(np.stack(draws)).to(degrees.device)
+        labels = kmeans(embedding[:, :, :n_clusters], degrees > 0, uniforms)
+        values = [
+            ncut_layered(each, own, n_clusters)
+            for each, own in zip(graphs, labels.split([g.n_graphs for g in graphs]), strict=True)
+        ]
+        ncuts.append(torch.cat(values))
     return torch.stack(ncuts, 1)
 
 
@@ -218,10 +268,10 @@ def random_ncuts(
     n_networks = check_count("n_networks", n_networks)
     ncuts = []
     rngs = rng.spawn(n_networks)
-    for start in range(0, n_networks, _BATCH_CPU):
-        batch = rngs[start : start + _BATCH_CPU]
+    for start in range(0, n_networks, _KMEANS_BATCH):
+        batch = rngs[start : start + _KMEANS_BATCH]
         seeds = [int(r.integers(2**31)) for r in batch]
         networks = glorot_mlp(layer_sizes, seeds=seeds, device=device)
-        magnitudes = [[w[r].abs() for w in networks.weights] for r in range(len(batch))]
-        ncuts.append(_ncuts(magnitudes, [n_clusters], n_init, batch)[:, 0].cpu().numpy())
+        graphs = LayeredGraphs([w.abs() for w in networks.weights])
+        ncuts.append(_ncuts([graphs], [n_clusters], n_init, batch)[:, 0].cpu().numpy())
     return np.concatenate(ncuts)

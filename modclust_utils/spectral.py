@@ -35,6 +35,11 @@ class LayeredGraphs:
     magnitudes: list[Tensor]
 
     @property
+    def n_graphs(self) -> int:
+        """S, the number of graphs."""
+        return self.magnitudes[0].shape[0]
+
+    @property
     def sizes(self) -> list[int]:
         """Units per layer."""
         return [self.magnitudes[0].shape[2], *(m.shape[1] for m in self.magnitudes)]
@@ -63,24 +68,25 @@ def embed_layered(graphs: LayeredGraphs, n_components: int) -> tuple[Tensor, Ten
     small = 1 if sum(sizes[1::2]) <= sum(sizes[0::2]) else 0
     gram = _gram(normalized, sizes, small)
     values, vectors = _leading_eigenvectors(gram, n_components)
-    singular = values.clamp(min=1e-12).sqrt().unsqueeze(1)
+    singular = values.clamp(min=1e-12).sqrt().unsqueeze(2)
 
+    # components as rows: few rows times a matrix is faster than the matrix times few columns
     parts: dict[int, Tensor] = dict(
         zip(
             range(small, len(sizes), 2),
-            vectors.split(sizes[small::2], dim=1),
+            vectors.mT.contiguous().split(sizes[small::2], dim=2),
             strict=True,
         )
     )
     for layer in range(1 - small, len(sizes), 2):
         total = 0
         if layer > 0:
-            total = total + normalized[layer - 1] @ parts[layer - 1]
+            total = total + parts[layer - 1] @ normalized[layer - 1].mT
         if layer < len(sizes) - 1:
-            total = total + normalized[layer].mT @ parts[layer + 1]
+            total = total + parts[layer + 1] @ normalized[layer]
         parts[layer] = total / singular
-    rows = [parts[layer] * scales[layer].unsqueeze(2) for layer in range(len(sizes))]
-    return torch.cat(rows, 1), torch.cat(degrees, 1)
+    rows = [parts[layer] * scales[layer].unsqueeze(1) for layer in range(len(sizes))]
+    return torch.cat(rows, 2).mT, torch.cat(degrees, 1)
 
 
 def _gram(normalized: list[Tensor], sizes: list[int], side: int) -> Tensor:

@@ -174,7 +174,7 @@ def test_result_does_not_depend_on_the_batches(size, monkeypatch):
     weights = pruned_mlp((200, 100, 100, 100, 10), seed=3, sparsity=0.5)
     options = {"n_shuffles": 10, "mode": "layer"}
     expected = shuffle_test(weights, 6, rng=rng_of(5), **options)
-    monkeypatch.setattr(nulls, "_BATCH_CPU", size)
+    monkeypatch.setattr(nulls, "_KMEANS_BATCH", size)
     found = shuffle_test(weights, 6, rng=rng_of(5), **options)
     np.testing.assert_allclose(found.null_ncuts, expected.null_ncuts, rtol=1e-6)
     assert found.p_value == expected.p_value
@@ -369,7 +369,7 @@ def test_random_ncuts_are_those_of_fresh_networks_one_by_one(monkeypatch):
         expected.append(cluster_network(network.weights, 3, rng=rng)[1])
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert len(set(found)) == 10
-    monkeypatch.setattr(nulls, "_BATCH_CPU", 3)
+    monkeypatch.setattr(nulls, "_KMEANS_BATCH", 3)
     np.testing.assert_allclose(random_ncuts(SIZES, 3, rng=rng_of(0), **options), found, rtol=1e-6)
     assert (random_ncuts(SIZES, 3, rng=rng_of(1), **options) != found).all()
 
