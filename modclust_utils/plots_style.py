@@ -47,6 +47,17 @@ DATASET_NAMES = {
     "mnist5k": "MNIST (5,000 digits)",
     "lines": "LINES",
     "random": "RANDOM",
+    "lines4k": "LINES (4,000)",
+    "random4k": "RANDOM (4,000)",
+    "random3k": "RANDOM (3,000)",
+    "lines_mnist": "LINES-MNIST",
+    "lines_cifar10": "LINES-CIFAR-10",
+    "mnist_cifar10": "MNIST-CIFAR-10",
+    "lines_mnist_sep": "LINES-MNIST-SEP",
+    "lines_cifar10_sep": "LINES-CIFAR-10-SEP",
+    "mnist_cifar10_sep": "MNIST-CIFAR-10-SEP",
+    "lines4k_mnist5k": "LINES-MNIST (small)",
+    "lines4k_mnist5k_sep": "LINES-MNIST-SEP (small)",
 }
 
 WIDTH = 7.5  # inches; the text column of the book

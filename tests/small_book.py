@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 
 from modclust_utils import data
-from modclust_utils.publish.experiments import Condition, Network
+from modclust_utils.publish.networks import Condition, Network
 from modclust_utils.publish.records import Record
 from modclust_utils.publish.run import source_hash
 from modclust_utils.training import TrainingSettings

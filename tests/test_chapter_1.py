@@ -19,7 +19,16 @@ import papermill
 import pytest
 from small_book import ROOT, copy_book, write_data
 
-from modclust_utils.publish import experiments, pages, parameters, run, session, tables
+from modclust_utils.publish import (
+    experiments,
+    networks,
+    pages,
+    parameters,
+    plans,
+    run,
+    session,
+    tables,
+)
 from modclust_utils.publish.records import RecordStore, record_key
 from modclust_utils.publish.run import check_run, read_runs, run_chapter
 from modclust_utils.publish.verify import verify
@@ -91,7 +100,7 @@ def test_run_is_done_and_says_so(done):
 
 
 def test_run_used_the_records_that_were_planned(done):
-    planned = {(kind, record_key(kind, p)) for kind, p in experiments.plan(done.p)}
+    planned = {(kind, record_key(kind, p)) for kind, p in plans.plan(1, done.p)}
     assert {tuple(each) for each in done.run.status["records"]} == planned
     assert {(path.parent.name, path.stem) for path in done.store} == planned
 
@@ -193,15 +202,15 @@ def test_strips_say_how_it_was_made(done):
 
 
 def test_data_of_the_figures_are_those_of_the_records(done):
-    networks = [
-        experiments.Network(c, seed, record_key("network", c.network_parameters(seed)), None)
-        for c in experiments.conditions(done.p)
+    trained = [
+        networks.Network(c, seed, record_key("network", c.network_parameters(seed)), None)
+        for c in networks.conditions(done.p, done.p.datasets)
         for seed in (0, 1)
     ]
     found = {name: data for name, (_, data) in strips(done).items()}
     for phase, kind in (("before", "clustering"), ("after", "shuffle-test")):
         chosen = found["n-cut-and-accuracy"].query("phase == @phase")
-        for network, row in zip(networks, chosen.to_dict("records"), strict=True):
+        for network, row in zip(trained, chosen.to_dict("records"), strict=True):
             if kind == "clustering":
                 parameters = experiments.clustering_parameters(network.key, phase, done.p, 4)
             else:

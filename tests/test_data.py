@@ -23,6 +23,7 @@ from hypothesis.extra import numpy as hnp
 
 from modclust_utils import data, datafiles
 from modclust_utils.data import DataError
+from modclust_utils.plots_style import DATASET_NAMES
 
 SEEDS = st.integers(0, 2**32)
 RARE = 0.001  # a check of uniformity fails for one seed in a thousand; the seeds here are fixed
@@ -103,26 +104,54 @@ def test_training_and_test_part_of_a_seed_are_different_draws(name):
     assert not np.array_equal(y_train, y_test)
 
 
-@pytest.mark.parametrize("name", data.GENERATED)
-def test_load_generates_the_papers_sizes_from_the_seed(name):
+@pytest.mark.parametrize(
+    ("name", "make", "n_train", "n_test"),
+    [
+        ("lines", data.lines, 60_000, 10_000),
+        ("random", data.random_images, 60_000, 10_000),
+        ("lines4k", data.lines, 4_000, 1_000),
+        ("random4k", data.random_images, 4_000, 1_000),
+        ("random3k", data.random_images, 3_000, 10_000),
+    ],
+)
+def test_load_generates_the_promised_sizes_from_the_seed(name, make, n_train, n_test):
     made = data.load(name, seed=5, folder="/does/not/exist", download=False)
-    assert made.x_train.shape == (60_000, 784)
-    assert made.x_test.shape == (10_000, 784)
+    assert made.x_train.shape == (n_train, 784)
+    assert made.x_test.shape == (n_test, 784)
     assert made.x_train.dtype == np.float32
     assert made.y_train.dtype == np.int64
     assert made.x_train.max() == 1
     assert made.x_train.min() == 0
     assert made.train_hash == data.train_hash(name, seed=5)
     assert made.train_hash != data.train_hash(name, seed=6)
-    (images, labels), _ = data.generate(name, 5)
-    np.testing.assert_array_equal(made.x_train[:100] * 255, images[:100].reshape(100, -1))
-    np.testing.assert_array_equal(made.y_train, labels)
+    streams = rng_of(5).spawn(2)
+    for n, stream, x, y in (
+        (n_train, streams[0], made.x_train, made.y_train),
+        (n_test, streams[1], made.x_test, made.y_test),
+    ):
+        images, labels = make(n, stream)
+        np.testing.assert_array_equal(np.rint(x[:100] * 255), images[:100].reshape(100, -1))
+        np.testing.assert_array_equal(y, labels)
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, True, "3", None])
-def test_a_seed_must_be_a_whole_number_from_zero(seed):
+def test_what_records_call_lines_and_random_stays_the_same():
+    # Networks trained on them are kept under these hashes: a change would orphan their records.
+    assert data.train_hash("lines").startswith("636c9b68e1e3b7b7")
+    assert data.train_hash("random").startswith("35c007ec76e430d6")
+
+
+def test_every_data_set_has_a_name_for_readers_of_its_own():
+    assert DATASET_NAMES.keys() == set(data.NAMES)
+    assert len(set(DATASET_NAMES.values())) == len(data.NAMES)
+
+
+@pytest.mark.parametrize("ask", [data.load, data.train_hash])
+@pytest.mark.parametrize("name", ["lines4k", "lines4k_mnist5k"])
+@pytest.mark.parametrize("seed", [-1, 1.5, 1.0, True, "3", None])
+def test_a_seed_must_be_a_whole_number_from_zero(ask, name, seed):
+    data.train_hash("lines4k", seed=1)  # what is known of 1 must not be told of True
     with pytest.raises(DataError, match=r"seed = .*allowed: a whole number from 0 up"):
-        data.load("lines", seed=seed)
+        ask(name, seed=seed)
 
 
 @pytest.mark.parametrize("make", [data.lines, data.random_images])
@@ -847,6 +876,216 @@ def test_a_changed_byte_never_changes_the_data_unseen(scratch, whole_file, at):
     else:
         assert made.train_hash == data.content_hash(arrays["x_train"], arrays["y_train"])
         assert made.test_hash == data.content_hash(arrays["x_test"], arrays["y_test"])
+
+
+# --- mixtures ------------------------------------------------------------------------------------
+
+
+def small_set(name: str, labels: list[int], seed: int, note: str = "") -> data.Dataset:
+    """Random images: with the given labels for training, with the first half for testing."""
+    n = len(labels) // 2
+    images = small_part(len(labels) + n, seed)[0]
+    train, test = (images[n:], np.array(labels)), (images[:n], np.array(labels[:n]))
+    return data.from_arrays(name, train, test, test_note=note)
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[data.Dataset, data.Dataset]:
+    """Two small sets with every label in both parts; in the second, class 9 comes twice."""
+    first = small_set("one", [*range(10)] * 2, 0)
+    return first, small_set("two", [*range(10), 9] * 2, 1, "every other image is blurred")
+
+
+def test_an_overlapping_mixture_is_one_set_after_the_other(pair):
+    first, second = pair
+    made = data.mixture(first, second, name="both")
+    assert made.name == "both"
+    assert (len(made.y_train), len(made.y_test)) == (20 + 22, 10 + 11)
+    for array in ("x_train", "y_train", "x_test", "y_test"):
+        n = len(getattr(first, array))
+        mixed = getattr(made, array)
+        np.testing.assert_array_equal(mixed[:n], getattr(first, array))
+        np.testing.assert_array_equal(mixed[n:], getattr(second, array))
+        assert mixed.dtype == getattr(first, array).dtype
+    np.testing.assert_array_equal(np.bincount(made.y_train), [4] * 9 + [6])
+
+
+def test_a_separate_mixture_has_low_labels_from_one_set_and_high_ones_from_the_other(pair):
+    first, second = pair
+    made = data.mixture(first, second, name="both", separate=True)
+    np.testing.assert_array_equal(np.bincount(made.y_train), [2] * 9 + [4])
+    np.testing.assert_array_equal(np.bincount(made.y_test), [1] * 9 + [2])
+    for x, y, x_first, x_second in (
+        (made.x_train, made.y_train, first.x_train, second.x_train),
+        (made.x_test, made.y_test, first.x_test, second.x_test),
+    ):
+        from_first, from_second = ({row.tobytes() for row in each} for each in (x_first, x_second))
+        assert not from_first & from_second
+        for row, label in zip(x, y, strict=True):
+            assert row.tobytes() in (from_first if label < 5 else from_second)
+
+
+@given(
+    one=st.lists(st.integers(0, 9), min_size=2, max_size=30),
+    two=st.lists(st.integers(0, 9), min_size=2, max_size=30),
+    separate=st.booleans(),
+)
+def test_every_image_of_a_mixture_keeps_its_label_and_its_order(one, two, separate):
+    first, second = small_set("one", one, 0), small_set("two", two, 1)
+    expected = {
+        part: [
+            (row.tobytes(), label)
+            for dataset, wanted in ((first, range(5)), (second, range(5, 10)))
+            for row, label in zip(
+                getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}"), strict=True
+            )
+            if label in wanted or not separate
+        ]
+        for part in ("train", "test")
+    }
+    n_low = sum(label < 5 for _, label in expected["test"])
+    if separate and n_low in (0, len(expected["test"])):
+        with pytest.raises(DataError, match="has no"):
+            data.mixture(first, second, name="both", separate=True)
+        return
+    made = data.mixture(first, second, name="both", separate=separate)
+    for part, rows in expected.items():
+        x, y = getattr(made, f"x_{part}"), getattr(made, f"y_{part}")
+        assert [(row.tobytes(), label) for row, label in zip(x, y, strict=True)] == rows
+
+
+def test_a_mixture_is_known_by_its_parts_their_order_and_its_kind(pair):
+    first, second = pair
+    other = small_set("other", [*range(10)] * 2, 2)
+    made = [
+        data.mixture(*parts, name="same name", separate=separate)
+        for separate in (False, True)
+        for parts in ((first, second), (second, first), (first, other), (other, second))
+    ]
+    hashes = {each.train_hash for each in made} | {each.test_hash for each in made}
+    assert len(hashes) == 16
+    assert all(len(each) == 64 for each in hashes)
+    again = data.mixture(first, second, name="another name")
+    assert (again.train_hash, again.test_hash) == (made[0].train_hash, made[0].test_hash)
+
+
+def test_a_mixture_is_read_only_and_leaves_its_parts_alone(pair):
+    before = [part.x_train.copy() for part in pair]
+    made = data.mixture(*pair, name="both", separate=True)
+    for array in (made.x_train, made.y_train, made.x_test, made.y_test):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    for part, images in zip(pair, before, strict=True):
+        np.testing.assert_array_equal(part.x_train, images)
+
+
+def test_the_note_of_a_mixture_says_which_test_images_it_is_about(pair):
+    first, second = pair
+    noted = small_set("three", [*range(10)] * 2, 2, "no cats")
+    said = "test images come from {}, whose own note says: {}"
+    of_noted = said.format("three", "no cats")
+    of_second = said.format("two", "every other image is blurred")
+    both = data.mixture(noted, second, name="both").test_note
+    assert both == f"10 of the 21 {of_noted}; 11 of the 21 {of_second}"
+    apart = data.mixture(noted, second, name="both", separate=True).test_note
+    assert apart == f"5 of the 11 {of_noted}; 6 of the 11 {of_second}"
+    alone = data.mixture(first, second, name="both").test_note
+    assert alone == f"11 of the 21 {of_second}"
+    assert data.mixture(first, first, name="both").test_note == ""
+
+
+@pytest.mark.parametrize(
+    ("labels", "swapped", "message"),
+    [
+        ([5, 6, 7, 8], False, "both: low has no training image with a label from 0 to 4"),
+        ([5, 6, 0, 1], False, "both: low has no test image with a label from 0 to 4"),
+        ([0, 1, 2, 4], True, "both: low has no training image with a label from 5 to 9"),
+        ([0, 1, 9, 9], True, "both: low has no test image with a label from 5 to 9"),
+    ],
+)
+def test_a_separate_mixture_needs_images_of_both_sets(pair, labels, swapped, message):
+    parts = (small_set("low", labels, 3), pair[0])
+    with pytest.raises(DataError, match=f"{message}; allowed: one or more"):
+        data.mixture(*(parts[::-1] if swapped else parts), name="both", separate=True)
+    assert len(data.mixture(*parts, name="both").y_train) == 24
+
+
+@pytest.mark.parametrize(("which", "at"), [("first", 0), ("second", 1)])
+def test_a_mixture_is_made_of_data_sets_not_of_names(pair, which, at):
+    parts: list = list(pair)
+    parts[at] = "mnist"
+    with pytest.raises(DataError, match=f"{which} = 'mnist'; allowed: a Dataset"):
+        data.mixture(*parts, name="both")
+
+
+def test_mixtures_are_those_of_the_papers_tables(tmp_path):
+    table = Path(__file__).parent.parent / "data" / "papers" / "filan2020_table_a16.csv"
+    rows = [line.split(",")[0] for line in table.read_text().splitlines()[1:]]
+    assert [name for name in data.MIXTURES if "5k" not in name] == [
+        name for name in rows if "_" in name
+    ]
+    for name, (first, second, separate) in data.MIXTURES.items():
+        assert name == f"{first}_{second}" + "_sep" * separate
+        assert data.check_name(name) == name
+
+
+def test_the_quick_mixtures_are_made_from_the_seed_and_embedded_digits(mnist5k):
+    lines4k = data.load("lines4k", seed=3)
+    folder = "/does/not/exist"
+    made = data.load("lines4k_mnist5k", seed=3, folder=folder, download=False)
+    np.testing.assert_array_equal(made.x_train[:4_000], lines4k.x_train)
+    np.testing.assert_array_equal(made.x_train[4_000:], mnist5k.x_train)
+    assert (made.name, len(made.y_train), len(made.y_test)) == ("lines4k_mnist5k", 8_000, 2_000)
+    apart = data.load("lines4k_mnist5k_sep", seed=3, folder=folder, download=False)
+    np.testing.assert_array_equal(
+        np.bincount(apart.y_train), [*np.bincount(lines4k.y_train)[:5], *[400] * 5]
+    )
+    np.testing.assert_array_equal(
+        np.bincount(apart.y_test), [*np.bincount(lines4k.y_test)[:5], *[100] * 5]
+    )
+    hashes = set()
+    for each in (made, apart):
+        assert each.train_hash == data.train_hash(each.name, seed=3)
+        other = data.load(each.name, seed=4, folder=folder, download=False)
+        assert other.train_hash == data.train_hash(each.name, seed=4)
+        n = int((each.y_train < 5).sum()) if each is apart else 4_000
+        n_other = int((other.y_train < 5).sum()) if each is apart else 4_000
+        np.testing.assert_array_equal(each.x_train[n:], other.x_train[n_other:])
+        assert not np.array_equal(each.x_train[:100], other.x_train[:100])
+        hashes |= {each.train_hash, other.train_hash}
+    assert len(hashes) == 4
+
+
+def test_the_hash_of_a_mixture_needs_no_image_files(monkeypatch, tmp_path):
+    monkeypatch.setenv("MODCLUST_DATA", str(tmp_path))
+    names = [name for name in data.MIXTURES if "cifar10" in name]
+    hashes = {seed: {name: data.train_hash(name, seed=seed) for name in names} for seed in (0, 1)}
+    assert len(set(hashes[0].values())) == 4
+    for name in names:
+        assert (hashes[0][name] == hashes[1][name]) == name.startswith("mnist")
+
+
+@pytest.mark.parametrize("name", ["mnist_cifar10", "mnist_cifar10_sep"])
+def test_public_mixtures_are_read_from_the_folder(small_mnist, stacked_cifar, name):
+    folder, _ = small_mnist
+    path, arrays = stacked_cifar
+    assert path.parent == folder
+    np.savez(path, **arrays)
+    mnist = data.load("mnist", folder=folder, download=False)
+    cifar10 = data.load("cifar10", folder=folder, download=False)
+    made = data.load(name, folder=folder, download=False)
+    expected = data.mixture(mnist, cifar10, name=name, separate=name.endswith("_sep"))
+    np.testing.assert_array_equal(made.x_train, expected.x_train)
+    np.testing.assert_array_equal(made.y_test, expected.y_test)
+    assert made.train_hash == expected.train_hash == data.train_hash(name)
+    assert made.test_hash == expected.test_hash
+    assert (
+        "test images come from cifar10, whose own note says: test accuracy on 1,000 lossless"
+        in made.test_note
+    )
+    path.unlink()
+    with pytest.raises(DataError, match=r"cifar10: missing .*download=True"):
+        data.load(name, folder=folder, download=False)
 
 
 # --- the whole public sets, where they are -------------------------------------------------------

@@ -19,7 +19,8 @@ import torch
 from small_book import ROOT, copy_book, digest, make_network, write_data
 
 from modclust_utils import data, nulls
-from modclust_utils.publish import experiments, session
+from modclust_utils.publish import experiments, plans, session
+from modclust_utils.publish import networks as publish_networks
 from modclust_utils.publish.experiments import Job
 from modclust_utils.publish.parameters import read_schema
 from modclust_utils.publish.records import Record, RecordStore, record_key
@@ -48,10 +49,10 @@ def make_run(book: Path, **changes: object) -> session.Run:
 
 def compute_all(run: session.Run) -> dict[str, list[Record]]:
     """What the chapter computes, by name."""
-    networks = experiments.networks(run)
+    networks = plans.networks_of(run)
     found = {"networks": [network.record for network in networks]}
     found["before"] = experiments.ncuts(run, networks, "before")
-    tests = experiments.shuffle_tests(run, networks, clusters=experiments.all_clusters(run.p))
+    tests = experiments.shuffle_tests(run, networks, clusters=plans.all_clusters(run.p))
     found |= {f"tests {k}": records for k, records in tests.items()}
     found["random"] = [experiments.random_ncuts(run)]
     return found
@@ -100,7 +101,7 @@ def book(tmp_path, monkeypatch) -> Path:
 def computed(monkeypatch) -> list[str]:
     """What is computed from here on: kinds of records, and seeds of networks."""
     names: list[str] = []
-    compute, train = experiments.compute_jobs, experiments.train_condition
+    compute, train = experiments.compute_jobs, publish_networks.train_condition
 
     def compute_jobs(jobs: list[Job], device: str) -> list[dict]:
         names.extend(f"{job.kind} {record_key(job.kind, job.parameters)}" for job in jobs)
@@ -111,7 +112,7 @@ def computed(monkeypatch) -> list[str]:
         train(condition, seeds, *arguments, **options)
 
     monkeypatch.setattr(experiments, "compute_jobs", compute_jobs)
-    monkeypatch.setattr(experiments, "train_condition", train_condition)
+    monkeypatch.setattr(publish_networks, "train_condition", train_condition)
     return names
 
 
@@ -132,7 +133,7 @@ def test_settings_of_a_data_set_come_before_those_of_all():
     )
     found = [
         (c.dataset, c.dropout, s.epochs, s.pruning_epochs, s.dropout_rate)
-        for c in experiments.conditions(p)
+        for c in publish_networks.conditions(p, p.datasets)
         for s in [c.settings]
     ]
     assert found == [
@@ -143,14 +144,14 @@ def test_settings_of_a_data_set_come_before_those_of_all():
     ]
     p.dataset_settings = {"mnist": {"epoch": 3}}
     with pytest.raises(ValueError, match=r"dataset_settings has \['epoch'\] for 'mnist'; allowed"):
-        experiments.conditions(p)
+        publish_networks.conditions(p, p.datasets)
 
 
 def test_seeds_of_networks_never_meet():
     seeds = [
         seed
         for s in range(3)
-        for seed in experiments.network_seeds(SimpleNamespace(seed=s, n_networks=1000))
+        for seed in publish_networks.network_seeds(SimpleNamespace(seed=s, n_networks=1000))
     ]
     assert len(set(seeds)) == 3000
 
@@ -161,12 +162,16 @@ def test_key_of_a_network_does_not_tell_where_its_data_lie(book):
     for path in (book / "columns.npz", book / "data" / "columns.npz"):
         settings = {str(path): {"batch_size": 64}}
         p = make_run(book, datasets=[str(path)], dataset_settings=settings).p
-        keys |= {record_key("network", c.network_parameters(0)) for c in experiments.conditions(p)}
+        keys |= {
+            record_key("network", c.network_parameters(0))
+            for c in publish_networks.conditions(p, p.datasets)
+        }
     assert len(keys) == 2  # without and with dropout
     write_data(book / "columns.npz", n_train=255)
     p = make_run(book, dataset_settings={}).p
     assert not keys & {
-        record_key("network", c.network_parameters(0)) for c in experiments.conditions(p)
+        record_key("network", c.network_parameters(0))
+        for c in publish_networks.conditions(p, p.datasets)
     }
 
 
@@ -176,7 +181,7 @@ def test_key_of_a_network_does_not_tell_where_its_data_lie(book):
 def test_plan_is_what_a_run_uses(done):
     run = make_run(done)
     compute_all(run)
-    planned = [(kind, record_key(kind, parameters)) for kind, parameters in experiments.plan(run.p)]
+    planned = [(kind, record_key(kind, parameters)) for kind, parameters in plans.plan(1, run.p)]
     assert len(planned) == len(set(planned))
     assert set(planned) == set(run.used)
     # two conditions of two networks: a network, its n-cut before, and a test for each k
@@ -186,7 +191,7 @@ def test_plan_is_what_a_run_uses(done):
 def test_records_are_all_that_was_written(done):
     run = make_run(done)
     keys = {(path.parent.name, path.stem) for path in run.store}
-    assert keys == {(kind, record_key(kind, p)) for kind, p in experiments.plan(run.p)}
+    assert keys == {(kind, record_key(kind, p)) for kind, p in plans.plan(1, run.p)}
     assert list((session.cache_folder() / "checkpoints").glob("*")) == []
 
 
@@ -204,9 +209,9 @@ def test_second_run_computes_nothing_and_finds_the_same(done, computed):
 def test_accuracies_are_those_of_the_network(done):
     images = data.load(done / "columns.npz")
     x, y = torch.from_numpy(images.x_test.copy()), torch.from_numpy(images.y_test.copy())
-    for network in experiments.networks(make_run(done)):
+    for network in plans.networks_of(make_run(done)):
         value = network.record.value
-        accuracy = experiments.mlp(network.record).accuracy(x, y)
+        accuracy = publish_networks.mlp(network.record).accuracy(x, y)
         assert value["test_accuracy_after"] == pytest.approx(float(accuracy), abs=1e-6)
         assert value["n_test"] == len(y)
         assert value["test_hash"] == images.test_hash
@@ -214,9 +219,9 @@ def test_accuracies_are_those_of_the_network(done):
 
 
 def test_weights_before_and_after_pruning(done):
-    for network in experiments.networks(make_run(done)):
-        before = experiments.before_weights(network.key)
-        after = experiments.after_weights(network.record)
+    for network in plans.networks_of(make_run(done)):
+        before = publish_networks.before_weights(network.key)
+        after = publish_networks.after_weights(network.record)
         assert [w.shape for w in before] == [w.shape for w in after]
         for kept, whole in zip(after, before, strict=True):
             assert np.count_nonzero(whole) > 0.9 * whole.size
@@ -226,17 +231,17 @@ def test_weights_before_and_after_pruning(done):
 
 
 def test_networks_differ_from_each_other(done):
-    records = [network.record for network in experiments.networks(make_run(done))]
+    records = [network.record for network in plans.networks_of(make_run(done))]
     first = {record.arrays["weight_0"].tobytes() for record in records}
     assert len(first) == len(records) == 4
 
 
 def test_tests_of_a_record_are_those_of_the_package(done):
     run = make_run(done)
-    network = experiments.networks(run)[1]
+    network = plans.networks_of(run)[1]
     (record,) = experiments.shuffle_tests(run, [network], clusters=[3])[3]
     rng = np.random.default_rng([run.p.seed, int(network.key, 16)])
-    weights = experiments.after_weights(network.record)
+    weights = publish_networks.after_weights(network.record)
     test = nulls.shuffle_test(weights, 3, n_shuffles=2, mode="layer", rng=rng)
     # the record was computed together with the test for another k: the same to rounding
     assert record.value["ncut"] == pytest.approx(test.ncut, rel=1e-5)
@@ -245,16 +250,15 @@ def test_tests_of_a_record_are_those_of_the_package(done):
     assert record.parameters["mode"] == "layer"
 
 
-def test_networks_by_key_finds_what_was_trained(done):
+def test_find_network_gives_what_was_trained(done):
     run = make_run(done)
-    found = experiments.networks_by_key(run.store)
-    trained = {network.key: network for network in experiments.networks(run)}
-    assert found.keys() == trained.keys()
-    for key, network in found.items():
-        assert network.seed == trained[key].seed
-        assert network.condition.settings == trained[key].condition.settings
-        assert network.condition.dropout == trained[key].condition.dropout
-        assert network.condition.train_hash == trained[key].condition.train_hash
+    for network in plans.networks_of(run):
+        found = publish_networks.find_network(run.store, network.key)
+        assert found.seed == network.seed
+        assert found.condition.settings == network.condition.settings
+        assert found.condition.dropout == network.condition.dropout
+        assert found.condition.train_hash == network.condition.train_hash
+    assert publish_networks.find_network(run.store, "0" * 16) is None
 
 
 # Deleted records come back
@@ -262,7 +266,7 @@ def test_networks_by_key_finds_what_was_trained(done):
 
 def test_deleted_test_comes_back_alone_and_the_same(done, computed):
     run = make_run(done)
-    kind, parameters = next(each for each in experiments.plan(run.p) if each[0] == "shuffle-test")
+    kind, parameters = next(each for each in plans.plan(1, run.p) if each[0] == "shuffle-test")
     kept = run.store.require(kind, parameters)
     path = run.store.path(kind, parameters)
     before = digest(session.cache_folder())
@@ -279,12 +283,12 @@ def test_deleted_test_comes_back_alone_and_the_same(done, computed):
 
 def test_deleted_network_is_trained_alone(done, computed):
     run = make_run(done)
-    condition = experiments.conditions(run.p)[1]
+    condition = publish_networks.conditions(run.p, run.p.datasets)[1]
     parameters = condition.network_parameters(1)
     kept = run.store.require("network", parameters)
     run.store.path("network", parameters).unlink()
     before = digest(session.cache_folder() / "records")
-    networks = experiments.networks(run)
+    networks = plans.networks_of(run)
     assert computed == ["train True [1]"]
     again = networks[3].record
     assert again.key == kept.key
@@ -299,11 +303,11 @@ def test_deleted_network_is_trained_alone(done, computed):
 
 def test_network_is_trained_again_where_its_weights_before_pruning_are_needed(done, computed):
     run = make_run(done)
-    network = experiments.networks(run)[0]
+    network = plans.networks_of(run)[0]
     weights = session.cache_folder() / "weights" / f"{network.key}-before.npz"
-    kept_weights = experiments.before_weights(network.key)
+    kept_weights = publish_networks.before_weights(network.key)
     weights.unlink()
-    experiments.networks(run)
+    plans.networks_of(run)
     assert computed == []  # their n-cut is known, so nobody needs them
 
     parameters = experiments.clustering_parameters(network.key, "before", run.p, 2)
@@ -316,7 +320,9 @@ def test_network_is_trained_again_where_its_weights_before_pruning_are_needed(do
     records = digest(session.cache_folder() / "records" / "network")
     compute_all(run)
     assert computed == ["train False [0]", f"clustering {record_key('clustering', parameters)}"]
-    for again, before in zip(experiments.before_weights(network.key), kept_weights, strict=True):
+    for again, before in zip(
+        publish_networks.before_weights(network.key), kept_weights, strict=True
+    ):
         np.testing.assert_allclose(again, before, atol=1e-4)
     assert run.store.require("clustering", parameters).value["ncut"] == pytest.approx(
         kept.value["ncut"], abs=0.01
@@ -327,7 +333,7 @@ def test_network_is_trained_again_where_its_weights_before_pruning_are_needed(do
 
 def test_more_networks_keep_those_that_are_there(done, computed):
     run = make_run(done, n_networks=3, more_clusters=[])
-    networks = experiments.networks(run)
+    networks = plans.networks_of(run)
     experiments.shuffle_tests(run, networks, clusters=[2])
     assert computed[:2] == ["train False [2]", "train True [2]"]
     assert computed[2:] == [
@@ -351,7 +357,7 @@ def test_training_leaves_the_number_of_threads_alone(book):
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
     try:
-        experiments.networks(make_run(book, epochs=1, pruning_epochs=1))
+        plans.networks_of(make_run(book, epochs=1, pruning_epochs=1))
         assert torch.get_num_threads() == threads + 1
     finally:
         torch.set_num_threads(threads)
@@ -367,8 +373,8 @@ def options(book: Path) -> dict:
 @pytest.mark.parametrize("stop", [1, 3])
 def test_training_that_stopped_goes_on_to_the_same_networks(book, finished, monkeypatch, stop):
     run = make_run(book)
-    condition = experiments.conditions(run.p)[1]
-    monkeypatch.setattr(experiments, "CHECKPOINT_SECONDS", -1)
+    condition = publish_networks.conditions(run.p, run.p.datasets)[1]
+    monkeypatch.setattr(publish_networks, "CHECKPOINT_SECONDS", -1)
     epochs: list[int] = []
 
     def note(state) -> None:
@@ -377,10 +383,12 @@ def test_training_that_stopped_goes_on_to_the_same_networks(book, finished, monk
             raise RuntimeError("the machine went away")
 
     with pytest.raises(RuntimeError, match="went away"):
-        experiments.train_condition(condition, [0, 1], run.store, on_epoch=note, **options(book))
+        publish_networks.train_condition(
+            condition, [0, 1], run.store, on_epoch=note, **options(book)
+        )
     assert list(run.store) == []
     (checkpoint,) = (session.cache_folder() / "checkpoints").iterdir()
-    experiments.train_condition(condition, [0, 1], run.store, on_epoch=note, **options(book))
+    publish_networks.train_condition(condition, [0, 1], run.store, on_epoch=note, **options(book))
     assert epochs == [1, 2, 3, 4]
     assert not checkpoint.exists()
     assert_like_finished(condition, run, finished)
@@ -402,17 +410,17 @@ import json, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_experiments import make_run, options
-from modclust_utils.publish import experiments
+from modclust_utils.publish import networks as publish_networks
 
 def kill(state):
     if state.epoch == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
-experiments.CHECKPOINT_SECONDS = -1
+publish_networks.CHECKPOINT_SECONDS = -1
 book = Path({book!r})
 run = make_run(book)
-condition = experiments.conditions(run.p)[1]
-experiments.train_condition(condition, [0, 1], run.store, on_epoch=kill, **options(book))
+condition = publish_networks.conditions(run.p, run.p.datasets)[1]
+publish_networks.train_condition(condition, [0, 1], run.store, on_epoch=kill, **options(book))
 """
 
 
@@ -424,8 +432,8 @@ def test_killed_process_goes_on_to_the_same_networks(book, finished):
     run = make_run(book)
     assert list(run.store) == []
     epochs: list[int] = []
-    condition = experiments.conditions(run.p)[1]
-    experiments.train_condition(
+    condition = publish_networks.conditions(run.p, run.p.datasets)[1]
+    publish_networks.train_condition(
         *(condition, [0, 1], run.store),
         on_epoch=lambda state: epochs.append(state.epoch),
         **options(book),
@@ -437,16 +445,18 @@ def test_killed_process_goes_on_to_the_same_networks(book, finished):
 def test_checkpoint_of_another_batch_is_left_alone(book, monkeypatch):
     """Networks 0 and 1 were stopped; network 0 alone starts from the beginning."""
     run = make_run(book, epochs=1, pruning_epochs=1)
-    condition = experiments.conditions(run.p)[0]
-    monkeypatch.setattr(experiments, "CHECKPOINT_SECONDS", -1)
+    condition = publish_networks.conditions(run.p, run.p.datasets)[0]
+    monkeypatch.setattr(publish_networks, "CHECKPOINT_SECONDS", -1)
 
     def stop(state) -> None:
         raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
-        experiments.train_condition(condition, [0, 1], run.store, on_epoch=stop, **options(book))
+        publish_networks.train_condition(
+            condition, [0, 1], run.store, on_epoch=stop, **options(book)
+        )
     epochs: list[int] = []
-    experiments.train_condition(
+    publish_networks.train_condition(
         *(condition, [0], run.store),
         on_epoch=lambda state: epochs.append(state.epoch),
         **options(book),
@@ -486,7 +496,7 @@ def test_used_records_are_written_for_the_command(done, monkeypatch):
 def test_network_is_its_record_again():
     weights = [np.arange(6.0).reshape(2, 3), np.arange(8.0).reshape(4, 2)]
     network = make_network(weights=weights)
-    for kept, given in zip(experiments.after_weights(network.record), weights, strict=True):
+    for kept, given in zip(publish_networks.after_weights(network.record), weights, strict=True):
         np.testing.assert_array_equal(kept, given)
-    assert experiments.mlp(network.record).layer_sizes == (3, 2, 4)
+    assert publish_networks.mlp(network.record).layer_sizes == (3, 2, 4)
     assert dataclasses.asdict(network.condition.settings)["dropout_rate"] == 0.0

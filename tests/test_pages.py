@@ -15,7 +15,7 @@ import pytest
 import yaml
 from small_book import copy_book, digest, executed_chapter, write_run
 
-from modclust_utils.publish import experiments, pages, run, session
+from modclust_utils.publish import pages, plans, run, session
 from modclust_utils.publish.pages import BuildError
 from modclust_utils.publish.records import RecordStore, record_key
 from modclust_utils.publish.run import read_runs
@@ -331,7 +331,7 @@ def test_completeness_counts_what_a_profile_needs(book):
     # 8 or 60 networks, each with its n-cut before pruning and a test for k = 2, 4, 7, 10
     assert pages.completeness(1, "quick", store) == (0, 8 * (1 + 1 + 4) + 1)
     assert pages.completeness(1, "paper", store) == (0, 60 * (1 + 1 + 4) + 1)
-    needed = experiments.plan(SimpleNamespace(**run.check_run(1, "quick")))
+    needed = plans.plan(1, SimpleNamespace(**run.check_run(1, "quick")))
     for kind, parameters in needed[:-1]:
         store.put(kind, parameters, {}, seconds=1, device="CPU")
     assert pages.completeness(1, "quick", store) == (len(needed) - 1, len(needed))

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from joblib.externals.loky import get_reusable_executor
 from small_book import make_network
 
 from modclust_utils.publish import experiments
+from modclust_utils.publish import verify as verify_module
 from modclust_utils.publish.experiments import Job
 from modclust_utils.publish.records import RecordError, RecordStore, pack_arrays
-from modclust_utils.publish.verify import sample, verify
+from modclust_utils.publish.verify import Check, sample, verify, verify_all
 from modclust_utils.publish.versions import RECIPES
 
 N_SHUFFLES = 9
@@ -172,6 +178,66 @@ def test_damaged_record_is_named(store):
     path.write_text("{")
     with pytest.raises(RecordError, match="is not a record"):
         verify(store, path)
+
+
+def test_only_the_network_of_a_record_is_read(store):
+    other = make_network(seed=1, weights=weights(2))
+    record = other.record
+    store.put(
+        *("network", record.parameters, record.value),
+        seconds=1,
+        device="CPU",
+        arrays=record.arrays,
+    )
+    store.path("network", record.parameters).with_suffix(".npz").write_bytes(b"")
+    assert verify(store, path_of(store, "shuffle-test")).agrees
+    assert len(sample(store, 9, np.random.default_rng(0))) == 3
+
+
+@pytest.fixture
+def fresh_workers(monkeypatch) -> Iterator[None]:
+    """Processes that start in this test, with its environment, and end with it."""
+    get_reusable_executor().shutdown(wait=True)
+    yield
+    get_reusable_executor().shutdown(wait=True)
+
+
+def test_records_are_verified_over_processes_in_their_order(store, fresh_workers):
+    kinds = ["shuffle-test", "random-ncuts", "clustering"]
+    paths = [path_of(store, kind) for kind in kinds]
+    alter(paths[1], shift("ncuts", 0.3))
+    for order in (paths, paths[::-1], paths[1:2]):
+        checks = list(verify_all(store, order))
+        assert [check.path for check in checks] == order
+        assert [check.agrees for check in checks] == [path != paths[1] for path in order]
+        assert checks == [verify(store, path) for path in order]
+    paths[2].write_text("{")
+    with pytest.raises(RecordError, match="is not a record"):
+        list(verify_all(store, paths))
+
+
+def test_records_are_verified_elsewhere_at_once_and_by_one_thread_each(
+    store, fresh_workers, monkeypatch, tmp_path
+):
+    def look(store: RecordStore, path: Path) -> Check:
+        path.touch()
+        end = time.monotonic() + 120
+        while path.name == "the first" and not path.with_name("a later one").exists():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        return Check(path, True, f"{os.getpid()}: {torch.get_num_threads()}")
+
+    for library in ("OMP", "MKL"):  # what a process would start with otherwise
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "3")
+    monkeypatch.setattr(verify_module, "verify", look)
+    for names in (["alone"], ["the first", "a later one", "the last"]):
+        paths = [tmp_path / name for name in names]
+        checks = list(verify_all(store, paths))
+        assert [check.path for check in checks] == paths
+        for check in checks:
+            process, threads = check.difference.split(": ")
+            assert int(process) != os.getpid()
+            assert threads == "1"
 
 
 def test_sample_is_of_records_that_can_be_computed_again(store, book):

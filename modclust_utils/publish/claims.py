@@ -22,21 +22,14 @@ import yaml
 
 from modclust_utils import stats
 from modclust_utils.plots_style import dataset_name
+from modclust_utils.publish import rules_lesions, rules_nulls
+from modclust_utils.publish.cases import Case
 from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import write_atomically
 from modclust_utils.publish.session import RUN_VARIABLE
 from modclust_utils.publish.tables import N_PAPER, condition_name
 
 VERDICTS = ("reproduced", "partly", "not", "not attempted")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One case of a claim: what was compared, and whether the rule holds."""
-
-    name: str
-    holds: bool
-    evidence: str
 
 
 @dataclass(frozen=True)
@@ -84,8 +77,8 @@ def read_claims(chapter: int, path: Path | None = None) -> list[dict[str, Any]]:
     return [claim for claim in claims if claim["chapter"] == chapter]
 
 
-def decide(claims: Sequence[Mapping[str, Any]], results: Chapter1) -> list[Verdict]:
-    """The verdict on every claim."""
+def decide(claims: Sequence[Mapping[str, Any]], results: Any) -> list[Verdict]:
+    """The verdict on every claim of a chapter, from what its rules look at."""
     return [
         Verdict(claim, tuple(RULES[claim["rule"]](results, **claim.get("arguments", {}))))
         for claim in claims
@@ -174,6 +167,8 @@ RULES: dict[str, Callable[..., list[Case]]] = {
         pruning_lowers,
         same_share_significant,
         random_within,
+        *rules_nulls.RULES,
+        *rules_lesions.RULES,
     )
 }
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from modclust_utils import __version__
 from modclust_utils.data import DataError
-from modclust_utils.publish import pages
+from modclust_utils.publish import pages, plans
 from modclust_utils.publish.parameters import ParameterError, profiles, read_parameter_file
 from modclust_utils.publish.records import RecordError
 from modclust_utils.publish.run import (
@@ -25,7 +25,7 @@ from modclust_utils.publish.run import (
     run_name,
 )
 from modclust_utils.publish.session import default_store
-from modclust_utils.publish.verify import sample, verify
+from modclust_utils.publish.verify import sample, verify_all
 
 ERRORS = (ParameterError, DataError, RecordError, RunError, pages.BuildError, FileNotFoundError)
 
@@ -123,7 +123,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _book(options: argparse.Namespace) -> int:
-    for chapter in pages.CHAPTERS:
+    for chapter in plans.CHAPTERS:
         for profile in profiles(chapter):
             if profile != "quick" and not pages.is_complete(chapter, profile, default_store()):
                 print(
@@ -149,7 +149,7 @@ def _up_to_date(chapter: int, profile: str) -> bool:
 
 def _status(options: argparse.Namespace) -> int:
     store = default_store()
-    for chapter in pages.CHAPTERS:
+    for chapter in plans.CHAPTERS:
         for profile in profiles(chapter):
             there, needed = pages.completeness(chapter, profile, store)
             print(f"chapter {chapter}, {profile} profile: {there} of {needed} records are there")
@@ -170,11 +170,10 @@ def _verify(options: argparse.Namespace) -> int:
         print("modclust: there is no record yet that can be computed again", file=sys.stderr)
         return 1
     checks = []
-    for path in paths:
-        check = verify(store, path)
+    for check in verify_all(store, paths):
         checks.append(check)
         word = "agrees" if check.agrees else "DIFFERS"
-        print(f"{word}: {path.parent.name}/{path.name}: {check.difference}", flush=True)
+        print(f"{word}: {check.path.parent.name}/{check.path.name}: {check.difference}", flush=True)
     print(f"{sum(check.agrees for check in checks)} of {len(checks)} records agree")
     return 0 if all(check.agrees for check in checks) else 1
 

@@ -21,14 +21,16 @@ from typing import Any
 import nbformat
 import yaml
 
-from modclust_utils.publish import experiments
+from modclust_utils.publish import plans
 from modclust_utils.publish.parameters import chapter_notebook
 from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import RecordStore, commit
 from modclust_utils.publish.run import RunInfo, check_run, read_runs
 from modclust_utils.publish.session import default_store, published_folder
 
-CHAPTERS = (1,)
+#: Profiles that a chapter's page may show, the first that is there. ``paper-part`` holds what of
+#: the paper's scale has been computed so far.
+PAGE_PROFILES = ("paper", "paper-part", "quick")
 #: A file in a built site: the hash of its sources. A folder without it is never deleted.
 STAMP = ".sources.sha256"
 
@@ -45,17 +47,17 @@ def is_complete(chapter: int, profile: str, store: RecordStore) -> bool:
 
 def completeness(chapter: int, profile: str, store: RecordStore) -> tuple[int, int]:
     """How many of the records that a chapter needs under a profile are there, and of how many."""
-    needed = experiments.plan(SimpleNamespace(**check_run(chapter, profile)))
+    needed = plans.plan(chapter, SimpleNamespace(**check_run(chapter, profile)))
     return sum(store.find(kind, key) is not None for kind, key in needed), len(needed)
 
 
 def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:
-    """The run that is the chapter's page: paper if it is there, else quick.
+    """The run that is the chapter's page: paper if it is there, else part of it, else quick.
 
     Raises BuildError where neither is done and up to date: a stale page is not published.
     """
     by_name = {run.name: run for run in runs}
-    for name in ("paper", "quick"):
+    for name in PAGE_PROFILES:
         run = by_name.get(name)
         if run is not None and run.is_fresh and not run.missing_records:
             return run
@@ -131,7 +133,7 @@ def stage(work: Path) -> None:
     shutil.copytree(base / "book", work / "book")
     toc = yaml.safe_load((base / "_toc.yml").read_text(encoding="utf-8"))
     rows: list[tuple[RunInfo, bool]] = []
-    for chapter in CHAPTERS:
+    for chapter in plans.CHAPTERS:
         runs = read_runs(chapter)
         chosen = main_run(chapter, runs)
         source = chapter_notebook(chapter)

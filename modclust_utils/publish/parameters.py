@@ -62,6 +62,8 @@ def _each_once(names: list[str]) -> list[str]:
 
 
 Dataset = Annotated[str, BeforeValidator(_known_dataset)]
+DatasetList = Annotated[list[Dataset], AfterValidator(_each_once)]
+_DATASET_LIST = f"a list of none or more of {', '.join(data.NAMES)}, or paths of .npz files"
 NClusters = Annotated[int, Field(ge=2, le=256)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
 DropoutRate = Annotated[float, Field(gt=0, lt=1)]
@@ -102,6 +104,14 @@ RANGES: dict[str, tuple[Any, str]] = {
         Annotated[list[Dataset], Field(min_length=1), AfterValidator(_each_once)],
         f"a list of one or more of {', '.join(data.NAMES)}, or paths of .npz files",
     ),
+    "random_datasets": (DatasetList, _DATASET_LIST),
+    "memorized_datasets": (DatasetList, _DATASET_LIST),
+    "mixtures": (DatasetList, _DATASET_LIST),
+    "dataset": (Dataset, f"one of {', '.join(data.NAMES)}, or the path of a .npz file"),
+    "kilo_epochs": (Annotated[int, Field(ge=0, le=100_000)], "a whole number from 0 to 100000"),
+    "n_reclusterings": (Annotated[int, Field(ge=1, le=1000)], "a whole number from 1 to 1000"),
+    "n_random_sets": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
+    "n_random_pairs": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
     "n_networks": (Annotated[int, Field(ge=2, le=1000)], "a whole number from 2 to 1000"),
     "epochs": (Epochs, "a whole number from 1 to 10000"),
     "pruning_epochs": (Epochs, "a whole number from 1 to 10000"),

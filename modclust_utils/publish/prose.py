@@ -10,7 +10,7 @@ import pandas as pd
 from modclust_utils.clustering import cluster_network, ncut, sklearn_spectral_clustering
 from modclust_utils.graphs import live_units, mlp_adjacency
 from modclust_utils.plots_style import dataset_name
-from modclust_utils.publish.experiments import Network, after_weights
+from modclust_utils.publish.networks import Network, after_weights
 from modclust_utils.publish.records import Record
 from modclust_utils.publish.session import Run
 from modclust_utils.publish.tables import condition_name

@@ -10,7 +10,7 @@ import pandas as pd
 from modclust_utils import stats
 from modclust_utils.graphs import layer_of_unit, mlp_adjacency
 from modclust_utils.plots_style import dataset_name, dropout_name
-from modclust_utils.publish.experiments import Network
+from modclust_utils.publish.networks import Network
 from modclust_utils.publish.papers import paper_table
 from modclust_utils.publish.records import Record
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 
 from modclust_utils import stats
-from modclust_utils.publish.experiments import Job, Network, compute_job, networks_by_key
+from modclust_utils.publish.experiments import Job, compute_job
+from modclust_utils.publish.networks import find_network
 from modclust_utils.publish.records import Record, RecordStore, read_record
 from modclust_utils.publish.versions import RECIPES
 
@@ -31,28 +33,35 @@ class Check:
 
 
 def sample(store: RecordStore, n: int, rng: np.random.Generator) -> list[Path]:
-    """Up to n records that can be computed again from what is here."""
-    found = networks_by_key(store)
-    paths = []
-    for path in store:
-        if path.parent.name not in VERIFIABLE:
-            continue
-        record = read_record(path)
-        if _job(record, found) is not None:
-            paths.append(path)
-    if len(paths) <= n:
-        return paths
-    return [paths[i] for i in sorted(rng.choice(len(paths), n, replace=False))]
+    """Up to n records that can be computed again from what is here, in the order of the store."""
+    paths = [path for path in store if path.parent.name in VERIFIABLE]
+    chosen: list[int] = []
+    for i in rng.permutation(len(paths)).tolist():  # reads no more records than it has to
+        if len(chosen) == n:
+            break
+        if _job(store, read_record(paths[i])) is not None:
+            chosen.append(i)
+    return [paths[i] for i in sorted(chosen)]
 
 
-def _job(record: Record, found: dict[str, Network]) -> Job | None:
+def _job(store: RecordStore, record: Record) -> Job | None:
     if record.kind == "random-ncuts":
         return Job(record.kind, dict(record.parameters))
-    network = found.get(record.parameters["network"])
+    network = find_network(store, record.parameters["network"])
     if network is None:
         return None
     job = Job(record.kind, dict(record.parameters), network, record.parameters["phase"])
     return job if job.has_weights else None
+
+
+def verify_all(store: RecordStore, paths: Sequence[Path]) -> Iterator[Check]:
+    """`verify` each record, over all cores; the checks come in the order of `paths`."""
+    # Many small operations: more than one thread each makes them slower, beside other work by far.
+    # For the same reason two processes or more, since joblib would do a single job's work in here.
+    n_jobs = max(2, min(joblib.cpu_count(), len(paths)))
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    return parallel(joblib.delayed(verify)(store, path) for path in paths)
 
 
 def verify(store: RecordStore, path: Path) -> Check:
@@ -61,7 +70,7 @@ def verify(store: RecordStore, path: Path) -> Check:
     if path.stem != record.key:
         version = RECIPES[record.kind].version
         return Check(path, False, f"made by other code than version {version}")
-    job = _job(record, networks_by_key(store))
+    job = _job(store, record)
     if job is None:
         return Check(path, False, "its network is not here")
     return Check(path, *_compare(record.value, compute_job(job, "cpu")))

@@ -38,6 +38,11 @@ RECIPES = {
         Recipe("shuffle-test", 1, (*_CLUSTERING, "stats", "models", "nulls")),
         Recipe("clustering", 1, _CLUSTERING),
         Recipe("random-ncuts", 1, (*_CLUSTERING, "stats", "models", "nulls")),
+        Recipe(
+            "lesions",
+            1,
+            (*_CLUSTERING, "datafiles", "data", "models", "lesions", "publish/lesioning"),
+        ),
     )
 }
 

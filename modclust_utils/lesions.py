@@ -1,0 +1,657 @@
+"""Lesions: what a network can still do when some of its hidden units are silent.
+
+Paper A, section 4 and appendix A.6. A lesion sets the incoming weights and the bias of units to 0,
+so that they are 0 after ReLU. What is lesioned are sub-clusters, the parts of a cluster that lie
+in one hidden layer (paper A says sub-module). Layers are counted from 1, the first hidden layer.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from modclust_utils.models import MLP
+
+Kind = Literal["important", "sig-but-not-diff", "diff-but-not-sig", "small", "other"]
+KINDS: tuple[Kind, ...] = ("important", "sig-but-not-diff", "diff-but-not-sig", "small", "other")
+THRESHOLD = 0.01  # a drop that matters is above one percentage point (paper A, section 4.1)
+# Images that go through at once: few enough for a core's own cache, enough to keep a GPU at work.
+_CHUNK = {"cpu": 320, "cuda": 20_000}
+_LEAVES_AT_ONCE = {"cpu": 32, "cuda": 256}
+# Share of non-zero weights up to which a sparse product is faster on a CPU.
+_SPARSE = 0.15
+
+
+@dataclass(frozen=True)
+class SubClusters:
+    """All non-empty parts of clusters in hidden layers, ordered by layer, then by label.
+
+    layer, label, size: ``(m,)``; layer 1 is the first hidden layer. units: ``(m, n_units)``
+    boolean, units numbered as in the graph, from pixels to logits.
+    """
+
+    layer: NDArray[np.int64]
+    label: NDArray[np.int64]
+    units: NDArray[np.bool_]
+    size: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SingleLesions:
+    """Each sub-cluster lesioned alone, against random sets of its size in its layer.
+
+    accuracy: of the network without lesion; class_accuracies: ``(n_classes,)``, NaN for a class
+    without images. drop ``(m,)`` and class_drops ``(m, n_classes)``: accuracy lost by the lesion;
+    null_drops: ``(m, n_random)``, lost by the random sets. p_value: ``(m,)``. proportion: ``(m,)``,
+    size over the live units of the layer (the layer-1 column of paper A's Table A.18 fits only
+    such a count). kind: one of `KINDS` for each sub-cluster.
+    """
+
+    sub: SubClusters
+    accuracy: float
+    class_accuracies: NDArray[np.float64]
+    drop: NDArray[np.float64]
+    class_drops: NDArray[np.float64]
+    null_drops: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    proportion: NDArray[np.float64]
+    kind: tuple[Kind, ...]
+
+
+@dataclass(frozen=True)
+class DoubleLesions:
+    """Pairs of sub-clusters lesioned together: X in an earlier layer than Y.
+
+    pairs: ``(P, 2)``, which sub-clusters; all else is ``(P,)``. drop_both: l(X ∪ Y), the accuracy
+    lost; delta_first: l(X ∪ Y) - l(Y), the damage from X given Y; delta_second: that from Y given
+    X. p_first: against random sets instead of X, with Y fixed; p_second: the reverse.
+    first_important: X is important conditioned on Y; second_important: the reverse.
+    """
+
+    pairs: NDArray[np.int64]
+    drop_both: NDArray[np.float64]
+    delta_first: NDArray[np.float64]
+    delta_second: NDArray[np.float64]
+    p_first: NDArray[np.float64]
+    p_second: NDArray[np.float64]
+    first_important: NDArray[np.bool_]
+    second_important: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class DependencyEdge:
+    """An arrow from a sub-cluster (index `first`) to one in a later layer (index `second`).
+
+    first_important: the first is important conditioned on the second; second_important: the
+    reverse. At most one of them holds.
+    """
+
+    first: int
+    second: int
+    first_important: bool
+    second_important: bool
+
+
+# --- sets of units -------------------------------------------------------------------------------
+
+
+def sub_clusters(labels: ArrayLike, layer_sizes: Sequence[int]) -> SubClusters:
+    """The sub-clusters of a clustering: cluster by hidden layer, where they have units.
+
+    labels ``(n_units,)``: integers, -1 for units in no cluster. Raises ValueError for labels that
+    do not fit the layers.
+    """
+    labels, layers = _checked_labels(labels, layer_sizes), _layer_of_unit(layer_sizes)
+    hidden = (labels >= 0) & (layers > 0) & (layers < len(layer_sizes) - 1)
+    places = np.unique(np.stack([layers[hidden], labels[hidden]], 1), axis=0)
+    layer, label = places[:, 0], places[:, 1]
+    units = (layers == layer[:, None]) & (labels == label[:, None])
+    return SubClusters(layer=layer, label=label, units=units, size=units.sum(1))
+
+
+def random_unit_sets(
+    unit_set: ArrayLike,
+    live: ArrayLike,
+    layer_sizes: Sequence[int],
+    n_sets: int,
+    *,
+    rng: np.random.Generator,
+) -> NDArray[np.bool_]:
+    """Random sets ``(n_sets, n_units)`` of the size that `unit_set` has in each layer.
+
+    They are drawn uniformly, without replacement, from the live units of the layer, those in
+    `unit_set` among them (paper A, section 4.1). unit_set and live: boolean ``(n_units,)``.
+    Raises ValueError where a layer has fewer live units than the set has there.
+    """
+    unit_set = _checked_units("unit_set", unit_set, layer_sizes)
+    live = _checked_units("live", live, layer_sizes)
+    layers = _layer_of_unit(layer_sizes)
+    found = np.zeros((_checked_count("n_sets", n_sets), len(unit_set)), bool)
+    for layer in np.unique(layers[unit_set]):
+        size = int(unit_set[layers == layer].sum())
+        places = np.flatnonzero(live & (layers == layer))
+        if size > len(places):
+            raise ValueError(
+                f"unit_set has {size} units in layer {layer}; allowed: at most {len(places)}, "
+                "the number of live units there"
+            )
+        chosen = np.tile(np.arange(len(places)) < size, (len(found), 1))
+        found[:, places] = rng.permuted(chosen, axis=1)
+    return found
+
+
+def _layer_of_unit(layer_sizes: Sequence[int]) -> NDArray[np.int64]:
+    return np.repeat(np.arange(len(layer_sizes)), layer_sizes)
+
+
+def _checked_labels(labels: ArrayLike, layer_sizes: Sequence[int]) -> NDArray[np.int64]:
+    array, n_units = np.asarray(labels), sum(layer_sizes)
+    if array.shape != (n_units,):
+        raise ValueError(f"labels has shape {array.shape}; allowed: ({n_units},), one per unit")
+    if not np.issubdtype(array.dtype, np.integer) or (array < -1).any():
+        raise ValueError("labels has entries that are no cluster; allowed: integers from -1")
+    return array.astype(np.int64)
+
+
+def _checked_units(name: str, units: ArrayLike, layer_sizes: Sequence[int]) -> NDArray[np.bool_]:
+    array, n_units = np.asarray(units), sum(layer_sizes)
+    if array.dtype != bool or array.shape != (n_units,):
+        raise ValueError(
+            f"{name} has shape {array.shape} and type {array.dtype}; allowed: boolean "
+            f"({n_units},), one entry per unit"
+        )
+    return array
+
+
+def _checked_count(name: str, value: int) -> int:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 1:
+        raise ValueError(f"{name}={value!r} is not allowed: a whole number of 1 or more")
+    return int(value)
+
+
+# --- accuracies under many lesions ---------------------------------------------------------------
+
+
+def lesion_accuracy(
+    network: MLP, x: Tensor, y: Tensor, unit_sets: ArrayLike | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Accuracy of a network under each of many lesions (paper A, section 4.1).
+
+    unit_sets: boolean ``(n_sets, n_units)``, units numbered as in the graph, from pixels to
+    logits; only hidden units may be lesioned. x: ``(n, n_pixels)``; y: ``(n,)``, class numbers.
+    Returns accuracies ``(n_sets,)`` and those of each class ``(n_sets, n_classes)``, NaN for a
+    class without images; float64, on the device of the network.
+
+    What lesions have in common is computed once: layers before the first lesioned one, and
+    everything up to the layer in which two sets differ. The answers are those of one forward pass
+    per lesion, except for images whose two largest logits agree to rounding.
+    Raises ValueError for input that does not fit the network.
+    """
+    hits, counts = _lesion_hits(network, x, y, unit_sets)
+    return hits.sum(1) / counts.sum(), hits / counts
+
+
+@torch.no_grad()
+def _lesion_hits(
+    network: MLP, x: Tensor, y: Tensor, unit_sets: ArrayLike | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Images of each class that are classified correctly under each lesion ``(n_sets, n_classes)``,
+    and images of each class ``(n_classes,)``: whole numbers in float64."""
+    _check_network(network)
+    _check_images(network, x, y)
+    sets = _checked_sets(unit_sets, network.layer_sizes)
+    kept = _units_that_matter(network)
+    masks = np.split(sets, np.cumsum(network.layer_sizes)[:-1], axis=1)[:-1]
+    tree = _Tree([mask[:, k] for mask, k in zip(masks, kept, strict=True)], x.device)
+    layers = _Layers(network, kept)
+    one_hot = torch.nn.functional.one_hot(y.long(), network.layer_sizes[-1]).float()
+    hits = torch.zeros(tree.n_leaves, one_hot.shape[1], dtype=torch.float64, device=x.device)
+    size = _CHUNK.get(x.device.type, _CHUNK["cpu"])
+    places = torch.from_numpy(kept[0]).to(x.device)
+    for start in range(0, len(y), size):
+        images = slice(start, start + size)
+        pixels = x[images].T[places].contiguous()
+        _walk(tree.root, layers, 0, pixels, y[images], one_hot[images], hits)
+    return hits[torch.from_numpy(tree.leaf_of_set).to(x.device)], one_hot.double().sum(0)
+
+
+def _check_network(network: MLP) -> None:
+    if any(w.ndim != 2 for w in network.weights):
+        raise ValueError(
+            f"network has weights of shape {tuple(network.weights[0].shape)}; allowed: one "
+            "network, not a batch (see MLP.network)"
+        )
+
+
+def _check_images(network: MLP, x: Tensor, y: Tensor) -> None:
+    weight, n_classes = network.weights[0], network.layer_sizes[-1]
+    if x.ndim != 2 or x.shape[1] != weight.shape[1] or len(x) == 0:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)}; allowed: (n, {weight.shape[1]}) with n of 1 or more"
+        )
+    if x.dtype != weight.dtype or x.device != weight.device:
+        raise ValueError(
+            f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
+            "as the network"
+        )
+    if y.shape != x.shape[:1] or y.is_floating_point() or y.device != x.device:
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
+            f"({len(x)},) on {x.device}"
+        )
+    if not 0 <= int(y.min()) <= int(y.max()) < n_classes:
+        raise ValueError(
+            f"y has labels from {int(y.min())} to {int(y.max())}; allowed: 0 to {n_classes - 1}"
+        )
+
+
+def _checked_sets(unit_sets: ArrayLike | Tensor, sizes: Sequence[int]) -> NDArray[np.bool_]:
+    sets = np.asarray(unit_sets.cpu() if isinstance(unit_sets, Tensor) else unit_sets)
+    n_units = sum(sizes)
+    if sets.dtype != bool or sets.ndim != 2 or sets.shape[1] != n_units:
+        raise ValueError(
+            f"unit_sets has shape {sets.shape} and type {sets.dtype}; allowed: boolean "
+            f"(n_sets, {n_units})"
+        )
+    if sets[:, : sizes[0]].any() or sets[:, n_units - sizes[-1] :].any():
+        raise ValueError("unit_sets has pixels or logits in it; allowed: hidden units only")
+    return sets
+
+
+def _units_that_matter(network: MLP) -> list[NDArray[np.int64]]:
+    """For every layer but the last, the units that can change a logit.
+
+    Pruning leaves units from which no path of weights leads to a logit, and units that are always
+    0 because nothing reaches them and their bias is not positive. Whether those are lesioned makes
+    no difference, and without them the matrices are smaller.
+    """
+    edges = [(w != 0).cpu().numpy() for w in network.weights]
+    needed = [np.ones(len(edges[-1]), bool)]
+    for edge in reversed(edges):
+        needed.insert(0, edge[needed[0]].any(0))
+    active = [np.ones(edges[0].shape[1], bool)]
+    for edge, bias in zip(edges[:-1], network.biases[:-1], strict=True):
+        active.append(edge[:, active[-1]].any(1) | (bias > 0).cpu().numpy())
+    return [np.flatnonzero(n & a) for n, a in zip(needed, active, strict=False)]
+
+
+class _Layers:
+    """Weights and biases between the units that matter.
+
+    incoming[l]: ``(n_out, n_in)``, sparse where that is faster; outgoing[l]: its transpose, dense,
+    so that the weights of some units of layer l are whole rows; biases[l]: ``(n_out, 1)``.
+    """
+
+    def __init__(self, network: MLP, kept: Sequence[NDArray[np.int64]]) -> None:
+        device = network.weights[0].device
+        rows = [torch.from_numpy(k).to(device) for k in kept[1:]]
+        rows.append(torch.arange(network.layer_sizes[-1], device=device))
+        columns = [torch.from_numpy(k).to(device) for k in kept]
+        self.outgoing = [
+            w[r][:, c].T.contiguous()
+            for w, r, c in zip(network.weights, rows, columns, strict=True)
+        ]
+        self.incoming = [_sparse_where_faster(w.T.contiguous()) for w in self.outgoing[:-1]]
+        self.incoming.append(self.outgoing[-1].T.contiguous())
+        self.biases = [b[r].unsqueeze(1) for b, r in zip(network.biases, rows, strict=True)]
+
+
+def _sparse_where_faster(weight: Tensor) -> Tensor:
+    """Pruned weights in rows of non-zero entries, which the MKL multiplies fast, on a CPU."""
+    on_cpu = weight.device.type == "cpu" and torch.backends.mkl.is_available()
+    if not on_cpu or int(weight.count_nonzero()) > _SPARSE * weight.numel():
+        return weight
+    with warnings.catch_warnings():
+        # torch calls the format a beta; products with a dense matrix are all that we need of it
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return weight.to_sparse_csr()
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """Sets with one and the same lesion in a layer, and with the same ones before.
+
+    units: None for no lesion there; else the lesioned units, whose part is taken away from the
+    product that all branches share (`subtract`), or the units that are left.
+    """
+
+    units: Tensor | None
+    subtract: bool
+    below: _Node | _Leaves
+
+
+@dataclass(frozen=True)
+class _Node:
+    """All branches in one layer; `shared`: whether the product without lesion is worth its cost."""
+
+    branches: list[_Branch]
+    shared: bool
+
+
+@dataclass(frozen=True)
+class _Leaves:
+    """Sets that differ in the last hidden layer only: the units left there ``(n_leaves, n)``.
+
+    first: the row of the first of them in the table of hits.
+    """
+
+    left: Tensor
+    first: int
+
+
+class _Tree:
+    """Sets of units as a tree over layers: what they have in common from the front is one path."""
+
+    def __init__(self, masks: Sequence[NDArray[np.bool_]], device: torch.device) -> None:
+        self.n_leaves = 0
+        self.leaf_of_set = np.empty(len(masks[0]), np.int64)
+        self._masks, self._device = masks, device
+        self._packed = [np.packbits(mask, axis=1) for mask in masks]
+        self.root = self._grow(0, np.arange(len(masks[0])))
+
+    def _grow(self, layer: int, sets: NDArray[np.int64]) -> _Node | _Leaves:
+        by_mask: dict[bytes, list[int]] = {}
+        for index, packed in zip(sets.tolist(), self._packed[layer][sets], strict=True):
+            by_mask.setdefault(packed.tobytes(), []).append(index)
+        groups = [np.array(group) for group in by_mask.values()]
+        if layer == len(self._masks) - 1:
+            return self._leaves(layer, groups)
+        sizes = [int(self._masks[layer][group[0]].sum()) for group in groups]
+        shared = _sharing_pays(sizes, self._masks[layer].shape[1])
+        return _Node([self._branch(layer, group, shared) for group in groups], shared)
+
+    def _leaves(self, layer: int, groups: list[NDArray[np.int64]]) -> _Leaves:
+        first = self.n_leaves
+        for group in groups:
+            self.leaf_of_set[group] = self.n_leaves
+            self.n_leaves += 1
+        left = ~self._masks[layer][[group[0] for group in groups]]
+        return _Leaves(torch.from_numpy(left).to(self._device), first)
+
+    def _branch(self, layer: int, group: NDArray[np.int64], shared: bool) -> _Branch:
+        mask, below = self._masks[layer][group[0]], self._grow(layer + 1, group)
+        if not mask.any():
+            return _Branch(None, False, below)
+        subtract = shared and 2 * int(mask.sum()) < len(mask)
+        units = np.flatnonzero(mask if subtract else ~mask)
+        return _Branch(torch.from_numpy(units).to(self._device), subtract, below)
+
+
+def _sharing_pays(sizes: Sequence[int], n: int) -> bool:
+    """Whether one product of all n units, less what each lesion takes away, costs less than a
+    product of what each lesion leaves; always so where one of the sets has no lesion here."""
+    return n + sum(min(size, n - size) for size in sizes) <= sum(n - size for size in sizes)
+
+
+def _walk(
+    node: _Node | _Leaves,
+    layers: _Layers,
+    depth: int,
+    hidden: Tensor,
+    y: Tensor,
+    one_hot: Tensor,
+    hits: Tensor,
+) -> None:
+    """Add the hits of all sets below a node; hidden: ``(units of this layer, images)``."""
+    if isinstance(node, _Leaves):
+        _add_hits(node, layers, hidden, y, one_hot, hits)
+        return
+    bias, outgoing = layers.biases[depth], layers.outgoing[depth]
+    shared = torch.addmm(bias, layers.incoming[depth], hidden) if node.shared else bias
+    for branch in node.branches:
+        if branch.units is None:
+            activations = shared.relu()
+        else:
+            start, sign = (shared, -1) if branch.subtract else (bias, 1)
+            weights = outgoing[branch.units].T
+            activations = torch.addmm(start, weights, hidden[branch.units], alpha=sign).relu_()
+        _walk(branch.below, layers, depth + 1, activations, y, one_hot, hits)
+
+
+def _add_hits(
+    leaves: _Leaves, layers: _Layers, hidden: Tensor, y: Tensor, one_hot: Tensor, hits: Tensor
+) -> None:
+    """Logits of many lesions of the last hidden layer as one product of masked weights.
+
+    No difference of sums here: where nothing is left, logits are the biases, and equal ones tie as
+    they do in a plain forward pass.
+    """
+    weights, bias = layers.incoming[-1], layers.biases[-1]
+    size = _LEAVES_AT_ONCE.get(hidden.device.type, _LEAVES_AT_ONCE["cpu"])
+    for start in range(0, len(leaves.left), size):
+        left = leaves.left[start : start + size]
+        masked = (weights * left[:, None]).flatten(0, 1)
+        logits = (masked @ hidden).unflatten(0, (len(left), -1)).add_(bias)
+        # max(...).indices is argmax, the first of equals too, several times as fast along columns
+        right = logits.max(1).indices == y
+        first = leaves.first + start
+        hits[first : first + len(left)] += right.float() @ one_hot
+
+
+# --- single lesions ------------------------------------------------------------------------------
+
+
+def single_lesions(
+    network: MLP,
+    x: Tensor,
+    y: Tensor,
+    labels: ArrayLike,
+    live: ArrayLike,
+    *,
+    n_random: int = 100,
+    rng: np.random.Generator,
+) -> SingleLesions:
+    """Lesion every sub-cluster of a clustering alone (paper A, section 4.1, Table A.18).
+
+    labels: ``(n_units,)``, as in `sub_clusters`; live: boolean ``(n_units,)``, the units that
+    random sets are drawn from. p = (r + 1) / (n_random + 1), where r counts the random sets with
+    at least the drop of the sub-cluster (North, Curtis and Sham 2002): ties count against it,
+    because the paper asks for a drop above all samples. Raises ValueError for input that does not
+    fit the network, or for more units of a sub-cluster than live units in its layer.
+    """
+    sizes = network.layer_sizes
+    n_random = _checked_count("n_random", n_random)
+    live = _checked_units("live", live, sizes)
+    sub = sub_clusters(labels, sizes)
+    null = _random_sets(sub, live, sizes, n_random, rng)
+    none = np.zeros((1, sum(sizes)), bool)
+    sets = np.concatenate([none, sub.units, null.reshape(-1, sum(sizes))])
+    hits, counts = (part.cpu().numpy() for part in _lesion_hits(network, x, y, sets))
+    lost, n = hits[0] - hits, counts.sum()
+    m = len(sub.size)
+    # whole numbers are divided last, so that a drop of exactly one point is not above it
+    drops = lost.sum(1) / n
+    drop, null_drops = drops[1 : m + 1], drops[m + 1 :].reshape(m, n_random)
+    p_value = _p_values(drop, null_drops)
+    with np.errstate(invalid="ignore"):  # 0 / 0: a class without images
+        class_accuracies, class_drops = hits[0] / counts, lost[1 : m + 1] / counts
+    layers = _layer_of_unit(sizes)
+    n_layer = np.array(sizes)[sub.layer]
+    n_live = np.bincount(layers[live], minlength=len(sizes))[sub.layer]
+    return SingleLesions(
+        sub=sub,
+        accuracy=float(hits[0].sum() / n),
+        class_accuracies=class_accuracies,
+        drop=drop,
+        class_drops=class_drops,
+        null_drops=null_drops,
+        p_value=p_value,
+        proportion=sub.size / n_live,
+        kind=tuple(
+            lesion_kind(size, of, significant=significant, drop=d)
+            for size, of, significant, d in zip(
+                sub.size.tolist(),
+                n_layer.tolist(),
+                _significant(p_value, n_random).tolist(),
+                drop.tolist(),
+                strict=True,
+            )
+        ),
+    )
+
+
+def lesion_kind(size: int, n_layer: int, *, significant: bool, drop: float) -> Kind:
+    """What paper A calls a sub-cluster of `size` among the `n_layer` units of its layer (Figure 5).
+
+    "small" (below 5 % of all units of the layer, dead ones too) is decided first; then whether the
+    drop is significant, and whether it is above one percentage point. The paper has no name for a
+    drop above one point that is not significant: "diff-but-not-sig" here.
+    """
+    if 20 * size < n_layer:
+        return "small"
+    if drop > THRESHOLD:
+        return "important" if significant else "diff-but-not-sig"
+    return "sig-but-not-diff" if significant else "other"
+
+
+def _random_sets(
+    sub: SubClusters,
+    live: NDArray[np.bool_],
+    sizes: Sequence[int],
+    n_random: int,
+    rng: np.random.Generator,
+) -> NDArray[np.bool_]:
+    """Random sets for every sub-cluster ``(m, n_random, n_units)``."""
+    found = np.zeros((len(sub.size), n_random, sum(sizes)), bool)
+    for index, units in enumerate(sub.units):
+        found[index] = random_unit_sets(units, live, sizes, n_random, rng=rng)
+    return found
+
+
+def _p_values(drop: NDArray[np.float64], null: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(m,)`` from drops ``(m,)`` and those of random sets ``(m, n)``; ties count against."""
+    return ((null >= drop[:, None]).sum(1) + 1) / (null.shape[1] + 1)
+
+
+def _significant(p_value: NDArray[np.float64], n_random: int) -> NDArray[np.bool_]:
+    """Whether it is the smallest that n_random sets can give: a drop above all of theirs."""
+    return p_value <= 1 / (n_random + 1)
+
+
+# --- double lesions ------------------------------------------------------------------------------
+
+
+def important_pairs(single: SingleLesions) -> NDArray[np.int64]:
+    """Pairs ``(P, 2)`` of important sub-clusters in different layers, the earlier one first."""
+    pairs = _all_pairs(single.sub)
+    important = np.array([kind == "important" for kind in single.kind], bool)
+    return pairs[important[pairs].all(1)]
+
+
+def _all_pairs(sub: SubClusters) -> NDArray[np.int64]:
+    return np.argwhere(sub.layer[:, None] < sub.layer)
+
+
+def double_lesions(
+    network: MLP,
+    x: Tensor,
+    y: Tensor,
+    single: SingleLesions,
+    live: ArrayLike,
+    *,
+    pairs: ArrayLike | None = None,
+    n_random: int = 50,
+    rng: np.random.Generator,
+) -> DoubleLesions:
+    """Lesion pairs of sub-clusters in different layers (paper A, section 4.2, Table A.19).
+
+    pairs: ``(P, 2)`` indices of sub-clusters, the first in an earlier layer than the second; all
+    such pairs by default, in the order of the indices. For X given Y, the lesion of both is
+    compared with lesions of Y and a random set of the size and layer of X, and the reverse. X is
+    important conditioned on Y where its drop is above those of all random sets and the damage
+    from X given Y is above one percentage point.
+
+    Each sub-cluster's n_random sets are drawn once and serve all its partners. Lesions then share
+    more of their way through the network, but the tests of one sub-cluster with different
+    partners are not independent of each other. The sets do not depend on `pairs`.
+    Raises ValueError for input that does not fit the network, or for other pairs.
+    """
+    sizes, sub = network.layer_sizes, single.sub
+    n_random = _checked_count("n_random", n_random)
+    live = _checked_units("live", live, sizes)
+    _check_sub(sub, sizes)
+    pairs = _all_pairs(sub) if pairs is None else _checked_pairs(pairs, sub)
+    first, second = pairs.T
+    null = _random_sets(sub, live, sizes, n_random, rng)
+    n_units, n_pairs = sum(sizes), len(pairs)
+    parts = [
+        np.zeros((1, n_units), bool),
+        sub.units,
+        sub.units[first] | sub.units[second],
+        (null[first] | sub.units[second, None]).reshape(-1, n_units),
+        (sub.units[first, None] | null[second]).reshape(-1, n_units),
+    ]
+    hits, counts = _lesion_hits(network, x, y, np.concatenate(parts))
+    right, n = hits.sum(1).cpu().numpy(), float(counts.sum())
+    lost = np.split(right[0] - right, np.cumsum([len(part) for part in parts])[:-1])
+    alone, both = lost[1], lost[2]
+    null_first, null_second = (part.reshape(n_pairs, n_random) for part in lost[3:])
+    # whole numbers are divided last, so that a damage of exactly one point is not above it
+    delta_first, delta_second = (both - alone[second]) / n, (both - alone[first]) / n
+    p_first, p_second = _p_values(both, null_first), _p_values(both, null_second)
+    return DoubleLesions(
+        pairs=pairs,
+        drop_both=both / n,
+        delta_first=delta_first,
+        delta_second=delta_second,
+        p_first=p_first,
+        p_second=p_second,
+        first_important=_significant(p_first, n_random) & (delta_first > THRESHOLD),
+        second_important=_significant(p_second, n_random) & (delta_second > THRESHOLD),
+    )
+
+
+def _check_sub(sub: SubClusters, sizes: Sequence[int]) -> None:
+    if sub.units.shape[1] != sum(sizes):
+        raise ValueError(
+            f"single has sub-clusters of {sub.units.shape[1]} units; allowed: {sum(sizes)}, the "
+            "number of units of the network"
+        )
+
+
+def _checked_pairs(pairs: ArrayLike, sub: SubClusters) -> NDArray[np.int64]:
+    array, m = np.asarray(pairs), len(sub.size)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"pairs has shape {array.shape}; allowed: (P, 2)")
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"pairs is of type {array.dtype}; allowed: indices of sub-clusters")
+    array = array.astype(np.int64)
+    if ((array < 0) | (array >= m)).any():
+        raise ValueError(
+            f"pairs has indices from {array.min()} to {array.max()}; allowed: 0 to {m - 1}"
+        )
+    wrong = sub.layer[array[:, 0]] >= sub.layer[array[:, 1]]
+    if wrong.any():
+        raise ValueError(
+            f"pairs has {array[wrong][0].tolist()}, whose first is not in an earlier layer than "
+            "its second; allowed: the earlier layer first"
+        )
+    return array
+
+
+def dependency_edges(single: SingleLesions, double: DoubleLesions) -> list[DependencyEdge]:
+    """The dependency graph of important sub-clusters (paper A, section 4.2, Figure 6).
+
+    Of two sub-clusters in different layers, both important alone, the earlier one points to the
+    later one where not both are important conditioned on the other: the paper takes this as a sign
+    that information flows between them.
+    """
+    edges = []
+    for (first, second), *important in zip(
+        double.pairs.tolist(),
+        double.first_important.tolist(),
+        double.second_important.tolist(),
+        strict=True,
+    ):
+        alone = single.kind[first] == single.kind[second] == "important"
+        if alone and not all(important):
+            edges.append(DependencyEdge(first, second, *important))
+    return edges
