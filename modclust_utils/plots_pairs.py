@@ -91,11 +91,9 @@ def conditional_importance_figure(pairs: Rows, singles: Rows) -> Figure:
     name_cells(ax.xaxis, columns)
     ax.set_xlabel("Y, in the later layer")
     ax.set_ylabel("X, in the earlier layer")
-    ax.set_title(
-        "Above: δ(X, Y), what lesioning X costs where Y is lesioned already; below: δ(Y, X)\n"
-        "percentage points; ✓ important given the other's lesion, ✗ not",
-        size=9,
-    )
+    title = "Above: δ(X, Y), what lesioning X costs where Y is lesioned already; below: δ(Y, X)"
+    marks = "; ✓ important given the other's lesion, ✗ not" if wide else ""
+    ax.set_title(f"{title}\npercentage points{marks}", size=9)
     states = {
         (bool(x), bool(y)) for x, y in zip(pairs["x_given_y"], pairs["y_given_x"], strict=True)
     }

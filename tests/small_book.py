@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import numpy as np
+import yaml
 
 from modclust_utils import data
 from modclust_utils.publish.networks import Condition, Network
@@ -26,13 +27,25 @@ PIXEL = (
 )
 
 
-def copy_book(folder: Path, *, book: bool = False) -> Path:
-    """What runs and builds read of the repository, without its records and runs."""
+def copy_book(folder: Path, *, book: bool = False, chapters: Sequence[int] = (1,)) -> Path:
+    """What runs and builds read of the repository, with some of its chapters, and without its
+    records and runs."""
     (folder / "data").mkdir(parents=True)
     for file in ("_toc.yml", "_config.yml", "matplotlibrc", "data/claims.yml"):
         shutil.copyfile(ROOT / file, folder / file)
     for tree in ("notebooks", "data/papers", *(["book"] if book else [])):
         shutil.copytree(ROOT / tree, folder / tree)
+    for path in (*folder.glob("notebooks/0*"), *folder.glob("notebooks/profiles/0*")):
+        if int(path.name[:2]) not in chapters:
+            path.unlink()
+    toc = yaml.safe_load((folder / "_toc.yml").read_text(encoding="utf-8"))
+    for part in toc["parts"]:
+        part["chapters"] = [
+            c
+            for c in part["chapters"]
+            if not c["file"].startswith("notebooks/") or (folder / f"{c['file']}.ipynb").is_file()
+        ]
+    (folder / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     return folder
 
 

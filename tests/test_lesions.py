@@ -151,6 +151,25 @@ def test_result_does_not_depend_on_what_goes_through_at_once(chunk, leaves, monk
         assert torch.equal(found, same)
 
 
+def test_sparse_products_change_no_answer(monkeypatch):
+    network = random_mlp((30, 25, 25, 25, 5), 27, sparsity=0.9)
+    x, y = images(network, 70, 28)
+    sets = drawn_sets(network.layer_sizes, 30, 29)
+    kept = lesions._units_that_matter(network)
+    is_sparse = {}
+    found = {}
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(lesions, "_SPARSE", share)
+        layers = lesions._Layers(network, kept)
+        is_sparse[share] = [w.layout == torch.sparse_csr for w in layers.incoming]
+        found[share] = lesion_accuracy(network, x, y, sets)
+        assert_equals_plain(found[share], network, x, y, sets)
+    assert not any(is_sparse[0.0])
+    if torch.backends.mkl.is_available():
+        assert is_sparse[1.0] == [True, True, True, False]
+    assert len(found[1.0][0].unique()) > 3
+
+
 def test_sets_one_by_one_give_what_they_give_together():
     network = random_mlp(SIZES, 7)
     x, y = images(network, 50, 8)

@@ -244,6 +244,13 @@ def test_single_figure_marks_kinds_and_states_the_limits():
     assert len({marker for marker, _ in KINDS.values()}) == len(KINDS) == 5
 
 
+def inside(ax: Axes, boxes: list[Bbox]) -> bool:
+    page = ax.bbox
+    return all(
+        page.x0 <= b.x0 and b.x1 <= page.x1 and page.y0 <= b.y0 and b.y1 <= page.y1 for b in boxes
+    )
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_names_in_a_crowd_can_be_read(seed):
     table = crowd(6, seed)
@@ -257,8 +264,7 @@ def test_names_in_a_crowd_can_be_read(seed):
     spots = ax.transData.transform(100 * table[["proportion", "drop"]].to_numpy())
     radius = 3.0 * ax.get_figure().dpi / 72
     assert not any(box.padded(radius).contains(*spot) for box in boxes for spot in spots)
-    assert all(ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1 for box in boxes)
-    assert all(ax.bbox.y0 <= box.y0 and box.y1 <= ax.bbox.y1 for box in boxes)
+    assert inside(ax, boxes)
 
 
 def test_a_name_that_had_to_move_has_a_line_to_its_point():
@@ -274,7 +280,9 @@ def test_a_name_that_had_to_move_has_a_line_to_its_point():
     lines = []
     for table in (spread, heap):
         (ax,) = plots_lesions.single_lesion_figure(table).axes
-        assert overlaps([name.get_window_extent() for name in names(ax)]) == 0
+        boxes = [name.get_window_extent() for name in names(ax)]
+        assert overlaps(boxes) == 0
+        assert inside(ax, boxes)
         lines.append([t for t in ax.texts if t.arrow_patch is not None])
     assert lines[0] == []
     far = {t.xy for t in lines[1]}
@@ -322,6 +330,15 @@ def test_conditional_figure_holds_the_pairs():
     assert [(line.get_ydata()[0], line.get_xdata()[0]) for line in ax.lines] == [(2, 0)]
     badges = [to_hex(t.get_bbox_patch().get_facecolor()).upper() for t in ax.get_yticklabels()]
     assert badges == [CLUSTER_COLORS[label] for label in (0, 3, 2)]
+
+
+def test_many_columns_leave_the_states_to_the_colors():
+    singles = crowd(4, 0).assign(kind="important")
+    (ax,) = conditional(all_pairs(singles, 1), singles).axes
+    texts = [text.get_text() for text in ax.texts]
+    assert len(tick_texts(ax)[1]) == 3 * 4
+    assert len(texts) == 2 * (4 * 4) * (3 + 2 + 1)
+    assert not set("✓✗") & set("".join([*texts, ax.get_title("left")]))
 
 
 def test_states_say_the_same_as_edges():
@@ -479,6 +496,10 @@ def test_edges_keep_clear_of_other_discs(seed, share):
         for name, disc in by_name.items():
             gap = np.hypot(*(places - disc.center).T).min() - disc.get_radius()
             assert gap >= (-0.01 if name in ends else 2.0)
+    for layer, x in enumerate(ax.get_xticks(), start=1):
+        passing = (edges["x_layer"] < layer) & (layer < edges["y_layer"])
+        heights = [np.interp(x, *curve(line).T) for line in np.array(lines)[passing]]
+        assert (np.diff(np.sort(heights)) >= 10).all()
     for one, other in itertools.combinations(discs, 2):
         assert math.dist(one.center, other.center) > one.get_radius() + other.get_radius() + 2
 
@@ -525,11 +546,19 @@ def test_ordering_never_adds_crossings(graph):
     assert [sorted(column) for column in ordered] == columns
     assert count_crossings(columns, links) == plain_crossings(columns, links)
     assert count_crossings(ordered, links) <= count_crossings(columns, links)
-    # no swap of two nodes next to each other would undo a crossing
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_swap_of_neighbours_would_undo_a_crossing(seed):
+    rng = np.random.default_rng(seed)
+    columns = [list(range(start, start + 8)) for start in (0, 8, 16)]
+    possible = [(a, b) for one, two in itertools.pairwise(columns) for a in one for b in two]
+    links = [possible[i] for i in rng.choice(len(possible), 30, replace=False)]
+    ordered = order_columns(columns, links)
     for c, column in enumerate(ordered):
         for i in range(len(column) - 1):
             swapped = [list(other) for other in ordered]
-            swapped[c][i : i + 2] = swapped[c][i : i + 2][::-1]
+            swapped[c][i : i + 2] = column[i : i + 2][::-1]
             assert count_crossings(swapped, links) >= count_crossings(ordered, links)
 
 

@@ -123,7 +123,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _book(options: argparse.Namespace) -> int:
-    for chapter in plans.CHAPTERS:
+    for chapter in plans.chapters():
         for profile in profiles(chapter):
             if profile != "quick" and not pages.is_complete(chapter, profile, default_store()):
                 print(
@@ -149,7 +149,7 @@ def _up_to_date(chapter: int, profile: str) -> bool:
 
 def _status(options: argparse.Namespace) -> int:
     store = default_store()
-    for chapter in plans.CHAPTERS:
+    for chapter in plans.chapters():
         for profile in profiles(chapter):
             there, needed = pages.completeness(chapter, profile, store)
             print(f"chapter {chapter}, {profile} profile: {there} of {needed} records are there")

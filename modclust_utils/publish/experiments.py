@@ -24,6 +24,7 @@ from modclust_utils.publish.networks import (
     before_weights,
     device_name,
     stream,
+    torch_threads,
 )
 from modclust_utils.publish.records import Record, RecordStore, canonical_json
 from modclust_utils.publish.session import Run
@@ -145,11 +146,14 @@ def _compute(run: Run, what: str, jobs: list[Job]) -> list[Record]:
             joblib.parallel_config("loky", inner_max_num_threads=1),
         ):
             groups = _groups(missing)
-            results = joblib.Parallel(
-                n_jobs=min(run.n_jobs, len(groups)), return_as="generator_unordered"
-            )(joblib.delayed(_run_jobs)(group, run.store, device) for group in groups)
-            for n_done in results:
-                bar.update(n_done)
+            n_jobs = min(run.n_jobs, len(groups))
+            # small operations on more threads than free cores wait for each other most of the time
+            with torch_threads(max(1, run.n_jobs // n_jobs)):
+                results = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+                    joblib.delayed(_run_jobs)(group, run.store, device) for group in groups
+                )
+                for n_done in results:
+                    bar.update(n_done)
     return [run.use(run.store.require(job.kind, job.parameters)) for job in jobs]
 
 

@@ -46,8 +46,8 @@ def single_sentences(studies: Studies, paper: pd.DataFrame) -> str:
         f"{int((paper['kind'] == 'important').sum())} of {len(paper)}. The most harmful lesion, of "
         f"{int(worst['layer'])}-{int(worst['label'])}, costs {100 * worst['drop']:.1f} percentage "
         f"points, where random sets of its size in the same layer cost "
-        f"{100 * worst['null_mean']:.1f} ± {100 * worst['null_std']:.1f}. In the paper the largest "
-        f"is {100 * printed['drop']:.1f} points, in layer {int(printed['layer'])}."
+        f"{100 * worst['null_mean']:z.1f} ± {100 * worst['null_std']:.1f}. In the paper the "
+        f"largest is {100 * printed['drop']:.1f} points, in layer {int(printed['layer'])}."
     )
 
 
@@ -61,7 +61,7 @@ def class_sentences(table: pd.DataFrame, names: Sequence[str]) -> str:
         lines.append(
             f"- **{row['layer']}-{row['label']}**: most for {names[worst]} "
             f"({100 * drops[worst]:.1f} points); the other classes lose "
-            f"{100 * others.mean():.1f} on average"
+            f"{100 * others.mean():z.1f} on average"
             + (
                 f", and {names[int(drops.argmin())]} gains {-100 * drops.min():.1f}"
                 * bool(drops.min() < -0.005)

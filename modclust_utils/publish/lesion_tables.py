@@ -120,7 +120,8 @@ def important_pairs(pairs: pd.DataFrame, singles: pd.DataFrame) -> pd.DataFrame:
         (r.x_layer, r.x_label) in important and (r.y_layer, r.y_label) in important
         for r in pairs.itertuples()
     ]
-    return pairs[keep].reset_index(drop=True)
+    # of booleans even where there are no pairs: an empty list would choose columns
+    return pairs[np.array(keep, dtype=bool)].reset_index(drop=True)
 
 
 def _edges(pairs: pd.DataFrame, singles: pd.DataFrame) -> pd.DataFrame:
@@ -202,12 +203,12 @@ def readable_singles(singles: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Sub-cluster": [f"{r.layer}-{r.label}" for r in singles.itertuples()],
-            "Acc. diff.": [f"{-drop:+.4f}" for drop in singles["drop"]],
+            "Acc. diff.": [f"{-drop:+z.4f}" for drop in singles["drop"]],
             "p": [f"{p:.2g}" for p in singles["p_value"]],
             "Proportion": [f"{share:.3f}" for share in singles["proportion"]],
             "Kind": singles["kind"],
             "Acc. diff. of random sets": [
-                f"{-r.null_mean:+.4f} ± {r.null_std:.4f}" for r in singles.itertuples()
+                f"{-r.null_mean:+z.4f} ± {r.null_std:.4f}" for r in singles.itertuples()
             ],
         }
     ).set_index("Sub-cluster")
@@ -222,8 +223,8 @@ def readable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
             "Y": [f"{r.y_layer}-{r.y_label}" for r in pairs.itertuples()],
             "X important given Y": [mark[bool(v)] for v in pairs["x_given_y"]],
             "Y important given X": [mark[bool(v)] for v in pairs["y_given_x"]],
-            "δ(X, Y)": [f"{100 * v:.1f}" for v in pairs["delta_x_y"]],
-            "δ(Y, X)": [f"{100 * v:.1f}" for v in pairs["delta_y_x"]],
+            "δ(X, Y)": [f"{100 * v:z.1f}" for v in pairs["delta_x_y"]],
+            "δ(Y, X)": [f"{100 * v:z.1f}" for v in pairs["delta_y_x"]],
         }
     ).set_index(["X", "Y"])
 
@@ -317,9 +318,9 @@ def same_cluster_counts(
 def class_drops(singles: pd.DataFrame) -> pd.DataFrame:
     """Accuracy drop of every class for each important sub-cluster, columns ``class_0``, ..."""
     chosen = singles[singles["kind"] == "important"].reset_index(drop=True)
-    drops = np.array(chosen["class_drops"].tolist()).reshape(len(chosen), -1)
-    columns = {f"class_{c}": drops[:, c] for c in range(drops.shape[1])}
-    return pd.DataFrame({"layer": chosen["layer"], "label": chosen["label"], **columns})
+    columns = [f"class_{c}" for c in range(len(singles["class_drops"].iloc[0]))]
+    drops = pd.DataFrame(chosen["class_drops"].tolist(), columns=columns)
+    return pd.concat([chosen[["layer", "label"]], drops], axis=1)
 
 
 def with_share(edges: pd.DataFrame, stability: pd.DataFrame) -> pd.DataFrame:

@@ -260,7 +260,7 @@ def ensure_networks(run: Run, groups: Sequence[Group]) -> None:
     }
     jobs = min(run.n_jobs, len(work))
     threads = max(run.n_jobs // jobs, 1)
-    with run.progress("training networks", sum(epochs)) as bar, _torch_threads():
+    with run.progress("training networks", sum(epochs)) as bar, torch_threads():
         # threads, not processes: the work is in torch, and the bar can count epochs
         joblib.Parallel(n_jobs=jobs, prefer="threads")(
             joblib.delayed(_train_on)(threads, bar, condition, missing, run.store, options)
@@ -269,9 +269,11 @@ def ensure_networks(run: Run, groups: Sequence[Group]) -> None:
 
 
 @contextmanager
-def _torch_threads() -> Iterator[None]:
-    """Restore torch's number of threads, which each training thread sets for its share."""
+def torch_threads(n: int | None = None) -> Iterator[None]:
+    """Give torch `n` threads for a while, and afterwards as many as it had before."""
     before = torch.get_num_threads()
+    if n is not None:
+        torch.set_num_threads(n)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ import pandas as pd
 from modclust_utils import quantized
 from modclust_utils.plots_style import dataset_name
 from modclust_utils.publish.control_tables import CONTROL_TABLES, control_name
+from modclust_utils.publish.null_tables import paper_per_network
 from modclust_utils.publish.papers import paper_table, printed_p_values
 from modclust_utils.publish.parameters import profiles, read_profile
 from modclust_utils.publish.session import Run
@@ -113,27 +114,31 @@ def mixture_sentences(table: pd.DataFrame) -> str:
 def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> str:
     """What the paper has and this run has not, and the command that completes it."""
     missing = [
-        condition_name(r.dataset, r.dropout)
-        for r in table[(table["n"] == 0) & table["paper_ncut_mean"].notna()].itertuples()
+        f"{dataset_name(dataset)} (Tables A.4 to A.15)"
+        for dataset in paper_per_network()["dataset"].unique()
+        if dataset not in run.p.datasets
     ]
     done = set(controls["role"]) if len(controls) else set()
     missing += [
         f"{name} ({words})" for role, (_, name, words) in CONTROL_TABLES.items() if role not in done
     ]
+    missing += [
+        condition_name(r.dataset, r.dropout)
+        for r in table[(table["n"] == 0) & table["paper_ncut_mean"].notna()].itertuples()
+    ]
     if not missing:
-        return "This run has all networks of the paper's tables."
-    complete = (
-        ""
-        if "paper" not in profiles(run.chapter)
-        else (
-            f" `modclust run {run.chapter} --profile paper` runs them all"
-            f"{_hours(run)}; what is there already is not computed again."
+        return "This run has networks of every kind in the paper's tables."
+    complete = ""
+    if "paper" in profiles(run.chapter):
+        long = "" if "kilo-epoch" in done else _long_training(run)
+        complete = (
+            f" `modclust run {run.chapter} --profile paper` runs them all{long}; "
+            "what is there already is not computed again."
         )
-    )
     return f"**Not run here:** {'; '.join(missing)}.{complete}"
 
 
-def _hours(run: Run) -> str:
+def _long_training(run: Run) -> str:
     epochs = int(read_profile(run.chapter, "paper")["kilo_epochs"])
     share = paper_table("filan2020_table_3")
     return f" (Table 3 alone is {len(share)} times ten networks over {epochs:,} epochs)"

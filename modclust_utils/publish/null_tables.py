@@ -105,7 +105,7 @@ def dropout_effect(ours: pd.DataFrame) -> pd.DataFrame:
     """n-cut with dropout minus without, for each data set and phase, ours and the paper's.
 
     difference with Welch's 95 % interval (low, high); z: the difference in its standard errors
-    (footnote 11 of the paper); overlap: whether the ranges of the two kinds overlap.
+    (footnote 11 of the paper); overlap: whether the ranges of the two kinds meet.
     """
     both = with_paper(ours, "ncut")
     rows = []
@@ -129,7 +129,7 @@ def dropout_effect(ours: pd.DataFrame) -> pd.DataFrame:
                 "low": low,
                 "high": high,
                 "z": (first[0] - second[0]) / error,
-                "overlap": bool(dropped.max() >= plain.min()),
+                "overlap": bool(dropped.max() >= plain.min() and plain.max() >= dropped.min()),
             }
         )
     return pd.DataFrame(rows)
@@ -231,12 +231,13 @@ def long_nulls(
     """A row for each shuffle of the networks of one condition, both nulls (Figures A.2 to A.5)."""
     parts = []
     for mode in ("layer", "layer-nonzero"):
-        for network, test in zip(networks, tests[phase, mode], strict=True):
+        for network, main, test in zip(
+            networks, tests[phase, "layer"], tests[phase, mode], strict=True
+        ):
             if (network.condition.dataset, network.condition.dropout) != (dataset, dropout):
                 continue
             frame = pd.DataFrame({"null_ncut": test.value["null_ncuts"]})
-            ncut = tests[phase, "layer"][networks.index(network)].value["ncut"]
-            parts.append(frame.assign(network=network.seed, ncut=ncut, mode=mode))
+            parts.append(frame.assign(network=network.seed, ncut=main.value["ncut"], mode=mode))
     return pd.concat(parts, ignore_index=True)
 
 

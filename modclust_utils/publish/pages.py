@@ -133,7 +133,7 @@ def stage(work: Path) -> None:
     shutil.copytree(base / "book", work / "book")
     toc = yaml.safe_load((base / "_toc.yml").read_text(encoding="utf-8"))
     rows: list[tuple[RunInfo, bool]] = []
-    for chapter in plans.CHAPTERS:
+    for chapter in plans.chapters():
         runs = read_runs(chapter)
         chosen = main_run(chapter, runs)
         source = chapter_notebook(chapter)
@@ -254,6 +254,7 @@ def facts() -> dict[str, str]:
     return {
         "n_published_networks": str(kinds.count("network")),
         "n_published_tests": str(kinds.count("shuffle-test")),
+        "n_published_lesions": str(kinds.count("lesions")),
         "n_published_records": str(len(kinds)),
         "book_commit": commit(),
     }

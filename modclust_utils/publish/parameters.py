@@ -271,13 +271,21 @@ def _read_cell(source: str, notebook: Path) -> list[Parameter]:
     return parameters
 
 
+def _notebooks() -> list[Path]:
+    return sorted((root() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+
+
+def chapter_numbers() -> list[int]:
+    """The chapters that have a notebook."""
+    return [int(path.name[:2]) for path in _notebooks()]
+
+
 def chapter_notebook(chapter: int) -> Path:
     """The source of a chapter. Raises ParameterError that lists the chapters there are."""
-    found = sorted((root() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
-    for path in found:
+    for path in _notebooks():
         if int(path.name[:2]) == chapter:
             return path
-    chapters = ", ".join(str(int(path.name[:2])) for path in found) or "none"
+    chapters = ", ".join(map(str, chapter_numbers())) or "none"
     raise ParameterError(f"chapter={chapter} is not there; allowed: {chapters}")
 
 

@@ -21,6 +21,7 @@ from modclust_utils.publish.experiments import (
 )
 from modclust_utils.publish.lesioning import studies
 from modclust_utils.publish.networks import Group, Network, conditions, network_seeds, networks
+from modclust_utils.publish.parameters import chapter_numbers
 from modclust_utils.publish.records import record_key
 from modclust_utils.publish.session import Run
 
@@ -100,7 +101,11 @@ _GROUPS: Mapping[int, Callable[[Any], dict[str, list[Group]]]] = {
     2: _groups_2,
     3: _groups_3,
 }
-CHAPTERS = tuple(_GROUPS)
+
+
+def chapters() -> list[int]:
+    """The chapters of the book: those with a notebook and a plan."""
+    return [number for number in chapter_numbers() if number in _GROUPS]
 
 
 def networks_of(run: Run, role: str = "main") -> list[Network]:

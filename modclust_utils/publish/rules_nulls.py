@@ -54,7 +54,7 @@ def dropout_separates(results: Chapter2, datasets: list[str]) -> list[Case]:
     return [
         Case(
             f"{dataset_name(r.dataset)}, {r.phase} pruning",
-            not r.overlap,
+            not r.overlap and r.difference < 0,
             f"difference {r.difference:+.3f}, ranges {'overlap' if r.overlap else 'apart'}",
         )
         for r in chosen.itertuples()
@@ -185,12 +185,12 @@ def mixture_order(results: Chapter2, datasets: list[str], order: list[list[str]]
             if not set(names) <= set(means.index):
                 continue
             values = [float(means[name]) for name in names]
-            evidence = " < ".join(
+            evidence = ", ".join(
                 f"{dataset_name(n)} {v:.3f}" for n, v in zip(names, values, strict=True)
             )
             holds = all(a < b for a, b in itertools.pairwise(values))
-            words = " < ".join(dataset_name(n) for n in names)
-            cases.append(Case(condition_name(words, dropout), holds, evidence.replace("<", "·")))
+            words = " below ".join(dataset_name(n) for n in names)
+            cases.append(Case(condition_name(words, dropout), holds, evidence))
     return cases
 
 
