@@ -23,7 +23,7 @@ Kind = Literal["important", "sig-but-not-diff", "diff-but-not-sig", "small", "ot
 KINDS: tuple[Kind, ...] = ("important", "sig-but-not-diff", "diff-but-not-sig", "small", "other")
 THRESHOLD = 0.01  # a drop that matters is above one percentage point (paper A, section 4.1)
 # Images that go through at once: few enough for a core's own cache, enough to keep a GPU at work.
-_CHUNK = {"cpu": 512, "cuda": 20_000}
+_CHUNK = {"cpu": 768, "cuda": 20_000}
 _LEAVES_AT_ONCE = {"cpu": 32, "cuda": 256}
 # Share of non-zero weights up to which a sparse product is faster on a CPU.
 _SPARSE = 0.15
@@ -335,7 +335,10 @@ class _Branch:
 
 @dataclass(frozen=True)
 class _Node:
-    """All branches in one layer; `shared`: whether the product without lesion is worth its cost."""
+    """All branches in one layer, the one without lesion last.
+
+    shared: whether the product without lesion is worth its cost.
+    """
 
     branches: list[_Branch]
     shared: bool
@@ -369,6 +372,7 @@ class _Tree:
         groups = [np.array(group) for group in by_mask.values()]
         if layer == len(self._masks) - 1:
             return self._leaves(layer, groups)
+        groups.sort(key=lambda group: not self._masks[layer][group[0]].any())
         sizes = [int(self._masks[layer][group[0]].sum()) for group in groups]
         shared = _sharing_pays(sizes, self._masks[layer].shape[1])
         return _Node([self._branch(layer, group, shared) for group in groups], shared)
@@ -413,7 +417,7 @@ def _walk(
     shared = torch.addmm(bias, layers.incoming[depth], hidden) if node.shared else bias
     for branch in node.branches:
         if branch.units is None:
-            activations = shared.relu()
+            activations = shared.relu_()  # the last branch: no other needs the product
         else:
             start, sign = (shared, -1) if branch.subtract else (bias, 1)
             weights = outgoing[branch.units].T

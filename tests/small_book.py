@@ -112,7 +112,13 @@ def make_network(
 
 
 def make_test(
-    network: Network, ncut: float, null: Sequence[float], *, n_clusters: int = 4
+    network: Network,
+    ncut: float,
+    null: Sequence[float],
+    *,
+    n_clusters: int = 4,
+    phase: str = "after",
+    mode: str = "layer",
 ) -> Record:
     """A shuffle test's record with p-value and z-score that follow from its n-cuts."""
     sample = np.asarray(null, float)
@@ -124,20 +130,22 @@ def make_test(
     }
     parameters = {
         "network": network.key,
-        "phase": "after",
+        "phase": phase,
         "n_clusters": n_clusters,
         "seed": 0,
         "n_shuffles": len(sample),
-        "mode": "layer",
+        "mode": mode,
     }
     return make_record("shuffle-test", parameters, value)
 
 
-def make_ncut(network: Network, ncut: float, *, n_clusters: int = 4) -> Record:
-    """The record of a network's n-cut before pruning."""
+def make_ncut(
+    network: Network, ncut: float, *, n_clusters: int = 4, phase: str = "before"
+) -> Record:
+    """The record of a network's n-cut alone."""
     parameters = {
         "network": network.key,
-        "phase": "before",
+        "phase": phase,
         "n_clusters": n_clusters,
         "seed": 0,
     }

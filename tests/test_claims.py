@@ -16,6 +16,8 @@ from small_book import ROOT
 from modclust_utils import data
 from modclust_utils.publish import claims, parameters, tables
 from modclust_utils.publish.claims import RULES, Case, Chapter1, Verdict, decide, read_claims
+from modclust_utils.publish.control_tables import CONTROL_TABLES
+from modclust_utils.publish.experiments import PHASES
 from modclust_utils.publish.papers import paper_table
 
 ALL = yaml.safe_load((ROOT / "data" / "claims.yml").read_text(encoding="utf-8"))
@@ -64,18 +66,50 @@ def test_every_claim_of_the_file_is_read():
     assert len({claim["id"] for claim in ALL}) == len(ALL) > 0
 
 
+#: Where the networks of a claim come from, if not from the parameter `datasets` of its chapter.
+TRAINED_ON = {
+    **{"unlearnable": "random_datasets", "kilo-epoch": "random_datasets"},
+    **{"memorization": "memorized_datasets"},
+    **{"mixture_mean": "mixtures", "mixture_order": "mixtures"},
+}
+
+
+def trained_on(claim: dict) -> set[str]:
+    """The data sets whose records the paper profile makes for a claim."""
+    paper = parameters.read_profile(claim["chapter"], "paper")
+    if claim["chapter"] == 3:
+        return {paper["dataset"]}
+    role = claim["arguments"].get("role", claim["rule"])
+    if role == "kilo-epoch":
+        assert paper["kilo_epochs"] > 0
+    return set(paper[TRAINED_ON.get(role, "datasets")])
+
+
 @pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim["id"])
 def test_claim_can_be_decided(claim):
     arguments = claim["arguments"]
     inspect.signature(RULES[claim["rule"]]).bind(None, **arguments)
     assert set(arguments["datasets"]) <= set(data.NAMES)
+    # only what is printed in the paper can be decided without a data set
+    assert (arguments["datasets"] == []) == (claim["rule"] == "p_values_on_lattice")
     # the paper profile makes the records that the claim is about
-    paper = parameters.read_profile(claim["chapter"], "paper")
-    assert set(arguments["datasets"]) <= set(paper["datasets"])
+    assert set(arguments["datasets"]) <= trained_on(claim)
     if "n_clusters" in arguments:
+        paper = parameters.read_profile(claim["chapter"], "paper")
         k = arguments["n_clusters"]
         assert k in {paper["n_clusters"], *paper["more_clusters"]}
         assert set(arguments["datasets"]) <= set(tables.paper_for_k(k)["dataset"])
+    # what the rules compare with is in the paper
+    if "role" in arguments:
+        assert arguments["role"] in CONTROL_TABLES
+    if "phase" in arguments:
+        assert arguments["phase"] in PHASES
+    if "kind" in arguments:
+        assert arguments["kind"] in set(paper_table("filan2020_table_a18")["type"])
+    if claim["rule"].startswith("mixture_"):
+        assert set(arguments["datasets"]) <= set(paper_table("filan2020_table_a16")["dataset"])
+    for names in arguments.get("order", []):
+        assert set(names) <= set(arguments["datasets"])
 
 
 def test_every_rule_is_used():
@@ -331,7 +365,8 @@ def test_claims_about_table_1_hold_for_the_paper_itself():
         )
     found = Chapter1(NO_NETWORKS, by_k, np.array([2.4]), 4)
     verdicts = {v.claim["id"]: v for v in decide(read_claims(1), found)}
-    about_tables = [c["id"] for c in ALL if "Table" in c["place"]]
+    about_tables = [c["id"] for c in read_claims(1) if "Table" in c["place"]]
+    assert len(about_tables) == 6
     assert {i: verdicts[i].verdict for i in about_tables} == dict.fromkeys(
         about_tables, "reproduced"
     )

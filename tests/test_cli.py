@@ -156,7 +156,7 @@ def test_run_without_more_words_is_quick(book, ran, capsys):
         ),
         (
             ["run", "1", "-p", "n_clusters", "four"],
-            ["n_clusters='four' is not allowed: a whole number from 2 to 256"],
+            ["n_clusters='four' is not allowed: a whole number from 2 to 12"],
         ),
         (
             ["run", "1", "-p", "n_clusters", "1", "-p", "epochs", "0"],

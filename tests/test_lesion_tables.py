@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from small_book import ROOT, make_network, make_record
@@ -165,6 +165,7 @@ def test_reference_is_numbered_by_size(studies):
     assert reference.edges["x_given_y"].tolist() == [True, False]
 
 
+@settings(max_examples=20)
 @given(st.permutations(range(3)), st.permutations(range(3)), st.permutations(range(3)))
 def test_other_numbers_for_the_same_clusters_change_nothing(first, again, other):
     networks = [network_of(), network_of(seed=1)]
@@ -280,6 +281,7 @@ def test_edge_stability_by_hand():
 PLACES = [(1, x, y_layer, y) for x in range(3) for y in range(3) for y_layer in (2, 3)]
 
 
+@settings(max_examples=20)
 @given(st.sets(st.sampled_from(PLACES), min_size=1), st.lists(st.sets(st.sampled_from(PLACES))))
 def test_chance_is_the_mean_over_all_numberings_of_the_clusters(own, others):
     reference = edges_only(sorted(own))
@@ -454,7 +456,7 @@ def test_counts_of_kinds(studies):
     assert found.index.tolist() == list(tables.KINDS)
     # four important in the first network, three in the other; re-clusterings do not count again
     assert found.loc["important"].tolist() == [4, 3.5, 3, 4, 9]
-    assert found.loc["small"].tolist() == [1, 1.5, 1, 2, 7]
+    assert found.loc["small"].tolist() == [1, 1.5, 1, 2, 6]
     assert found.loc["diff-but-not-sig"].tolist() == [0, 0, 0, 0, 0]
     assert found["paper"].sum() == 24
     shown = tables.readable_counts(found.reset_index(), 2)

@@ -32,7 +32,7 @@ SINGLES = pd.DataFrame(
         (2, 0, 5, 0.02, -0.001, "small", 0.000, 0.001),
         (2, 2, 118, 0.46, 0.035, "important", 0.004, 0.003),
         (3, 2, 135, 0.53, 0.043, "important", -0.002, 0.002),
-        (3, 7, 29, 0.11, 0.0085, "sig-but-not-diff", -0.001, 0.001),
+        (3, 7, 29, 0.11, 0.0087, "sig-but-not-diff", -0.001, 0.001),
     ],
     columns=["layer", "label", "size", "proportion", "drop", "kind", "null_mean", "null_std"],
 )
@@ -207,7 +207,7 @@ def names(ax: Axes) -> list[Annotation]:
 
 def test_single_figure_holds_the_table():
     (ax,) = DRAW["single"]().axes
-    places = [(25, 5.5), (24, 18.7), (2, -0.1), (46, 3.5), (53, 4.3), (11, 0.85)]
+    places = [(25, 5.5), (24, 18.7), (2, -0.1), (46, 3.5), (53, 4.3), (11, 0.87)]
     labels = [0, 3, 0, 2, 2, 7]
     assert points(ax) == {p: CLUSTER_COLORS[k] for p, k in zip(places, labels, strict=True)}
     assert {t.get_text(): tuple(np.round(t.xy, 6)) for t in names(ax)} == {
@@ -355,8 +355,7 @@ def test_matrix_holds_the_pairs_in_both_directions():
     )
     assert cell_texts(ax) == {
         (0, 0): ["5.5"], (1, 1): ["18.7"], (2, 2): ["−0.1"], (3, 3): ["3.5"], (4, 4): ["4.3"],
-        # 0.0085 is a little less than 0.85 points in binary
-        (5, 5): ["0.8" if 100 * 0.0085 < 0.85 else "0.9"],
+        (5, 5): ["0.9"],
         (0, 3): ["16.6\n★"], (3, 0): ["14.6\n★"],
         (0, 4): ["3.3\n★"], (4, 0): ["−0.9\n?"],
         (1, 3): ["0.7"], (3, 1): ["3.1\n★"],
@@ -364,7 +363,7 @@ def test_matrix_holds_the_pairs_in_both_directions():
         (2, 4): ["0.1"], (4, 2): ["4.0\n★"],
     }  # fmt: skip
     bold = {t.get_text() for t in ax.texts if t.get_weight() == "bold"}
-    assert bold == {"5.5", "18.7", "−0.1", "3.5", "4.3", cell_texts(ax)[5, 5][0]}
+    assert bold == {"5.5", "18.7", "−0.1", "3.5", "4.3", "0.9"}
     (image,) = ax.images
     values = np.ma.filled(image.get_array(), np.nan)
     assert values[0, 4] == pytest.approx(3.3)

@@ -31,6 +31,7 @@ from pydantic import (
 )
 
 from modclust_utils import data
+from modclust_utils.plots_style import CLUSTER_COLORS
 from modclust_utils.publish.paths import root
 from modclust_utils.training import TrainingSettings
 
@@ -120,7 +121,10 @@ RANGES: dict[str, tuple[Any, str]] = {
         Annotated[dict[str, dict[str, int | float]], AfterValidator(_known_settings)],
         "{data set: {setting: number}}, or {'data set+dropout': ...} for its networks with dropout",
     ),
-    "n_clusters": (NClusters, "a whole number from 2 to 256"),
+    "n_clusters": (
+        Annotated[int, Field(ge=2, le=len(CLUSTER_COLORS))],
+        f"a whole number from 2 to {len(CLUSTER_COLORS)}, one for each colour of the figures",
+    ),
     "more_clusters": (list[NClusters], "a list of whole numbers from 2 to 256"),
     "n_shuffles": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
     "n_random": (Annotated[int, Field(ge=2, le=100_000)], "a whole number from 2 to 100000"),
