@@ -63,8 +63,8 @@ def _each_once(names: list[str]) -> list[str]:
 
 
 Dataset = Annotated[str, BeforeValidator(_known_dataset)]
-DatasetList = Annotated[list[Dataset], AfterValidator(_each_once)]
-_DATASET_LIST = f"a list of none or more of {', '.join(data.NAMES)}, or paths of .npz files"
+DatasetList = Annotated[list[Dataset], Field(min_length=1), AfterValidator(_each_once)]
+_DATASET_LIST = f"a list of one or more of {', '.join(data.NAMES)}, or paths of .npz files"
 NClusters = Annotated[int, Field(ge=2, le=256)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
 DropoutRate = Annotated[float, Field(gt=0, lt=1)]
@@ -101,10 +101,7 @@ _SETTING_NAMES = ", ".join(SETTINGS)
 
 # name -> (type with its range, what is allowed, in words)
 RANGES: dict[str, tuple[Any, str]] = {
-    "datasets": (
-        Annotated[list[Dataset], Field(min_length=1), AfterValidator(_each_once)],
-        f"a list of one or more of {', '.join(data.NAMES)}, or paths of .npz files",
-    ),
+    "datasets": (DatasetList, _DATASET_LIST),
     "random_datasets": (DatasetList, _DATASET_LIST),
     "memorized_datasets": (DatasetList, _DATASET_LIST),
     "mixtures": (DatasetList, _DATASET_LIST),
