@@ -30,13 +30,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--n-images", type=int, default=10_000)
     parser.add_argument("--n-clusters", type=int, default=10)
-    parser.add_argument("--n-random", type=int, default=100, help="sets per sub-cluster")
+    parser.add_argument("--n-random", type=int, default=30, help="sets per sub-cluster")
     parser.add_argument(
         "--n-random-pairs", type=int, default=50, help="sets per pair and direction"
     )
-    parser.add_argument("--n-pairs", type=int, help="pairs of sub-clusters; all by default")
-    parser.add_argument("--n-plain", type=int, default=60, help="lesions for the plain way")
-    parser.add_argument("--repeats", type=int, default=3, help="times; the fastest counts")
+    parser.add_argument("--n-pairs", type=int, default=30, help="pairs of sub-clusters")
+    parser.add_argument("--n-plain", type=int, default=30, help="lesions for the plain way")
+    parser.add_argument("--repeats", type=int, default=2, help="times; the fastest counts")
     parser.add_argument("--epochs", type=int, default=10, help="then as many of pruning")
     parser.add_argument("--dataset", default="mnist5k", help="a name, or a .npz file")
     parser.add_argument("--weights", type=Path, help=".npz with weight_0, bias_0, weight_1, ...")
