@@ -103,8 +103,9 @@ def stability_sentences(studies: Studies, stability: pd.DataFrame) -> str:
         indices = agreement(studies)
         parts.append(
             f"Clustering the first network again with other random starts of k-means (number of "
-            f"re-clusterings: {len(indices)}) gives partitions with an adjusted Rand index of {min(indices):.2f} to "
-            f"{max(indices):.2f} with the first one. An edge of its graph comes back in "
+            f"re-clusterings: {len(indices)}) gives partitions with an adjusted Rand index of "
+            f"{min(indices):.2f} to {max(indices):.2f} with the first one. An edge of its graph "
+            f"comes back in "
             f"{stability['share_reclusterings'].mean():.0%} of them on average."
         )
         if studies.others:
