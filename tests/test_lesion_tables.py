@@ -638,8 +638,8 @@ def test_stability_in_words(studies):
     assert first.startswith("The graphs of 2 networks have 1 to 2 edges. 1 of the 3 edges join")
     assert again == (
         "Clustering the first network again with other random starts of k-means (number of "
-        "re-clusterings: 2) gives partitions with an adjusted Rand index of 1.00 to 1.00 with the first one. An edge of "
-        "its graph comes back in 75% of them on average."
+        "re-clusterings: 2) gives partitions with an adjusted Rand index of 1.00 to 1.00 with the "
+        "first one. An edge of its graph comes back in 75% of them on average."
     )
     shares = [f"{stability[c].mean():.0%}" for c in ("share_networks", "chance_networks")]
     assert others == (
