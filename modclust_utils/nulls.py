@@ -28,7 +28,9 @@ from modclust_utils.stats import empirical_p_value, z_score
 
 Mode = Literal["layer", "layer-nonzero"]
 MODES: tuple[Mode, ...] = ("layer", "layer-nonzero")
+# Graphs that k-means takes together; a GPU needs more of them to be busy.
 _KMEANS_BATCH = 8
+_GPU_BATCH = 64
 _PARTS_PER_JOB = 4
 
 
@@ -219,10 +221,10 @@ def _null_ncuts(
 ) -> Tensor:
     """n-cuts ``(len(rngs), len(clusters))`` of one shuffle for each random stream."""
     parts = []
-    for start in range(0, len(rngs), _KMEANS_BATCH):
-        batch = rngs[start : start + _KMEANS_BATCH]
-        graphs = shuffler.graphs(batch)
-        parts.append(_ncuts(graphs, clusters, n_init, batch))
+    size = _KMEANS_BATCH if shuffler.on_device is None else _GPU_BATCH
+    for start in range(0, len(rngs), size):
+        batch = rngs[start : start + size]
+        parts.append(_ncuts(shuffler.graphs(batch), clusters, n_init, batch))
     return torch.cat(parts)
 
 
