@@ -129,11 +129,21 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
 
 
 def _kth_smallest(rows: Tensor, k: int) -> Tensor:
-    """The k-th smallest value (from 0) of each row."""
+    """The k-th smallest value (from 0) of each row; no value is negative."""
     if rows.device.type == "cpu":
-        # numpy's selection is several times faster on the CPU than torch.kthvalue.
-        return torch.from_numpy(np.partition(rows.numpy(), k, axis=1)[:, k].copy())
+        return torch.from_numpy(np.array([_select(row, k) for row in rows.numpy()]))
     return rows.kthvalue(k + 1, dim=1).values
+
+
+def _select(row: np.ndarray, k: int) -> np.floating:
+    """The k-th smallest value (from 0) of a row without negative values.
+
+    numpy's selection is several times faster on the CPU than torch.kthvalue, but slow among many
+    equal values: the zeros that pruning has left are counted, not sorted.
+    """
+    nonzero = row[row != 0]
+    k -= len(row) - len(nonzero)
+    return row.dtype.type(0) if k < 0 else np.partition(nonzero, k)[k]
 
 
 def _dropout_keep(generator: torch.Generator, shape: tuple[int, ...], rate: float) -> Tensor:

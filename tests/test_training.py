@@ -217,6 +217,16 @@ def test_what_a_mask_drops_is_smaller_than_what_it_keeps(weight, sparsity):
         assert (dropped < kept.min()).all()
 
 
+@pytest.mark.parametrize("n_zero", [0, 30, 36, 72])
+@pytest.mark.parametrize("sparsity", [0.0, 0.25, 0.5, 0.9])
+def test_mask_of_a_pruned_matrix_is_that_of_a_plain_selection(n_zero, sparsity):
+    weight = torch.randn(2, 8, 9, generator=torch.Generator().manual_seed(1))
+    weight[0].view(-1)[torch.randperm(72, generator=torch.Generator().manual_seed(2))[:n_zero]] = 0
+    n_keep = round(72 * (1 - sparsity))
+    threshold = weight.abs().reshape(2, 72).kthvalue(72 - n_keep + 1, dim=1).values
+    assert torch.equal(magnitude_mask(weight, sparsity), weight.abs() >= threshold[:, None, None])
+
+
 def test_mask_of_a_batch_is_that_of_each_matrix():
     batch = torch.randn(3, 8, 9, generator=torch.Generator().manual_seed(0))
     batch[1] *= 100
