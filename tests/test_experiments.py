@@ -122,25 +122,26 @@ def computed(monkeypatch) -> list[str]:
 def test_settings_of_a_data_set_come_before_those_of_all():
     p = SimpleNamespace(
         datasets=["mnist", "cifar10"],
+        n_networks=3,
         epochs=20,
         pruning_epochs=30,
         dropout_rate=0.5,
         dataset_settings={
             "cifar10": {"pruning_epochs": 40, "dropout_rate": 0.2},
-            "cifar10+dropout": {"epochs": 100},
+            "cifar10+dropout": {"epochs": 100, "n_networks": 2},
         },
-        seed=0,
+        seed=2,
     )
     found = [
-        (c.dataset, c.dropout, s.epochs, s.pruning_epochs, s.dropout_rate)
+        (c.dataset, c.dropout, s.epochs, s.pruning_epochs, s.dropout_rate, c.seeds)
         for c in publish_networks.conditions(p, p.datasets)
         for s in [c.settings]
     ]
     assert found == [
-        ("mnist", False, 20, 30, 0.0),
-        ("mnist", True, 20, 30, 0.5),
-        ("cifar10", False, 20, 40, 0.0),
-        ("cifar10", True, 100, 40, 0.2),
+        ("mnist", False, 20, 30, 0.0, (2000, 2001, 2002)),
+        ("mnist", True, 20, 30, 0.5, (2000, 2001, 2002)),
+        ("cifar10", False, 20, 40, 0.0, (2000, 2001, 2002)),
+        ("cifar10", True, 100, 40, 0.2, (2000, 2001)),
     ]
     p.dataset_settings = {"mnist": {"epoch": 3}}
     with pytest.raises(ValueError, match=r"dataset_settings has \['epoch'\] for 'mnist'; allowed"):
@@ -148,11 +149,7 @@ def test_settings_of_a_data_set_come_before_those_of_all():
 
 
 def test_seeds_of_networks_never_meet():
-    seeds = [
-        seed
-        for s in range(3)
-        for seed in publish_networks.network_seeds(SimpleNamespace(seed=s, n_networks=1000))
-    ]
+    seeds = [seed for s in range(3) for seed in publish_networks.network_seeds(s, 1000)]
     assert len(set(seeds)) == 3000
 
 

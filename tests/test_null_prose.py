@@ -118,11 +118,12 @@ def not_run(
     datasets: Sequence[str] = ("mnist", "fashion_mnist", "cifar10"),
     roles: Sequence[str] = tuple(CONTROL_TABLES),
     mixtures: Collection[tuple[str, bool]] | None = None,
+    n_networks: int = 10,
 ) -> str:
     """mixtures: those that were run; None stands for all of the paper's."""
     table = control_tables.mixtures([], [])
     done = zip(table["dataset"], table["dropout"], strict=True)
-    table["n"] = [10 if mixtures is None or key in mixtures else 0 for key in done]
+    table["n"] = [n_networks if mixtures is None or key in mixtures else 0 for key in done]
     controls = pd.DataFrame({"role": list(roles)} if roles else {})
     run = SimpleNamespace(chapter=2, p=SimpleNamespace(datasets=datasets))
     return null_prose.not_run_sentences(run, table, controls)
@@ -161,6 +162,16 @@ def test_missing_mixtures_are_named_one_by_one():
     some = {tuple(each) for each in every} - {("lines_mnist", True), ("cifar10", False)}
     assert not_run(mixtures=some).startswith(
         "**Not run here:** CIFAR-10, no dropout; LINES-MNIST, with dropout. `modclust"
+    )
+
+
+def test_mixtures_with_fewer_networks_are_named():
+    some = {("lines", False), ("mnist_cifar10", True)}
+    text = not_run(mixtures=some, n_networks=5)
+    assert "; LINES, with dropout; " in text
+    assert (
+        ". **Run with fewer than the paper's 10 networks:** LINES, no dropout (5); "
+        "MNIST-CIFAR-10, with dropout (5). `modclust run 2 --profile paper` runs them all; " in text
     )
 
 

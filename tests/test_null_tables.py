@@ -504,17 +504,17 @@ def test_row_of_a_mixture_by_hand():
 def test_readable_mixtures():
     table = control_tables.readable_mixtures(mixture_table())
     assert table.columns.tolist() == [
-        *("n-cut", "n-cut, paper", "Train acc.", "Train acc., paper"),
+        *("Networks", "n-cut", "n-cut, paper", "Train acc.", "Train acc., paper"),
         *("Test acc.", "Test acc., paper"),
     ]
     assert table.loc[("LINES", "no")].tolist() == [
-        *("1.625 ± 0.177", "1.599 ± 0.049", "0.750", "1.000", "0.375", "1.000"),
+        *(2, "1.625 ± 0.177", "1.599 ± 0.049", "0.750", "1.000", "0.375", "1.000"),
     ]
     assert table.loc[("LINES-MNIST-SEP", "yes")].tolist() == [
-        *("not run", "1.517 ± 0.020", "–", "0.984", "–", "0.885"),
+        *("–", "not run", "1.517 ± 0.020", "–", "0.984", "–", "0.885"),
     ]
     assert table.loc[("MNIST (5,000 digits)", "yes")].tolist() == [
-        *("1.000 ± 0.000", "–", "0.500", "–", "0.500", "–"),
+        *(2, "1.000 ± 0.000", "–", "0.500", "–", "0.500", "–"),
     ]
 
 

@@ -41,6 +41,11 @@ def networks_where(keys: Keys, rule: Callable[[dict[str, Any]], bool]) -> dict[s
     return {key: p for key, p in keyed(keys, "network").items() if rule(p)}
 
 
+def _other_counts(p):
+    settings = p.dataset_settings.values()
+    return {each["n_networks"] for each in settings if "n_networks" in each}
+
+
 @pytest.mark.parametrize(("chapter", "profile"), EVERY)
 def test_plan_is_of_one_piece(chapter, profile):
     p = parameters_of(chapter, profile)
@@ -56,8 +61,8 @@ def test_plan_is_of_one_piece(chapter, profile):
         canonical_json({name: value for name, value in each.items() if name != "seed"})
         for each in networks.values()
     )
-    assert set(seeds.values()) == {p.n_networks}
-    assert {each["seed"] for each in networks.values()} == set(network_seeds(p))
+    assert set(seeds.values()) == {p.n_networks, *_other_counts(p)}
+    assert {each["seed"] for each in networks.values()} == set(network_seeds(p.seed, p.n_networks))
     assert plans.plan(chapter, p) == keys
 
 
@@ -230,7 +235,7 @@ def test_all_pairs_for_the_first_clustering_of_the_first_network(profile):
     p = parameters_of(3, profile)
     keys = plans.plan(3, p)
     first, *others = keyed(keys, "network")
-    assert keyed(keys, "network")[first]["seed"] == network_seeds(p)[0]
+    assert keyed(keys, "network")[first]["seed"] == network_seeds(p.seed, 1)[0]
     own = [(each["seed"], each["pairs"]) for _, each in about(keys, first)]
     assert own == [
         (p.seed, "all"),

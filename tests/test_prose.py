@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +17,7 @@ def test_networks_in_words():
         for dropout in (False, True)
         for seed in (0, 1)
     ]
-    text = prose.network_sentence(networks, SimpleNamespace(p=SimpleNamespace(n_networks=2)))
+    text = prose.network_sentence(networks)
     assert text.splitlines() == [
         "8 networks, 2 of each kind. Training them took 12.0 minutes of computing in all.",
         "",

@@ -22,6 +22,10 @@ CONTROL_TABLES = {
 }
 
 
+#: How many networks each row of the paper's tables stands for.
+PAPER_NETWORKS = 10
+
+
 def controls(
     members: Mapping[str, tuple[Sequence[Network], Sequence[Record], Sequence[Record]]],
 ) -> pd.DataFrame:
@@ -184,6 +188,7 @@ def readable_mixtures(table: pd.DataFrame) -> pd.DataFrame:
         {
             "Data set": [dataset_name(r["dataset"]) for r in rows],
             "Dropout": ["yes" if r["dropout"] else "no" for r in rows],
+            "Networks": [r["n"] or "–" for r in rows],
             "n-cut": [spread(r, "") if r["n"] else "not run" for r in rows],
             "n-cut, paper": [spread(r, "paper_") for r in rows],
             "Train acc.": [share(r["running_acc"]) for r in rows],

@@ -107,7 +107,7 @@ def badge(run: Run) -> Any:
     notes = {
         "paper": "This page shows the <b>paper profile</b>: the paper's data sets and scale.",
         "paper-part": "This page shows <b>a part of the paper profile</b>: the paper's scale, but "
-        "not all of its data sets. What was not run is named below.",
+        "not everything in it. What was left out is named below.",
         "quick": "This page shows the <b>quick profile</b>: real digits, but fewer of them, and "
         "fewer networks and shuffles than the paper. Its numbers are not the paper's.",
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,16 @@ CHECKPOINT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Condition:
-    """A data set with or without dropout, and how its networks are trained."""
+    """A data set with or without dropout, and how its networks are trained.
+
+    seeds: those of its networks that a run has; they do not make it another condition.
+    """
 
     dataset: str
     dropout: bool
     settings: TrainingSettings
     train_hash: str
+    seeds: tuple[int, ...] = field(default=(), compare=False)
 
     def network_parameters(self, seed: int) -> dict[str, Any]:
         """The key of one network's record."""
@@ -62,12 +66,14 @@ def conditions(
 
     `dataset_settings` holds what differs for one data set, under its name (both conditions) or
     under ``name+dropout``: paper A prunes CIFAR-10 for 40 epochs, with a dropout rate of 0.2.
+    That may be another number of networks, too.
     Raises ValueError for settings that a network does not have.
     """
     found = []
     for dataset in datasets:
         for dropout in dropouts:
             values: dict[str, Any] = {
+                "n_networks": p.n_networks,
                 "epochs": p.epochs,
                 "pruning_epochs": p.pruning_epochs,
                 "dropout_rate": p.dropout_rate,
@@ -77,6 +83,7 @@ def conditions(
                 values |= p.dataset_settings.get(f"{dataset}+dropout", {})
             else:
                 values["dropout_rate"] = 0.0
+            seeds = network_seeds(p.seed, values.pop("n_networks"))
             unknown = set(values) - set(TrainingSettings.__dataclass_fields__)
             if unknown:
                 allowed = ", ".join(TrainingSettings.__dataclass_fields__)
@@ -85,14 +92,14 @@ def conditions(
                 )
             settings = replace(TrainingSettings(), **values, **changes)
             found.append(
-                Condition(dataset, dropout, settings, data.train_hash(dataset, seed=p.seed))
+                Condition(dataset, dropout, settings, data.train_hash(dataset, seed=p.seed), seeds)
             )
     return found
 
 
-def network_seeds(p: Any) -> list[int]:
-    """The seeds of a condition's networks."""
-    return [p.seed * 1000 + r for r in range(p.n_networks)]
+def network_seeds(seed: int, n_networks: int) -> tuple[int, ...]:
+    """The seeds of a condition's networks, of which there are 1,000 at most."""
+    return tuple(seed * 1000 + r for r in range(n_networks))
 
 
 def before_path(network: str) -> Path:
@@ -242,7 +249,7 @@ def ensure_networks(run: Run, groups: Sequence[Group]) -> None:
     """
     missing: dict[Condition, list[int]] = {}
     for group in groups:
-        for seed in network_seeds(run.p):
+        for seed in group.condition.seeds:
             parameters = group.condition.network_parameters(seed)
             known = run.store.find("network", parameters) is not None
             if not known or not _before_complete(run, group, record_key("network", parameters)):
@@ -317,7 +324,7 @@ def networks(run: Run, groups: Sequence[Group], *, also: Sequence[Group] = ()) -
     ensure_networks(run, [*groups, *also])
     found = []
     for group in groups:
-        for seed in network_seeds(run.p):
+        for seed in group.condition.seeds:
             parameters = group.condition.network_parameters(seed)
             key = record_key("network", parameters)
             record = run.use(run.store.require("network", parameters))

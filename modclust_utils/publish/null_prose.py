@@ -7,7 +7,7 @@ import pandas as pd
 
 from modclust_utils import quantized
 from modclust_utils.plots_style import dataset_name
-from modclust_utils.publish.control_tables import CONTROL_TABLES, control_name
+from modclust_utils.publish.control_tables import CONTROL_TABLES, PAPER_NETWORKS, control_name
 from modclust_utils.publish.null_tables import paper_per_network
 from modclust_utils.publish.papers import paper_table, printed_p_values
 from modclust_utils.publish.parameters import profiles, read_profile
@@ -126,8 +126,21 @@ def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> 
         condition_name(r.dataset, r.dropout)
         for r in table[(table["n"] == 0) & table["paper_ncut_mean"].notna()].itertuples()
     ]
-    if not missing:
+    fewer = [
+        f"{condition_name(r.dataset, r.dropout)} ({r.n})"
+        for r in table[table["paper_ncut_mean"].notna()].itertuples()
+        if 0 < r.n < PAPER_NETWORKS
+    ]
+    if not missing and not fewer:
         return "This run has networks of every kind in the paper's tables."
+    text = " ".join(
+        f"**{words}:** {'; '.join(names)}."
+        for words, names in (
+            ("Not run here", missing),
+            (f"Run with fewer than the paper's {PAPER_NETWORKS} networks", fewer),
+        )
+        if names
+    )
     complete = ""
     if "paper" in profiles(run.chapter):
         long = "" if "kilo-epoch" in done else _long_training(run)
@@ -135,7 +148,7 @@ def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> 
             f" `modclust run {run.chapter} --profile paper` runs them all{long}; "
             "what is there already is not computed again."
         )
-    return f"**Not run here:** {'; '.join(missing)}.{complete}"
+    return text + complete
 
 
 def _long_training(run: Run) -> str:

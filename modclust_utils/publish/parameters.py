@@ -69,8 +69,11 @@ NClusters = Annotated[int, Field(ge=2, le=256)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
 DropoutRate = Annotated[float, Field(gt=0, lt=1)]
 
+NNetworks = Annotated[int, Field(ge=2, le=1000)]
+
 # What `dataset_settings` may change; ranges beyond these are those of TrainingSettings.
 SETTINGS: dict[str, Any] = {
+    "n_networks": NNetworks,
     "epochs": Epochs,
     "pruning_epochs": Epochs,
     "dropout_rate": DropoutRate,
@@ -93,7 +96,7 @@ def _known_settings(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, An
             except ValidationError as error:
                 message = error.errors()[0]["msg"]
                 raise ValueError(f"{name}: {setting}={value!r}: {message}") from error
-        TrainingSettings(**settings)
+        TrainingSettings(**{key: v for key, v in settings.items() if key != "n_networks"})
     return values
 
 
@@ -110,7 +113,7 @@ RANGES: dict[str, tuple[Any, str]] = {
     "n_reclusterings": (Annotated[int, Field(ge=1, le=1000)], "a whole number from 1 to 1000"),
     "n_random_sets": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
     "n_random_pairs": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
-    "n_networks": (Annotated[int, Field(ge=2, le=1000)], "a whole number from 2 to 1000"),
+    "n_networks": (NNetworks, "a whole number from 2 to 1000"),
     "epochs": (Epochs, "a whole number from 1 to 10000"),
     "pruning_epochs": (Epochs, "a whole number from 1 to 10000"),
     "dropout_rate": (DropoutRate, "a number above 0 and below 1"),

@@ -20,7 +20,7 @@ from modclust_utils.publish.experiments import (
     test_parameters,
 )
 from modclust_utils.publish.lesioning import studies
-from modclust_utils.publish.networks import Group, Network, conditions, network_seeds, networks
+from modclust_utils.publish.networks import Group, Network, conditions, networks
 from modclust_utils.publish.parameters import chapter_numbers
 from modclust_utils.publish.records import record_key
 from modclust_utils.publish.session import Run
@@ -88,7 +88,7 @@ def _groups_2(p: Any) -> dict[str, list[Group]]:
 
 def _groups_3(p: Any) -> dict[str, list[Group]]:
     condition = conditions(p, [p.dataset], dropouts=[True])[0]
-    first = record_key("network", condition.network_parameters(network_seeds(p)[0]))
+    first = record_key("network", condition.network_parameters(condition.seeds[0]))
 
     def records_of(network: str) -> Keys:
         return [("lesions", each) for each in studies(network, p, first=network == first)]
@@ -120,7 +120,7 @@ def plan(chapter: int, p: Any) -> Keys:
     needed: Keys = []
     for groups in _GROUPS[chapter](p).values():
         for group in groups:
-            for seed in network_seeds(p):
+            for seed in group.condition.seeds:
                 parameters = group.condition.network_parameters(seed)
                 needed.append(("network", parameters))
                 needed += group.records_of(record_key("network", parameters))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,14 +13,15 @@ from modclust_utils.graphs import live_units, mlp_adjacency
 from modclust_utils.plots_style import dataset_name
 from modclust_utils.publish.networks import Network, after_weights
 from modclust_utils.publish.records import Record
-from modclust_utils.publish.session import Run
 from modclust_utils.publish.tables import condition_name
 
 
-def network_sentence(networks: Sequence[Network], run: Run) -> str:
+def network_sentence(networks: Sequence[Network]) -> str:
     """How many networks there are, of what kind, and how long they took to train."""
+    sizes = Counter((n.condition.dataset, n.condition.dropout) for n in networks).values()
+    each = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     lines = [
-        f"{len(networks)} networks, {run.p.n_networks} of each kind. Training them took "
+        f"{len(networks)} networks, {each} of each kind. Training them took "
         f"{sum(n.record.seconds for n in networks) / 60:,.1f} minutes of computing in all."
     ]
     for dataset in dict.fromkeys(n.condition.dataset for n in networks):
