@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from small_book import make_network
 
 from modclust_utils.publish import control_tables, null_prose
 from modclust_utils.publish.control_tables import CONTROL_TABLES
@@ -108,6 +109,17 @@ def test_mixtures_in_words():
         "- With dropout, from the most clusterable: MNIST-CIFAR-10-SEP 1.250.",
     ]
     assert null_prose.mixture_sentences(table.assign(n=0)) == "This run has no mixtures."
+
+
+def test_test_images_that_were_left_out_are_named():
+    whole = [make_network("mnist", n_test=10_000), make_network("lines", True)]
+    assert null_prose.test_image_sentences(whole) == "All test images of these data sets were used."
+    part = [make_network("mnist_cifar10", seed=s, test_note="half of them") for s in range(2)]
+    assert null_prose.test_image_sentences([*whole, *part]).splitlines() == [
+        "Not all test images of these data sets were used:",
+        "",
+        "- MNIST-CIFAR-10: half of them.",
+    ]
 
 
 # What was not run

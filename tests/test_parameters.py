@@ -187,7 +187,7 @@ BAD_VALUES = [
     ("dataset_settings", {"mnist": 3}, "{data set: {setting: number}}"),
     ("dataset_settings", {"mnst": {"epochs": 3}}, "Did you mean 'mnist'?"),
     ("dataset_settings", {"mnist+drop": {"epochs": 3}}, "'mnist+drop' is no data set"),
-    ("dataset_settings", {"mnist": {"epoch": 3}}, "'epoch' is no setting; allowed: n_networks, epochs, "),
+    ("dataset_settings", {"mnist": {"epoch": 3}}, "'epoch' is no setting; allowed: n_networks,"),
     ("dataset_settings", {"mnist": {"epochs": 0}}, "mnist: epochs=0"),
     ("dataset_settings", {"mnist": {"n_networks": 1}}, "mnist: n_networks=1"),
     ("dataset_settings", {"mnist": {"epochs": 1.5}}, "mnist: epochs=1.5"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from modclust_utils import quantized
 from modclust_utils.plots_style import dataset_name
 from modclust_utils.publish.control_tables import CONTROL_TABLES, PAPER_NETWORKS, control_name
+from modclust_utils.publish.networks import Network
 from modclust_utils.publish.null_tables import paper_per_network
 from modclust_utils.publish.papers import paper_table, printed_p_values
 from modclust_utils.publish.parameters import profiles, read_profile
@@ -109,6 +112,15 @@ def mixture_sentences(table: pd.DataFrame) -> str:
             words = "With dropout" if dropout else "Without dropout"
             lines.append(f"- {words}, from the most clusterable: {order}.")
     return "\n".join(lines) if lines else "This run has no mixtures."
+
+
+def test_image_sentences(networks: Sequence[Network]) -> str:
+    """What readers of the test accuracies must know of the test images."""
+    notes = {n.condition.dataset: n.record.value["test_note"] for n in networks}
+    lines = [f"- {dataset_name(name)}: {note}." for name, note in notes.items() if note]
+    if not lines:
+        return "All test images of these data sets were used."
+    return "\n".join(["Not all test images of these data sets were used:\n", *lines])
 
 
 def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> str:
