@@ -66,6 +66,16 @@ def test_plan_is_of_one_piece(chapter, profile):
     assert plans.plan(chapter, p) == keys
 
 
+def test_what_was_computed_of_a_profile_is_a_part_of_it():
+    def whole_plan(profile):
+        return {
+            (kind, record_key(kind, each))
+            for kind, each in plans.plan(2, parameters_of(2, profile))
+        }
+
+    assert whole_plan("paper-part") < whole_plan("paper")
+
+
 @pytest.mark.parametrize(("chapter", "profile"), EVERY)
 def test_every_network_of_a_condition_is_treated_alike(chapter, profile):
     """But for the first network of chapter 3, which is clustered more often."""
