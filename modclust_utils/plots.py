@@ -6,7 +6,6 @@ figure saves it (`figure.savefig`) and can forget it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from modclust_utils.plots_network import match_labels, network_figure, order_labels
 from modclust_utils.plots_style import (
@@ -25,11 +24,18 @@ from modclust_utils.plots_style import (
     DEAD_COLOR,
     INK,
     NULL_COLOR,
+    PAPER_MARKER,
+    PHASES,
     SHUFFLES_COLOR,
+    Rows,
+    as_sample,
     as_table,
     dataset_name,
     dropout_name,
     in_order,
+    legend_below,
+    marker_edge,
+    ncut_label,
     new_figure,
     styled,
 )
@@ -49,27 +55,6 @@ __all__ = [
     "random_ncuts_figure",
     "stub_walk_figure",
 ]
-
-Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
-PHASES = ("before", "after")
-_PAPER_MARKER = {"marker": "D", "markerfacecolor": "white", "markersize": 5.5}
-
-
-def _ncut_label(n_clusters: int) -> str:
-    return f"n-cut (k = {n_clusters}), lower is more clusterable"
-
-
-def _legend_below(figure: Figure, handles: Sequence[Any], columns: int) -> None:
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.6)
-
-
-def _sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or len(array) < at_least or not np.isfinite(array).all():
-        raise ValueError(
-            f"{name} with shape {array.shape} is not allowed: {at_least} or more finite numbers"
-        )
-    return array
 
 
 @styled
@@ -104,7 +89,7 @@ def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
                     s=34,
                     color=style["color"],
                     marker=style["marker"],
-                    edgecolors=_edge(dropout),
+                    edgecolors=marker_edge(dropout),
                     linewidths=0.7,
                     label=style["label"],
                     zorder=3,
@@ -112,20 +97,15 @@ def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
         ax.set_title(dataset_name(dataset))
         ax.set_ylabel("test accuracy")
         ax.margins(x=0.04, y=0.16)
-    panels[-1].set_xlabel(_ncut_label(n_clusters))
+    panels[-1].set_xlabel(ncut_label(n_clusters))
     used = set(zip(table["dropout"].astype(bool), table["phase"], strict=True))
     handles = [
-        Line2D([], [], linestyle="", markersize=6, markeredgecolor=_edge(key[0]), **style)
+        Line2D([], [], linestyle="", markersize=6, markeredgecolor=marker_edge(key[0]), **style)
         for key, style in CONDITION_STYLE.items()
         if key in used
     ]
-    _legend_below(figure, handles, 2)
+    legend_below(figure, handles, 2)
     return figure
-
-
-def _edge(dropout: bool) -> str:
-    """Outline of a condition's markers: its dark colour."""
-    return CONDITION_STYLE[dropout, "before"]["color"]
 
 
 @styled
@@ -137,7 +117,7 @@ def random_ncuts_figure(
     ncuts: ``(n,)`` with n of 2 or more; support: the range that the paper states, shaded.
     Raises ValueError for too few values or an empty range.
     """
-    ncuts = _sample(ncuts, "ncuts", 2)
+    ncuts = as_sample(ncuts, "ncuts", 2)
     low, high = support
     if not low < high:
         raise ValueError(f"support={support!r} is not allowed: (low, high) with low < high")
@@ -164,7 +144,7 @@ def random_ncuts_figure(
         va="top",
         size=8.5,
     )
-    ax.set_xlabel(_ncut_label(n_clusters))
+    ax.set_xlabel(ncut_label(n_clusters))
     ax.set_ylabel("networks")
     ax.set_title(f"n-cuts of {len(ncuts)} randomly initialized networks")
     return figure
@@ -195,7 +175,7 @@ def comparison_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel(_ncut_label(n_clusters))
+    ax.set_xlabel(ncut_label(n_clusters))
     title = "n-cuts of the pruned networks, beside their shuffles"
     handles = [
         Line2D([], [], color=INK, linewidth=2.2, marker="|", markersize=9,
@@ -204,15 +184,15 @@ def comparison_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     ]  # fmt: skip
     if table["paper_mean"].notna().any():
         title, label = f"{title} and the paper's", "paper: mean ± sd"
-        handles.append(Line2D([], [], color=INK, linewidth=1, label=label, **_PAPER_MARKER))
+        handles.append(Line2D([], [], color=INK, linewidth=1, label=label, **PAPER_MARKER))
     ax.set_title(title)
-    _legend_below(figure, handles, 3)
+    legend_below(figure, handles, 3)
     return figure
 
 
 def _draw_comparison(ax: Axes, y: float, row: Any) -> None:
     """One condition: shuffles behind, dots above the middle, the paper's mean below it."""
-    ours = np.sort(_sample(row.ours, "ours", 1))
+    ours = np.sort(as_sample(row.ours, "ours", 1))
     style = CONDITION_STYLE[bool(row.dropout), "after"]
     corner, width = (row.null_mean - row.null_std, y - 0.42), 2 * row.null_std
     band = {"facecolor": SHUFFLES_COLOR, "alpha": 0.5, "linewidth": 0, "zorder": 1}
@@ -222,7 +202,7 @@ def _draw_comparison(ax: Axes, y: float, row: Any) -> None:
     steps = np.resize([0.0, 0.09, -0.09], len(ours))
     ax.scatter(
         ours, y - 0.22 + steps, s=22, color=style["color"], marker=style["marker"],
-        edgecolors=_edge(bool(row.dropout)), linewidths=0.7, zorder=3,
+        edgecolors=marker_edge(bool(row.dropout)), linewidths=0.7, zorder=3,
     )  # fmt: skip
     mean = ours.mean()
     low, high = mean_interval(ours)
@@ -231,7 +211,7 @@ def _draw_comparison(ax: Axes, y: float, row: Any) -> None:
     if np.isfinite(row.paper_mean):
         ax.errorbar(
             row.paper_mean, y + 0.28, xerr=row.paper_std,
-            color=INK, linewidth=1, capsize=2.5, zorder=4, **_PAPER_MARKER,
+            color=INK, linewidth=1, capsize=2.5, zorder=4, **PAPER_MARKER,
         )  # fmt: skip
 
 
@@ -249,7 +229,7 @@ def null_figure(tests: Rows, *, n_clusters: int = 4) -> Figure:
     figure = new_figure(0.9 + 1.75 * rows)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for ax, test in zip(panels, tests.itertuples(), strict=False):
-        null = _sample(test.null_ncuts, "null_ncuts", 1)
+        null = as_sample(test.null_ncuts, "null_ncuts", 1)
         if len(null) != test.n_shuffles:
             raise ValueError(
                 f"n_shuffles={test.n_shuffles} is not allowed for {test.title!r}: "
@@ -268,13 +248,13 @@ def null_figure(tests: Rows, *, n_clusters: int = 4) -> Figure:
         if index >= len(tests):
             ax.set_visible(False)
         elif index + columns >= len(tests):
-            ax.set_xlabel(_ncut_label(n_clusters), size=8.5)
+            ax.set_xlabel(ncut_label(n_clusters), size=8.5)
             ax.xaxis.set_tick_params(labelbottom=True)
     handles = [
         Line2D([], [], color=CLUSTER_COLORS[2], linewidth=2, label="the network"),
         Patch(color=SHUFFLES_COLOR, label="its shuffles"),
     ]
-    _legend_below(figure, handles, 2)
+    legend_below(figure, handles, 2)
     return figure
 
 
@@ -289,7 +269,7 @@ def stub_walk_figure(
     steps that do not increase.
     """
     series = {"steps": steps, "estimate": estimate, "low": low, "high": high}
-    series = {name: _sample(values, name, 2) for name, values in series.items()}
+    series = {name: as_sample(values, name, 2) for name, values in series.items()}
     lengths = {name: len(values) for name, values in series.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"lengths {lengths} are not allowed: one length for all")
@@ -351,7 +331,11 @@ def k_figure(table: Rows) -> Figure:
     figure.suptitle(title, x=0.01, ha="left", size=10)
     handles = []
     for dropout in sorted(set(table["dropout"].astype(bool))):
-        name, edge, face = dropout_name(dropout), _edge(dropout), CONDITION_STYLE[dropout, "after"]
+        name, edge, face = (
+            dropout_name(dropout),
+            marker_edge(dropout),
+            CONDITION_STYLE[dropout, "after"],
+        )
         marker = {"marker": face["marker"], "markeredgecolor": edge, "color": edge}
         ours = Line2D([], [], markerfacecolor=face["color"], label=f"ours, {name}", **marker)
         handles.append(ours)
@@ -360,12 +344,12 @@ def k_figure(table: Rows) -> Figure:
             paper = Line2D([], [], markerfacecolor="white", linestyle="--", label=label, **marker)
             handles.append(paper)
     handles.append(Patch(color=SHUFFLES_COLOR, alpha=0.5, label="shuffles: mean ± sd"))
-    _legend_below(figure, handles, 3)
+    legend_below(figure, handles, 3)
     return figure
 
 
 def _draw_k_series(ax: Axes, dropout: bool, series: pd.DataFrame) -> None:
-    edge, style = _edge(dropout), CONDITION_STYLE[dropout, "after"]
+    edge, style = marker_edge(dropout), CONDITION_STYLE[dropout, "after"]
     k, spread = series["n_clusters"], series["null_std"] / series["null_mean"]
     ax.fill_between(k, 1 - spread, 1 + spread, color=SHUFFLES_COLOR, alpha=0.3, linewidth=0)
     shared = {"color": edge, "marker": style["marker"], "markersize": 6, "linewidth": 1.3}

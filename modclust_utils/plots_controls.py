@@ -15,25 +15,23 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.plots import (
-    _PAPER_MARKER,
-    PHASES,
-    Rows,
-    _edge,
-    _legend_below,
-    _ncut_label,
-    _sample,
-)
 from modclust_utils.plots_nulls import SOURCES, check_values, rows_only
 from modclust_utils.plots_style import (
     CONDITION_STYLE,
     INK,
     NULL_COLOR,
+    PAPER_MARKER,
+    PHASES,
     SHUFFLES_COLOR,
+    Rows,
+    as_sample,
     as_table,
     dataset_name,
     dropout_name,
     in_order,
+    legend_below,
+    marker_edge,
+    ncut_label,
     new_figure,
     styled,
 )
@@ -42,7 +40,7 @@ from modclust_utils.stats import mean_interval
 _SUPPORT_COLOR = "#EDEDED"
 _SOURCE_STYLE: dict[str, dict[str, Any]] = {
     "ours": {"marker": "o", "markersize": 6, "markerfacecolor": INK},
-    "paper": _PAPER_MARKER,
+    "paper": PAPER_MARKER,
 }
 
 
@@ -84,7 +82,7 @@ def dropout_effect_figure(table: Rows) -> Figure:
         for source, style in _SOURCE_STYLE.items()
         if source in set(table["source"])
     ]
-    _legend_below(figure, handles, 2)
+    legend_below(figure, handles, 2)
     return figure
 
 
@@ -145,8 +143,8 @@ def training_alone_figure(
     rows_only(
         ax, heights, [f"{row.name}\n{dropout_name(row.dropout)}" for row in table.itertuples()]
     )
-    ax.set_xlabel(_ncut_label(n_clusters))
-    _legend_below(figure, _training_handles(table), 3)
+    ax.set_xlabel(ncut_label(n_clusters))
+    legend_below(figure, _training_handles(table), 3)
     return figure
 
 
@@ -170,7 +168,7 @@ def _training_handles(table: pd.DataFrame) -> list[Line2D | Patch]:
 
 def _paper_face(phase: str) -> dict[str, Any]:
     """Dark before pruning and light after it, as in all conditions."""
-    return {**_PAPER_MARKER, "markerfacecolor": INK if phase == "before" else "white"}
+    return {**PAPER_MARKER, "markerfacecolor": INK if phase == "before" else "white"}
 
 
 def _paper_handle(phase: str, label: str) -> Line2D:
@@ -193,10 +191,11 @@ def _draw_training(ax: Axes, y: float, row: Any) -> None:
 
 
 def _draw_runs(ax: Axes, y: float, ncuts: ArrayLike, dropout: bool, phase: str) -> None:
-    ncuts, style = np.sort(_sample(ncuts, phase, 1)), CONDITION_STYLE[dropout, phase]
+    ncuts, style = np.sort(as_sample(ncuts, phase, 1)), CONDITION_STYLE[dropout, phase]
     ax.scatter(
         ncuts, y - 0.22 + np.resize([0.0, 0.08, -0.08], len(ncuts)), s=22, zorder=3,
-        color=style["color"], marker=style["marker"], edgecolors=_edge(dropout), linewidths=0.7,
+        color=style["color"], marker=style["marker"],
+        edgecolors=marker_edge(dropout), linewidths=0.7,
     )  # fmt: skip
     ax.plot(mean_interval(ncuts), [y + 0.04] * 2, color=INK, linewidth=2.2, zorder=4)
     tick = {"marker": "|", "markersize": 9, "markeredgewidth": 1.6}
@@ -239,24 +238,24 @@ def mixtures_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
         for row in table[table["dropout"] == dropout].itertuples():
             _draw_mixture(ax, names.index(row.name), row)
         ax.set_title(dropout_name(dropout))
-        ax.set_xlabel(_ncut_label(n_clusters), size=8.5)
+        ax.set_xlabel(ncut_label(n_clusters), size=8.5)
         rows_only(ax, np.arange(len(names)), names)
     handles = []
     for dropout in sorted(set(table.loc[table["ncut_mean"].notna(), "dropout"].astype(bool))):
         style = CONDITION_STYLE[dropout, "after"]
         handles.append(
-            Line2D([], [], color=_edge(dropout), marker=style["marker"], markersize=6.5,
+            Line2D([], [], color=marker_edge(dropout), marker=style["marker"], markersize=6.5,
                    markerfacecolor=style["color"],
                    label=f"ours, {dropout_name(dropout)}: mean, 95 % interval")
         )  # fmt: skip
     if table["paper_mean"].notna().any():
         handles.append(_paper_handle("after", "paper: mean ± sd"))
-    _legend_below(figure, handles, 2)
+    legend_below(figure, handles, 2)
     return figure
 
 
 def _draw_mixture(ax: Axes, y: float, row: Any) -> None:
-    style, edge = CONDITION_STYLE[bool(row.dropout), "after"], _edge(bool(row.dropout))
+    style, edge = CONDITION_STYLE[bool(row.dropout), "after"], marker_edge(bool(row.dropout))
     if np.isfinite(row.ncut_mean):
         ax.plot([row.ncut_low, row.ncut_high], [y - 0.15] * 2, color=edge, linewidth=2, zorder=3)
         ax.plot(
@@ -265,4 +264,4 @@ def _draw_mixture(ax: Axes, y: float, row: Any) -> None:
         )  # fmt: skip
     else:
         _say_not_run(ax, y - 0.17, row.paper_mean)
-    _draw_paper(ax, y + 0.17, row.paper_mean, row.paper_std, _PAPER_MARKER)
+    _draw_paper(ax, y + 0.17, row.paper_mean, row.paper_std, PAPER_MARKER)

@@ -30,7 +30,7 @@ from modclust_utils.plots_style import (
 )
 from modclust_utils.plots_subclusters import (
     EDGE_STYLE,
-    KINDS,
+    KIND_MARKS,
     LINEAR,
     TICKS,
     Rows,
@@ -48,7 +48,7 @@ from modclust_utils.plots_subclusters import (
 
 __all__ = [
     "EDGE_STYLE",
-    "KINDS",
+    "KIND_MARKS",
     "PAIR_STATES",
     "class_drop_figure",
     "conditional_importance_figure",
@@ -86,7 +86,7 @@ def single_lesion_figure(
     for kind, chosen in singles.groupby("kind"):
         ax.scatter(
             share[chosen.index], drop[chosen.index], s=70 if kind == "important" else 34,
-            c=[CLUSTER_COLORS[label] for label in chosen["label"]], marker=KINDS[kind][0],
+            c=[CLUSTER_COLORS[label] for label in chosen["label"]], marker=KIND_MARKS[kind][0],
             edgecolors="white", linewidths=0.6, zorder=3,
         )  # fmt: skip
     ax.set_yscale("symlog", linthresh=LINEAR, linscale=1.0)
@@ -123,7 +123,7 @@ def _single_legends(
     handles: list[Any] = [
         Line2D([], [], marker=marker, markersize=9 if kind == "important" else 7,
                label=words[kind], **gray)
-        for kind, (marker, _) in KINDS.items()
+        for kind, (marker, _) in KIND_MARKS.items()
         if kind in set(singles["kind"])
     ]  # fmt: skip
     handles.append(Patch(color=SHUFFLES_COLOR, alpha=0.55, label="random sets: mean ± sd"))

@@ -16,24 +16,22 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from modclust_utils.nulls import MODES
-from modclust_utils.plots import (
-    _PAPER_MARKER,
-    PHASES,
-    Rows,
-    _edge,
-    _legend_below,
-    _ncut_label,
-    _sample,
-)
 from modclust_utils.plots_style import (
     CLUSTER_COLORS,
     CONDITION_STYLE,
     INK,
     NULL_COLOR,
+    PAPER_MARKER,
+    PHASES,
     SHUFFLES_COLOR,
+    Rows,
+    as_sample,
     as_table,
     dataset_name,
     dropout_name,
+    legend_below,
+    marker_edge,
+    ncut_label,
     new_figure,
     styled,
 )
@@ -86,7 +84,7 @@ def two_nulls_figure(examples: Rows, *, n_clusters: int = 4) -> Figure:
     others = ["title", *samples.values()]
     examples = as_table(examples, "examples", others=others, numbers=["ncut"])
     nulls = {
-        mode: [_sample(values, column, 1) for values in examples[column]]
+        mode: [as_sample(values, column, 1) for values in examples[column]]
         for mode, column in samples.items()
     }
     edges = _bin_edges(np.concatenate([*nulls["layer"], *nulls["layer-nonzero"]]))
@@ -110,10 +108,10 @@ def two_nulls_figure(examples: Rows, *, n_clusters: int = 4) -> Figure:
         if index >= len(examples):
             ax.set_visible(False)
         elif index + columns >= len(examples):
-            ax.set_xlabel(_ncut_label(n_clusters), size=8.5)
+            ax.set_xlabel(ncut_label(n_clusters), size=8.5)
             ax.xaxis.set_tick_params(labelbottom=True)
     network = Line2D([], [], color=NETWORK_COLOR, linewidth=2, label="the network")
-    _legend_below(figure, [network, *_mode_patches()], 3)
+    legend_below(figure, [network, *_mode_patches()], 3)
     return figure
 
 
@@ -149,10 +147,10 @@ def violins_figure(table: Rows, title: str, *, n_clusters: int = 4) -> Figure:
     ax.grid(axis="x", visible=False)
     ax.tick_params(axis="x", length=0)
     ax.set_xlabel("network")
-    ax.set_ylabel(_ncut_label(n_clusters))
+    ax.set_ylabel(ncut_label(n_clusters))
     ax.set_title(title)
     network = Line2D([], [], linestyle="", label="the network", **cross)
-    _legend_below(figure, [network, *_mode_patches()], 3)
+    legend_below(figure, [network, *_mode_patches()], 3)
     return figure
 
 
@@ -207,7 +205,7 @@ def cohens_d_figure(table: Rows) -> Figure:
     ]
     mean = Line2D([], [], linestyle="", marker="|", markersize=11, markeredgewidth=1.8, color=INK)
     mean.set_label("mean")
-    _legend_below(figure, [*handles, mean], 3)
+    legend_below(figure, [*handles, mean], 3)
     return figure
 
 
@@ -221,7 +219,7 @@ def _draw_strip(ax: Axes, y: float, networks: pd.DataFrame, source: str) -> None
     ax.scatter(
         d, y + np.resize(_HEIGHTS, len(d)), s=20, marker=style["marker"], zorder=3,
         facecolors=style["color"] if source == "ours" else "white",
-        edgecolors=_edge(bool(row["dropout"])), linewidths=0.7,
+        edgecolors=marker_edge(bool(row["dropout"])), linewidths=0.7,
     )  # fmt: skip
     ax.plot(d.mean(), y, color=INK, marker="|", markersize=13, markeredgewidth=1.8, zorder=4)
 
@@ -246,7 +244,7 @@ def p_lattice_figure(
     modulo `copies`, beside what independent shuffles would give on average.
     Raises ValueError as `lattice_index`, and where rounding leaves a numerator uncertain.
     """
-    p_values = _sample(p_values, "p_values", 1)
+    p_values = as_sample(p_values, "p_values", 1)
     half_width = (n_shuffles + 1) * 0.5 * 10.0**-decimals
     if half_width >= 0.5:
         raise ValueError(
@@ -336,7 +334,7 @@ def significance_designs_figure(table: Rows) -> Figure:
         "ours_repeated": {
             "marker": "s", "color": CLUSTER_COLORS[1], "label": "ours, repeated shuffles (expected)"
         },
-        "paper": {"color": INK, "label": "paper, as printed", **_PAPER_MARKER},
+        "paper": {"color": INK, "label": "paper, as printed", **PAPER_MARKER},
     }  # fmt: skip
     heights = np.arange(len(table))
     shares = table[list(styles)]
@@ -349,5 +347,5 @@ def significance_designs_figure(table: Rows) -> Figure:
     handles = [Line2D([], [], linestyle="", **style) for style in styles.values()]
     if table["paper"].isna().all():
         handles.pop()
-    _legend_below(figure, handles, 3)
+    legend_below(figure, handles, 3)
     return figure

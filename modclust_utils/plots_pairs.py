@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from modclust_utils.plots_style import INK, SHUFFLES_COLOR, TICK_SIZE, WIDTH, new_figure, styled
 from modclust_utils.plots_subclusters import (
-    KINDS,
+    KIND_MARKS,
     LINEAR,
     PAIR,
     Rows,
@@ -164,7 +164,7 @@ def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int = 50)
             texts[cell] = "\n".join(lines)
     write_cells(ax, image, texts, bold_diagonal=True)
     as_cells(ax)
-    marks = [KINDS[kind][1] for kind in singles["kind"]]
+    marks = [KIND_MARKS[kind][1] for kind in singles["kind"]]
     name_cells(ax.yaxis, names, marks)
     name_cells(ax.xaxis, names, marks)
     ax.tick_params(axis="x", rotation=90)
@@ -173,7 +173,7 @@ def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int = 50)
     ax.set_title(
         "δ(first, second), in percentage points; on the diagonal, what each costs alone\n"
         "★ costs more than every random set, ? costs less than every one\n"
-        + ", ".join(f"{mark} {kind}" for kind, (_, mark) in KINDS.items() if mark in marks),
+        + ", ".join(f"{mark} {kind}" for kind, (_, mark) in KIND_MARKS.items() if mark in marks),
         size=9,
     )
     damage_bar(figure, image, ax, "accuracy drop (percentage points)")

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
 # One colour for each cluster. Each pair stays apart under normal vision, protanopia, deuteranopia
 # and tritanopia (OKLab distance of 0.09 or more after Machado, Oliveira and Fernandes 2009); the
@@ -59,6 +60,11 @@ DATASET_NAMES = {
     "lines4k_mnist5k": "LINES-MNIST (small)",
     "lines4k_mnist5k_sep": "LINES-MNIST-SEP (small)",
 }
+
+# Tables that a figure takes: a DataFrame, or rows by column name.
+Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
+PHASES = ("before", "after")  # of pruning
+PAPER_MARKER: dict[str, Any] = {"marker": "D", "markerfacecolor": "white", "markersize": 5.5}
 
 WIDTH = 7.5  # inches; the text column of the book
 TICK_SIZE = 8.5  # points; the smallest text
@@ -130,7 +136,7 @@ def dropout_name(dropout: bool) -> str:
 
 
 def as_table(
-    rows: pd.DataFrame | Iterable[Mapping[str, Any]],
+    rows: Rows,
     name: str,
     *,
     numbers: Sequence[str],
@@ -161,3 +167,28 @@ def as_table(
 def in_order(values: Iterable[str]) -> list[str]:
     """The different values, in the order in which they first come."""
     return list(dict.fromkeys(values))
+
+
+def ncut_label(n_clusters: int) -> str:
+    """The words at an axis of n-cuts."""
+    return f"n-cut (k = {n_clusters}), lower is more clusterable"
+
+
+def legend_below(figure: Figure, handles: Sequence[Any], columns: int) -> None:
+    """A legend for all panels of a figure, below them."""
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.6)
+
+
+def as_sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
+    """`values` as an array ``(n,)``. Raises ValueError for fewer than `at_least`, or for NaN."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or len(array) < at_least or not np.isfinite(array).all():
+        raise ValueError(
+            f"{name} with shape {array.shape} is not allowed: {at_least} or more finite numbers"
+        )
+    return array
+
+
+def marker_edge(dropout: bool) -> str:
+    """Outline of a condition's markers: its dark colour."""
+    return CONDITION_STYLE[dropout, "before"]["color"]

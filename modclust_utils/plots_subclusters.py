@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,18 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from modclust_utils.plots_style import CLUSTER_COLORS, INK, TICK_SIZE, as_table
+from modclust_utils.plots_style import (
+    CLUSTER_COLORS,
+    INK,
+    TICK_SIZE,
+    Rows,
+    as_table,
+)
 
-Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
 SubCluster = tuple[int, int]  # (hidden layer from 1, cluster from 0)
 
 # kind: marker, mark of three letters (paper A, Figure A.6)
-KINDS: dict[str, tuple[str, str]] = {
+KIND_MARKS: dict[str, tuple[str, str]] = {
     "important": ("o", "IMP"),
     "sig-but-not-diff": ("s", "SIG"),
     "diff-but-not-sig": ("D", "DIF"),
@@ -87,8 +92,8 @@ def as_singles(rows: Rows, name: str = "singles", *, numbers: Sequence[str] = ()
     _check_numbering(table, name, "layer", "label")
     _check_once(subclusters(table), name)
     for value in table.get("kind", ()):
-        if value not in KINDS:
-            raise ValueError(f"{name} has kind={value!r}; allowed: {list(KINDS)}")
+        if value not in KIND_MARKS:
+            raise ValueError(f"{name} has kind={value!r}; allowed: {list(KIND_MARKS)}")
     if "proportion" in numbers and not table["proportion"].between(0, 1).all():
         raise ValueError(f"{name} has a proportion outside 0 to 1; allowed: shares of a layer")
     table = table.astype({"layer": int, "label": int})

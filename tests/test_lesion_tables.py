@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from small_book import ROOT, make_network, make_record
 
-from modclust_utils import clustering, data
+from modclust_utils import clustering, data, lesions
 from modclust_utils.publish import claims, lesion_figures, lesion_prose, lesioning, rules_lesions
 from modclust_utils.publish import lesion_tables as tables
 from modclust_utils.publish.lesion_tables import EDGE, Studies, Study
@@ -395,7 +395,7 @@ def test_single_lesions_of_the_paper():
 def test_pairs_and_edges_of_the_paper():
     singles = tables.paper_singles(paper_table("filan2020_table_a18"))
     pairs = tables.paper_pairs(paper_table("filan2020_table_a19"))
-    edges = tables.paper_edges(pairs)
+    edges = tables.edges_among(pairs)
     rows = printed("a19")
     assert len(pairs) == len(rows) == 28
     expected = {
@@ -456,7 +456,7 @@ def test_table_of_pairs_shows_the_records(studies):
 def test_counts_of_kinds(studies):
     paper = tables.paper_singles(paper_table("filan2020_table_a18"))
     found = tables.kind_counts(studies, paper).set_index("kind")
-    assert found.index.tolist() == list(tables.KINDS)
+    assert found.index.tolist() == list(lesions.KINDS)
     # four important in the first network, three in the other; re-clusterings do not count again
     assert found.loc["important"].tolist() == [4, 3.5, 3, 4, 9]
     assert found.loc["small"].tolist() == [1, 1.5, 1, 2, 6]
@@ -562,7 +562,7 @@ def test_claims_about_the_tables_for_the_paper_itself():
         edges_only([]),
         singles=tables.paper_singles(paper_table("filan2020_table_a18")),
         pairs=pairs,
-        edges=tables.paper_edges(pairs),
+        edges=tables.edges_among(pairs),
     )
     verdicts = claims.decide(
         claims.read_claims(3), Chapter3(Studies(itself, [], []), "fashion_mnist")
@@ -619,7 +619,7 @@ def test_classes_in_words():
 
 def test_graphs_in_words(studies):
     pairs = tables.paper_pairs(paper_table("filan2020_table_a19"))
-    text = lesion_prose.graph_sentences(studies.reference, pairs, tables.paper_edges(pairs))
+    text = lesion_prose.graph_sentences(studies.reference, pairs, tables.edges_among(pairs))
     assert text == (
         "Our first network has 4 pairs of important sub-clusters in different layers, and 2 of "
         "them are edges; the paper's has 28 and 17. 1 of the 2 edges join sub-clusters of one "
@@ -656,7 +656,7 @@ def test_words_where_nothing_is_important(nothing):
     assert lesion_prose.single_sentences(nothing, paper).startswith("0 of 5 sub-clusters are")
     none = lesion_prose.class_sentences(tables.class_drops(reference.singles), ["a", "b", "c"])
     assert none == "No sub-cluster of this network is important."
-    graph = lesion_prose.graph_sentences(reference, pairs, tables.paper_edges(pairs))
+    graph = lesion_prose.graph_sentences(reference, pairs, tables.edges_among(pairs))
     assert graph.startswith(
         "Our first network has 0 pairs of important sub-clusters in different layers, and 0 of"
     )

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import global_random_state_untouched, keep_largest, rng_of
 
-from modclust_utils import lesions
+from modclust_utils import lesion_accuracies, lesions
 from modclust_utils.graphs import live_units
 from modclust_utils.lesions import (
     KINDS,
@@ -145,8 +145,8 @@ def test_result_does_not_depend_on_what_goes_through_at_once(chunk, leaves, monk
     x, y = images(network, 45, 5)
     sets = drawn_sets(SIZES, 30, 6)
     expected = lesion_accuracy(network, x, y, sets)
-    monkeypatch.setitem(lesions._CHUNK, "cpu", chunk)
-    monkeypatch.setitem(lesions._LEAVES_AT_ONCE, "cpu", leaves)
+    monkeypatch.setitem(lesion_accuracies._CHUNK, "cpu", chunk)
+    monkeypatch.setitem(lesion_accuracies._LEAVES_AT_ONCE, "cpu", leaves)
     for found, same in zip(lesion_accuracy(network, x, y, sets), expected, strict=True):
         assert torch.equal(found, same)
 
@@ -155,12 +155,12 @@ def test_sparse_products_change_no_answer(monkeypatch):
     network = random_mlp((30, 25, 25, 25, 5), 27, sparsity=0.9)
     x, y = images(network, 70, 28)
     sets = drawn_sets(network.layer_sizes, 30, 29)
-    kept = lesions._units_that_matter(network)
+    kept = lesion_accuracies._units_that_matter(network)
     is_sparse = {}
     found = {}
     for share in (0.0, 1.0):
         monkeypatch.setattr(lesions, "_SPARSE", share)
-        layers = lesions._Layers(network, kept)
+        layers = lesion_accuracies._Layers(network, kept)
         is_sparse[share] = [w.layout == torch.sparse_csr for w in layers.incoming]
         found[share] = lesion_accuracy(network, x, y, sets)
         assert_equals_plain(found[share], network, x, y, sets)
@@ -258,7 +258,7 @@ def test_units_on_no_path_or_always_silent_are_left_out():
     first = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     last = torch.tensor([[1.0, 0.0, 1.0, 1.0], [2.0, 0.0, 1.0, 1.0]])
     network = MLP([first, last], [torch.tensor([0.0, 1.0, -1.0, 0.5]), torch.zeros(2)])
-    kept = lesions._units_that_matter(network)
+    kept = lesion_accuracies._units_that_matter(network)
     # pixel 0 leads to unit 0; pixel 1 has no weight
     assert [k.tolist() for k in kept] == [[0], [0, 3]]
 
@@ -277,7 +277,7 @@ def test_what_lesions_share_is_computed_once(monkeypatch):
     lesion_accuracy(network, x, y, sets)
     # pixels to layer 1 to layer 2 to layer 3
     assert len(calls) == 3
-    assert lesions._Tree([sets[:, last]], torch.device("cpu")).n_leaves == 30
+    assert lesion_accuracies._Tree([sets[:, last]], torch.device("cpu")).n_leaves == 30
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_what_lesions_share_is_computed_once(monkeypatch):
 )
 def test_a_product_is_shared_where_it_pays(sizes, pays):
     """Of 8 units: two lesions of 1 cost 8 + 1 + 1 columns together and 7 + 7 one by one."""
-    assert lesions._sharing_pays(sizes, 8) is pays
+    assert lesion_accuracies._sharing_pays(sizes, 8) is pays
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from matplotlib.transforms import Bbox
 from modclust_utils import plots_lesions, plots_subclusters
 from modclust_utils.plots_dependencies import count_crossings, order_columns
 from modclust_utils.plots_style import CLUSTER_COLORS, INK
-from modclust_utils.plots_subclusters import BETWEEN_COLOR, EDGE_STYLE, KINDS
+from modclust_utils.plots_subclusters import BETWEEN_COLOR, EDGE_STYLE, KIND_MARKS
 
 # Two hidden layers of one network, and a third that an edge passes. 2-0 is not important.
 SINGLES = pd.DataFrame(
@@ -241,7 +241,7 @@ def test_single_figure_marks_kinds_and_states_the_limits():
     ]
     assert sorted(count for count, _ in drawn) == [1, 1, 1, 3]
     assert len({corners for _, corners in drawn}) >= 3
-    assert len({marker for marker, _ in KINDS.values()}) == len(KINDS) == 5
+    assert len({marker for marker, _ in KIND_MARKS.values()}) == len(KIND_MARKS) == 5
 
 
 def inside(ax: Axes, boxes: list[Bbox]) -> bool:

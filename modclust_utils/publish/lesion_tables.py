@@ -18,12 +18,12 @@ from sklearn.metrics import adjusted_rand_score
 
 from modclust_utils.data import N_CLASSES
 from modclust_utils.graphs import layer_of_unit
+from modclust_utils.lesions import KINDS
 from modclust_utils.plots_network import order_labels
 from modclust_utils.publish.networks import Network, after_weights
 from modclust_utils.publish.records import Record
 
 EDGE = ["x_layer", "x_label", "y_layer", "y_label"]
-KINDS = ("important", "sig-but-not-diff", "diff-but-not-sig", "other", "small")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def _study(network: Network, record: Record, number: dict[int, int]) -> Study:
     for column in ("x_label", "y_label"):
         pairs[column] = pairs[column].map(number)
     pairs = pairs.sort_values(EDGE, ignore_index=True)
-    return Study(network, record, labels, singles, pairs, _edges(pairs, singles))
+    return Study(
+        network, record, labels, singles, pairs, edges_among(important_pairs(pairs, singles))
+    )
 
 
 _PAIR_NUMBERS = [
@@ -124,10 +126,13 @@ def important_pairs(pairs: pd.DataFrame, singles: pd.DataFrame) -> pd.DataFrame:
     return pairs[np.array(keep, dtype=bool)].reset_index(drop=True)
 
 
-def _edges(pairs: pd.DataFrame, singles: pd.DataFrame) -> pd.DataFrame:
-    chosen = important_pairs(pairs, singles)
-    both = chosen["x_given_y"].astype(bool) & chosen["y_given_x"].astype(bool)
-    return chosen[~both].reset_index(drop=True)
+def edges_among(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Those pairs of important sub-clusters that are edges: not both important given the other.
+
+    The rule of `lesions.dependency_edges` on rows of our records or of Table A.19.
+    """
+    both = pairs["x_given_y"].astype(bool) & pairs["y_given_x"].astype(bool)
+    return pairs[~both].reset_index(drop=True)
 
 
 def paper_singles(table: pd.DataFrame) -> pd.DataFrame:
@@ -158,16 +163,11 @@ def paper_pairs(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([names, table.drop(columns=["x", "y"])], axis=1)
 
 
-def paper_edges(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The edges that Table A.19 gives by the paper's rule."""
-    return pairs[~(pairs["x_given_y"] & pairs["y_given_x"])].reset_index(drop=True)
-
-
 def kind_counts(studies: Studies, paper: pd.DataFrame) -> pd.DataFrame:
     """Sub-clusters of each kind: reference, mean and range over all networks, the paper's."""
     everyone = [studies.reference, *studies.others]
     counts = pd.DataFrame([s.singles["kind"].value_counts() for s in everyone])
-    counts = counts.reindex(columns=KINDS).fillna(0)
+    counts = counts.reindex(columns=list(KINDS)).fillna(0)
     printed = paper["kind"].value_counts()
     rows = []
     for kind in KINDS:

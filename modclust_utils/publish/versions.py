@@ -41,7 +41,10 @@ RECIPES = {
         Recipe(
             "lesions",
             1,
-            (*_CLUSTERING, "datafiles", "data", "models", "lesions", "publish/lesioning"),
+            (
+                *(*_CLUSTERING, "datafiles", "data", "models"),
+                *("lesion_accuracies", "lesions", "publish/lesioning"),
+            ),
         ),
     )
 }

@@ -1,0 +1,289 @@
+"""The accuracy of a network under many lesions at once (paper A, section 4.1).
+
+Sets of lesioned units form a tree over the layers: what two sets have in common from the front is
+computed once. Pruned weights are products of sparse matrices where that is faster.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from modclust_utils.models import MLP
+
+# Images that go through at once: few enough for a core's own cache, enough to keep a GPU at work.
+_CHUNK = {"cpu": 768, "cuda": 20_000}
+_LEAVES_AT_ONCE = {"cpu": 32, "cuda": 256}
+# Share of non-zero weights up to which a sparse product is faster on a CPU.
+_SPARSE = 0.15
+
+
+def lesion_accuracy(
+    network: MLP, x: Tensor, y: Tensor, unit_sets: ArrayLike | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Accuracy of a network under each of many lesions (paper A, section 4.1).
+
+    unit_sets: boolean ``(n_sets, n_units)``, units numbered as in the graph, from pixels to
+    logits; only hidden units may be lesioned. x: ``(n, n_pixels)``; y: ``(n,)``, class numbers.
+    Returns accuracies ``(n_sets,)`` and those of each class ``(n_sets, n_classes)``, NaN for a
+    class without images; float64, on the device of the network.
+
+    What lesions have in common is computed once: layers before the first lesioned one, and
+    everything up to the layer in which two sets differ. The answers are those of one forward pass
+    per lesion, except for images whose two largest logits agree to rounding.
+    Raises ValueError for input that does not fit the network.
+    """
+    hits, counts = lesion_hits(network, x, y, unit_sets)
+    return hits.sum(1) / counts.sum(), hits / counts
+
+
+@torch.no_grad()
+def lesion_hits(
+    network: MLP, x: Tensor, y: Tensor, unit_sets: ArrayLike | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Images of each class that are classified correctly under each lesion ``(n_sets, n_classes)``,
+    and images of each class ``(n_classes,)``: whole numbers in float64."""
+    _check_network(network)
+    _check_images(network, x, y)
+    sets = _checked_sets(unit_sets, network.layer_sizes)
+    kept = _units_that_matter(network)
+    masks = np.split(sets, np.cumsum(network.layer_sizes)[:-1], axis=1)[:-1]
+    tree = _Tree([mask[:, k] for mask, k in zip(masks, kept, strict=True)], x.device)
+    layers = _Layers(network, kept)
+    one_hot = torch.nn.functional.one_hot(y.long(), network.layer_sizes[-1]).float()
+    hits = torch.zeros(tree.n_leaves, one_hot.shape[1], dtype=torch.float64, device=x.device)
+    size = _CHUNK.get(x.device.type, _CHUNK["cpu"])
+    places = torch.from_numpy(kept[0]).to(x.device)
+    for start in range(0, len(y), size):
+        images = slice(start, start + size)
+        pixels = x[images].T[places].contiguous()
+        _walk(tree.root, layers, 0, pixels, y[images], one_hot[images], hits)
+    return hits[torch.from_numpy(tree.leaf_of_set).to(x.device)], one_hot.double().sum(0)
+
+
+def _check_network(network: MLP) -> None:
+    if any(w.ndim != 2 for w in network.weights):
+        raise ValueError(
+            f"network has weights of shape {tuple(network.weights[0].shape)}; allowed: one "
+            "network, not a batch (see MLP.network)"
+        )
+
+
+def _check_images(network: MLP, x: Tensor, y: Tensor) -> None:
+    weight, n_classes = network.weights[0], network.layer_sizes[-1]
+    if x.ndim != 2 or x.shape[1] != weight.shape[1] or len(x) == 0:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)}; allowed: (n, {weight.shape[1]}) with n of 1 or more"
+        )
+    if x.dtype != weight.dtype or x.device != weight.device:
+        raise ValueError(
+            f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
+            "as the network"
+        )
+    if y.shape != x.shape[:1] or y.is_floating_point() or y.device != x.device:
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
+            f"({len(x)},) on {x.device}"
+        )
+    if not 0 <= int(y.min()) <= int(y.max()) < n_classes:
+        raise ValueError(
+            f"y has labels from {int(y.min())} to {int(y.max())}; allowed: 0 to {n_classes - 1}"
+        )
+
+
+def _checked_sets(unit_sets: ArrayLike | Tensor, sizes: Sequence[int]) -> NDArray[np.bool_]:
+    sets = np.asarray(unit_sets.cpu() if isinstance(unit_sets, Tensor) else unit_sets)
+    n_units = sum(sizes)
+    if sets.dtype != bool or sets.ndim != 2 or sets.shape[1] != n_units:
+        raise ValueError(
+            f"unit_sets has shape {sets.shape} and type {sets.dtype}; allowed: boolean "
+            f"(n_sets, {n_units})"
+        )
+    if sets[:, : sizes[0]].any() or sets[:, n_units - sizes[-1] :].any():
+        raise ValueError("unit_sets has pixels or logits in it; allowed: hidden units only")
+    return sets
+
+
+def _units_that_matter(network: MLP) -> list[NDArray[np.int64]]:
+    """For every layer but the last, the units that can change a logit.
+
+    Pruning leaves units from which no path of weights leads to a logit, and units that are always
+    0 because nothing reaches them and their bias is not positive. Whether those are lesioned makes
+    no difference, and without them the matrices are smaller.
+    """
+    edges = [(w != 0).cpu().numpy() for w in network.weights]
+    needed = [np.ones(len(edges[-1]), bool)]
+    for edge in reversed(edges):
+        needed.insert(0, edge[needed[0]].any(0))
+    active = [np.ones(edges[0].shape[1], bool)]
+    for edge, bias in zip(edges[:-1], network.biases[:-1], strict=True):
+        active.append(edge[:, active[-1]].any(1) | (bias > 0).cpu().numpy())
+    return [np.flatnonzero(n & a) for n, a in zip(needed, active, strict=False)]
+
+
+class _Layers:
+    """Weights and biases between the units that matter.
+
+    incoming[l]: ``(n_out, n_in)``, sparse where that is faster; outgoing[l]: its transpose, dense,
+    so that the weights of some units of layer l are whole rows; biases[l]: ``(n_out, 1)``.
+    """
+
+    def __init__(self, network: MLP, kept: Sequence[NDArray[np.int64]]) -> None:
+        device = network.weights[0].device
+        rows = [torch.from_numpy(k).to(device) for k in kept[1:]]
+        rows.append(torch.arange(network.layer_sizes[-1], device=device))
+        columns = [torch.from_numpy(k).to(device) for k in kept]
+        self.outgoing = [
+            w[r][:, c].T.contiguous()
+            for w, r, c in zip(network.weights, rows, columns, strict=True)
+        ]
+        self.incoming = [_sparse_where_faster(w.T.contiguous()) for w in self.outgoing[:-1]]
+        self.incoming.append(self.outgoing[-1].T.contiguous())
+        self.biases = [b[r].unsqueeze(1) for b, r in zip(network.biases, rows, strict=True)]
+
+
+def _sparse_where_faster(weight: Tensor) -> Tensor:
+    """Pruned weights as rows of non-zero entries, on a CPU with the MKL."""
+    fast = weight.device.type == "cpu" and torch.backends.mkl.is_available()
+    if not fast or int(weight.count_nonzero()) >= _SPARSE * weight.numel():
+        return weight
+    with warnings.catch_warnings():
+        # torch calls the format a beta; products with a dense matrix are all that we need of it
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        rows = weight.to_sparse_csr()
+        # the MKL's own kind of index, to which each product would otherwise convert
+        indices = rows.crow_indices().int(), rows.col_indices().int()
+        return torch.sparse_csr_tensor(
+            *indices, rows.values(), size=rows.shape, check_invariants=True
+        )
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """Sets with one and the same lesion in a layer, and with the same ones before.
+
+    units: None for no lesion there; else the lesioned units, whose part is taken away from the
+    product that all branches share (`subtract`), or the units that are left.
+    """
+
+    units: Tensor | None
+    subtract: bool
+    below: _Node | _Leaves
+
+
+@dataclass(frozen=True)
+class _Node:
+    """All branches in one layer, the one without lesion last.
+
+    shared: whether the product without lesion is worth its cost.
+    """
+
+    branches: list[_Branch]
+    shared: bool
+
+
+@dataclass(frozen=True)
+class _Leaves:
+    """Sets that differ in the last hidden layer only: the units left there ``(n_leaves, n)``.
+
+    first: the row of the first of them in the table of hits.
+    """
+
+    left: Tensor
+    first: int
+
+
+class _Tree:
+    """Sets of units as a tree over layers: what they have in common from the front is one path."""
+
+    def __init__(self, masks: Sequence[NDArray[np.bool_]], device: torch.device) -> None:
+        self.n_leaves = 0
+        self.leaf_of_set = np.empty(len(masks[0]), np.int64)
+        self._masks, self._device = masks, device
+        self._packed = [np.packbits(mask, axis=1) for mask in masks]
+        self.root = self._grow(0, np.arange(len(masks[0])))
+
+    def _grow(self, layer: int, sets: NDArray[np.int64]) -> _Node | _Leaves:
+        by_mask: dict[bytes, list[int]] = {}
+        for index, packed in zip(sets.tolist(), self._packed[layer][sets], strict=True):
+            by_mask.setdefault(packed.tobytes(), []).append(index)
+        groups = [np.array(group) for group in by_mask.values()]
+        if layer == len(self._masks) - 1:
+            return self._leaves(layer, groups)
+        groups.sort(key=lambda group: not self._masks[layer][group[0]].any())
+        sizes = [int(self._masks[layer][group[0]].sum()) for group in groups]
+        shared = _sharing_pays(sizes, self._masks[layer].shape[1])
+        return _Node([self._branch(layer, group, shared) for group in groups], shared)
+
+    def _leaves(self, layer: int, groups: list[NDArray[np.int64]]) -> _Leaves:
+        first = self.n_leaves
+        for group in groups:
+            self.leaf_of_set[group] = self.n_leaves
+            self.n_leaves += 1
+        left = ~self._masks[layer][[group[0] for group in groups]]
+        return _Leaves(torch.from_numpy(left).to(self._device), first)
+
+    def _branch(self, layer: int, group: NDArray[np.int64], shared: bool) -> _Branch:
+        mask, below = self._masks[layer][group[0]], self._grow(layer + 1, group)
+        if not mask.any():
+            return _Branch(None, False, below)
+        subtract = shared and 2 * int(mask.sum()) < len(mask)
+        units = np.flatnonzero(mask if subtract else ~mask)
+        return _Branch(torch.from_numpy(units).to(self._device), subtract, below)
+
+
+def _sharing_pays(sizes: Sequence[int], n: int) -> bool:
+    """Whether one product of all n units, less what each lesion takes away, costs less than a
+    product of what each lesion leaves; always so where one of the sets has no lesion here."""
+    return n + sum(min(size, n - size) for size in sizes) <= sum(n - size for size in sizes)
+
+
+def _walk(
+    node: _Node | _Leaves,
+    layers: _Layers,
+    depth: int,
+    hidden: Tensor,
+    y: Tensor,
+    one_hot: Tensor,
+    hits: Tensor,
+) -> None:
+    """Add the hits of all sets below a node; hidden: ``(units of this layer, images)``."""
+    if isinstance(node, _Leaves):
+        _add_hits(node, layers, hidden, y, one_hot, hits)
+        return
+    bias, outgoing = layers.biases[depth], layers.outgoing[depth]
+    shared = torch.addmm(bias, layers.incoming[depth], hidden) if node.shared else bias
+    for branch in node.branches:
+        if branch.units is None:
+            activations = shared.relu_()  # the last branch: no other needs the product
+        else:
+            start, sign = (shared, -1) if branch.subtract else (bias, 1)
+            weights = outgoing[branch.units].T
+            activations = torch.addmm(start, weights, hidden[branch.units], alpha=sign).relu_()
+        _walk(branch.below, layers, depth + 1, activations, y, one_hot, hits)
+
+
+def _add_hits(
+    leaves: _Leaves, layers: _Layers, hidden: Tensor, y: Tensor, one_hot: Tensor, hits: Tensor
+) -> None:
+    """Logits of many lesions of the last hidden layer as one product of masked weights.
+
+    No difference of sums here: where nothing is left, logits are the biases, and equal ones tie as
+    they do in a plain forward pass.
+    """
+    weights, bias = layers.incoming[-1], layers.biases[-1]
+    size = _LEAVES_AT_ONCE.get(hidden.device.type, _LEAVES_AT_ONCE["cpu"])
+    for start in range(0, len(leaves.left), size):
+        left = leaves.left[start : start + size]
+        masked = (weights * left[:, None]).flatten(0, 1)
+        logits = (masked @ hidden).unflatten(0, (len(left), -1)).add_(bias)
+        # max(...).indices is argmax, the first of equals too, several times as fast along columns
+        right = logits.max(1).indices == y
+        first = leaves.first + start
+        hits[first : first + len(left)] += right.float() @ one_hot
