@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -230,16 +230,17 @@ def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np
 
 
 @styled
-def class_drop_figure(table: Rows, class_names: Sequence[str]) -> Figure:
+def class_drop_figure(table: Rows, class_names: Mapping[int, str]) -> Figure:
     """What each sub-cluster's lesion costs each class, as a heat map.
 
-    Numbers are percentage points of that class's accuracy. table: layer, label, and class_0,
-    class_1 and so on, one for each of class_names (1 is all accuracy of the class).
+    Numbers are percentage points of that class's accuracy. class_names: of the classes to show, by
+    their numbers. table: layer, label, and class_0, class_1 and so on, one for each of these
+    classes (1 is all accuracy of the class).
     Raises ValueError for a table that does not fit the names.
     """
-    columns = [f"class_{index}" for index in range(len(class_names))]
+    columns = [f"class_{number}" for number in class_names]
     if not columns:
-        raise ValueError("class_names=[] is not allowed: one name or more")
+        raise ValueError("class_names={} is not allowed: one name or more")
     table = as_singles(table, "table", numbers=columns)
     names = subclusters(table)
     figure = new_figure(2.3 + 0.3 * len(names))
@@ -248,7 +249,9 @@ def class_drop_figure(table: Rows, class_names: Sequence[str]) -> Figure:
     image = damage_image(ax, drops, _CLASS_LINEAR)
     write_cells(ax, image, {cell: number(drop) for cell, drop in np.ndenumerate(drops)})
     as_cells(ax)
-    ax.set_xticks(range(len(columns)), class_names, rotation=35, ha="left", rotation_mode="anchor")
+    ax.set_xticks(
+        range(len(columns)), [*class_names.values()], rotation=35, ha="left", rotation_mode="anchor"
+    )
     name_cells(ax.yaxis, names)
     ax.set_ylabel("lesioned sub-cluster")
     ax.set_title("Accuracy drop of each class (percentage points)")

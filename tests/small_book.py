@@ -95,11 +95,12 @@ def make_network(
     *,
     weights: Sequence[np.ndarray] = (),
     seconds: float = 60.0,
+    train_hash: str = "0" * 64,
     **value: Any,
 ) -> Network:
     """A network that was never trained, with the accuracies given in `value`."""
     settings = TrainingSettings(dropout_rate=0.5 if dropout else 0.0)
-    condition = Condition(dataset, dropout, settings, "0" * 64)
+    condition = Condition(dataset, dropout, settings, train_hash)
     parameters = condition.network_parameters(seed)
     facts: dict[str, Any] = {"n_test": 10_000, "test_hash": "1" * 64, "test_note": ""}
     for phase in ("before", "after"):

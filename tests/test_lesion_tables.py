@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from small_book import ROOT, make_network, make_record
 
 from modclust_utils import clustering, data, lesions
+from modclust_utils.plots_lesions import class_drop_figure
 from modclust_utils.publish import claims, lesion_figures, lesion_prose, lesioning, rules_lesions
 from modclust_utils.publish import lesion_tables as tables
 from modclust_utils.publish.lesion_tables import EDGE, Studies, Study
@@ -477,6 +478,21 @@ def test_drops_of_classes(studies):
     ]
 
 
+def test_class_without_test_images_is_left_out(studies):
+    singles = studies.reference.singles.copy()
+    singles["class_drops"] = [[a, float("nan"), c] for a, _, c in singles["class_drops"]]
+    found = tables.class_drops(singles)
+    assert found.columns.tolist() == ["layer", "label", "class_0", "class_2"]
+    assert found.loc[0].tolist() == [1, 0, 0.5, 0.25]
+    names = tables.tested_classes(found, "fashion_mnist")
+    assert names == {0: "T-shirt/top", 2: "Pullover"}
+    assert lesion_prose.class_sentences(found, names).startswith(
+        "- **1-0**: most for T-shirt/top (50.0 points); the other classes lose 25.0 on average."
+    )
+    figure = class_drop_figure(found, names)
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["T-shirt/top", "Pullover"]
+
+
 def test_names_of_classes():
     names = tables.class_names("fashion_mnist")
     assert (names[0], names[9]) == ("T-shirt/top", "Ankle boot")
@@ -609,7 +625,7 @@ def test_classes_in_words():
             {"layer": 2, "label": 0, "class_0": 0.3, "class_1": -0.005, "class_2": 0.0041},
         ]
     )
-    assert lesion_prose.class_sentences(table, ["shirt", "bag", "boot"]).splitlines() == [
+    assert lesion_prose.class_sentences(table, {0: "shirt", 1: "bag", 2: "boot"}).splitlines() == [
         "- **1-4**: most for bag (75.0 points); the other classes lose 4.0 on average, and boot "
         "gains 2.0.",
         # a gain of half a point is not worth a word, and a mean of -0.045 is no "-0.0"
@@ -654,7 +670,7 @@ def test_words_where_nothing_is_important(nothing):
     pairs = tables.paper_pairs(paper_table("filan2020_table_a19"))
     reference = nothing.reference
     assert lesion_prose.single_sentences(nothing, paper).startswith("0 of 5 sub-clusters are")
-    none = lesion_prose.class_sentences(tables.class_drops(reference.singles), ["a", "b", "c"])
+    none = lesion_prose.class_sentences(tables.class_drops(reference.singles), {0: "a"})
     assert none == "No sub-cluster of this network is important."
     graph = lesion_prose.graph_sentences(reference, pairs, tables.edges_among(pairs))
     assert graph.startswith(

@@ -159,7 +159,7 @@ def test_sparse_products_change_no_answer(monkeypatch):
     is_sparse = {}
     found = {}
     for share in (0.0, 1.0):
-        monkeypatch.setattr(lesions, "_SPARSE", share)
+        monkeypatch.setattr(lesion_accuracies, "_SPARSE", share)
         layers = lesion_accuracies._Layers(network, kept)
         is_sparse[share] = [w.layout == torch.sparse_csr for w in layers.incoming]
         found[share] = lesion_accuracy(network, x, y, sets)

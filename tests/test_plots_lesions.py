@@ -112,7 +112,9 @@ DRAW = {
     "graph crowd": lambda: plots_lesions.dependency_graph_figure(
         CROWD, crowd_edges(CROWD, 2, 0.3).assign(share=0.5)
     ),
-    "classes": lambda: plots_lesions.class_drop_figure(CLASSES, ["T-shirt/top", "Ankle boot"]),
+    "classes": lambda: plots_lesions.class_drop_figure(
+        CLASSES, {0: "T-shirt/top", 1: "Ankle boot"}
+    ),
     "stability": lambda: plots_lesions.edge_stability_figure(STABILITY),
 }
 
@@ -672,7 +674,7 @@ def test_missing_columns_of_singles_are_named(draw, name, columns):
          [*PAIR, "delta_x_y", "delta_y_x", "p_x_given_y", "p_y_given_x"]),
         (lambda t: graph(SINGLES, t), "edges", EDGES, [*PAIR, "x_given_y", "y_given_x"]),
         (stability, "table", STABILITY, [*PAIR, "share_reclusterings", "share_networks"]),
-        (lambda t: classes(t, ["a", "b"]), "table", CLASSES, [*CLASSES]),
+        (lambda t: classes(t, {0: "a", 1: "b"}), "table", CLASSES, [*CLASSES]),
     ],
 )  # fmt: skip
 def test_missing_columns_of_other_tables_are_named(draw, name, table, columns):
@@ -706,8 +708,8 @@ def test_missing_columns_of_other_tables_are_named(draw, name, table, columns):
         (lambda: graph(SINGLES, EDGES.assign(share=np.nan)), "in column share"),
         (lambda: stability(STABILITY.assign(share_networks=-1)), "table has share_networks outs"),
         (lambda: stability(STABILITY.assign(chance_networks=7)), "table has chance_networks outs"),
-        (lambda: classes(CLASSES, []), r"class_names=\[\]"),
-        (lambda: classes(CLASSES, ["a", "b", "c"]), r"table lacks columns \['class_2'\]"),
+        (lambda: classes(CLASSES, {}), "class_names={}"),
+        (lambda: classes(CLASSES, {0: "a", 2: "c"}), r"table lacks columns \['class_2'\]"),
     ],
 )
 def test_bad_tables_are_refused(call, message):

@@ -16,7 +16,8 @@ import torch
 from joblib.externals.loky import get_reusable_executor
 from small_book import make_network
 
-from modclust_utils.publish import experiments
+from modclust_utils import data
+from modclust_utils.publish import experiments, lesioning
 from modclust_utils.publish import verify as verify_module
 from modclust_utils.publish.experiments import Job
 from modclust_utils.publish.records import RecordError, RecordStore, pack_arrays
@@ -170,7 +171,7 @@ def test_record_whose_network_is_gone(store):
     for path in store.write_folder.glob("network/*"):
         path.unlink()
     check = verify(store, path_of(store, "shuffle-test"))
-    assert (check.agrees, check.difference) == (False, "its network is not here")
+    assert (check.agrees, check.difference) == (False, "its network is not here, or its images")
 
 
 def test_damaged_record_is_named(store):
@@ -192,6 +193,110 @@ def test_only_the_network_of_a_record_is_read(store):
     store.path("network", record.parameters).with_suffix(".npz").write_bytes(b"")
     assert verify(store, path_of(store, "shuffle-test")).agrees
     assert len(sample(store, 9, np.random.default_rng(0))) == 3
+
+
+# Lesion studies, which need the images
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory) -> Path:
+    """A book with a network for the embedded digits, and a lesion study of it."""
+    book = tmp_path_factory.mktemp("studied")
+    (book / "notebooks").mkdir()
+    (book / "_toc.yml").write_text("format: jb-book\n")
+    store = RecordStore(book / "own")
+    rng = np.random.default_rng(3)
+    shapes = [(16, 784), (16, 16), (10, 16)]
+    digits = data.load("mnist5k")
+    network = make_network(
+        "mnist5k",
+        True,
+        weights=[rng.normal(size=s) * (rng.random(s) < 0.5) for s in shapes],
+        train_hash=digits.train_hash,
+        test_hash=digits.test_hash,
+    )
+    record = network.record
+    store.put(
+        *("network", record.parameters, record.value),
+        seconds=1,
+        device="CPU",
+        arrays=record.arrays,
+    )
+    about = {"network": network.key, "phase": "after", "n_clusters": 3, "seed": 0}
+    parameters = {**about, "n_random_sets": 9, "n_random_pairs": 5, "pairs": "all"}
+    value = experiments.compute_job(Job("lesions", parameters, network), "cpu")
+    assert len(value["pairs"]) >= 3
+    store.put("lesions", parameters, value, seconds=1, device="CPU")
+    return book
+
+
+@pytest.fixture
+def lesion_store(studied, tmp_path, monkeypatch) -> RecordStore:
+    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "book"))
+    return RecordStore(shutil.copytree(studied, tmp_path / "book") / "own")
+
+
+def test_lesions_that_were_just_made_agree(lesion_store):
+    check = verify(lesion_store, path_of(lesion_store, "lesions"))
+    assert check.agrees, check.difference
+    assert check.difference == "n-cut by 0, sub_clusters by 0, pairs by 0"
+
+
+def in_row(table: str, row: int, name: str, new):
+    def change(value: dict) -> None:
+        value[table][row][name] = new(value[table][row][name])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        in_row("sub_clusters", 0, "drop", lambda drop: drop + 0.002),
+        in_row("sub_clusters", 1, "null_std", lambda std: std - 0.002),
+        in_row("sub_clusters", 1, "p_value", lambda p: p + 0.1),
+        in_row("sub_clusters", 2, "size", lambda size: size + 1),
+        in_row("sub_clusters", 2, "kind", lambda kind: "other" if kind != "other" else "small"),
+        in_row("sub_clusters", 0, "class_drops", lambda drops: [*drops[:9], float("nan")]),
+        in_row("pairs", 0, "delta_y_x", lambda delta: delta - 0.002),
+        in_row("pairs", 1, "x_given_y", lambda important: not important),
+        in_row("pairs", 2, "y_label", lambda label: label + 1),
+        lambda value: value["pairs"].pop(),
+        shift("accuracy", 0.002),
+        shift("class_accuracies", -0.02),
+        shift("ncut", 0.02),
+    ],
+)
+def test_altered_lesions_differ(lesion_store, change):
+    path = path_of(lesion_store, "lesions")
+    alter(path, change)
+    assert not verify(lesion_store, path).agrees
+
+
+def test_clusters_of_another_machine_are_no_difference(lesion_store, monkeypatch):
+    def found_elsewhere(weights, n_clusters, *, rng):
+        labels, ncut = cluster(weights, n_clusters, rng=rng)
+        return (labels + (labels >= 0)) % n_clusters, ncut + 1e-9
+
+    cluster = lesioning.clustering.cluster_network
+    monkeypatch.setattr(lesioning.clustering, "cluster_network", found_elsewhere)
+    check = verify(lesion_store, path_of(lesion_store, "lesions"))
+    assert check.agrees, check.difference
+
+
+def test_lesions_without_their_images_are_not_sampled(lesion_store, monkeypatch):
+    rng = np.random.default_rng(0)
+    path = path_of(lesion_store, "lesions")
+    assert sample(lesion_store, 9, rng) == [path]
+    digits = data.load("mnist5k")
+    for others in (replace(digits, test_hash="1" * 64), replace(digits, train_hash="1" * 64), None):
+        monkeypatch.setattr(verify_module, "_load", lambda name, others=others: others)
+        assert sample(lesion_store, 9, rng) == []
+        check = verify(lesion_store, path)
+        assert (check.agrees, check.difference) == (
+            False,
+            "its network is not here, or its images",
+        )
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -51,19 +51,22 @@ def single_sentences(studies: Studies, paper: pd.DataFrame) -> str:
     )
 
 
-def class_sentences(table: pd.DataFrame, names: Sequence[str]) -> str:
-    """For each important sub-cluster the class that suffers most, and whether any class gains."""
-    lines = []
+def class_sentences(table: pd.DataFrame, names: Mapping[int, str]) -> str:
+    """For each important sub-cluster the class that suffers most, and whether any class gains.
+
+    names: the classes by their numbers.
+    """
+    words, lines = list(names.values()), []
     for row in table.to_dict("records"):
-        drops = np.array([row[f"class_{c}"] for c in range(len(names))])
+        drops = np.array([row[f"class_{c}"] for c in names])
         worst = int(drops.argmax())
         others = np.delete(drops, worst)
         lines.append(
-            f"- **{row['layer']}-{row['label']}**: most for {names[worst]} "
+            f"- **{row['layer']}-{row['label']}**: most for {words[worst]} "
             f"({100 * drops[worst]:.1f} points); the other classes lose "
             f"{100 * others.mean():z.1f} on average"
             + (
-                f", and {names[int(drops.argmin())]} gains {-100 * drops.min():.1f}"
+                f", and {words[int(drops.argmin())]} gains {-100 * drops.min():.1f}"
                 * bool(drops.min() < -0.005)
             )
             + "."

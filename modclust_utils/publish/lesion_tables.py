@@ -316,11 +316,21 @@ def same_cluster_counts(
 
 
 def class_drops(singles: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy drop of every class for each important sub-cluster, columns ``class_0``, ..."""
+    """Accuracy drop of each class for each important sub-cluster, columns ``class_0``, ...
+
+    A class without test images has no column.
+    """
     chosen = singles[singles["kind"] == "important"].reset_index(drop=True)
-    columns = [f"class_{c}" for c in range(len(singles["class_drops"].iloc[0]))]
+    tested = ~np.isnan(singles["class_drops"].iloc[0])
+    columns = [f"class_{c}" for c in range(len(tested))]
     drops = pd.DataFrame(chosen["class_drops"].tolist(), columns=columns)
-    return pd.concat([chosen[["layer", "label"]], drops], axis=1)
+    return pd.concat([chosen[["layer", "label"]], drops.loc[:, tested]], axis=1)
+
+
+def tested_classes(drops: pd.DataFrame, dataset: str) -> dict[int, str]:
+    """Numbers and names of the classes in `class_drops`."""
+    names = class_names(dataset)
+    return {c: name for c, name in enumerate(names) if f"class_{c}" in drops}
 
 
 def with_share(edges: pd.DataFrame, stability: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from modclust_utils import clustering, data, lesions
 from modclust_utils.graphs import live_units
@@ -34,12 +35,18 @@ def studies(network: str, p: Any, *, first: bool) -> list[dict[str, Any]]:
 
 
 def compute_lesions(
-    network: Network, parameters: dict[str, Any], dataset: data.Dataset, device: str
+    network: Network,
+    parameters: dict[str, Any],
+    dataset: data.Dataset,
+    device: str,
+    *,
+    labels: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
     """The value of one lesion study's record: labels, single lesions, pairs.
 
-    Accuracies are those on the test images. Raises ValueError where `dataset` is not the one that
-    the network was trained on.
+    Accuracies are those on the test images. labels ``(n_units,)``: the clusters to lesion instead
+    of those that are found here. Raises ValueError where `dataset` is not the one that the network
+    was trained on.
     """
     if dataset.train_hash != network.condition.train_hash:
         raise ValueError(
@@ -48,7 +55,8 @@ def compute_lesions(
         )
     weights = after_weights(network.record)
     rng = stream(network.key, parameters["seed"])
-    labels, ncut = clustering.cluster_network(weights, parameters["n_clusters"], rng=rng)
+    found, ncut = clustering.cluster_network(weights, parameters["n_clusters"], rng=rng)
+    labels = found if labels is None else labels
     live = np.concatenate([np.asarray(part) for part in live_units(weights)])
     model = mlp(network.record).to(device)
     x = torch.from_numpy(dataset.x_test.copy()).to(device)

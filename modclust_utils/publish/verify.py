@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 
-from modclust_utils import stats
+from modclust_utils import data, stats
 from modclust_utils.publish.experiments import Job, compute_job
-from modclust_utils.publish.networks import find_network
+from modclust_utils.publish.lesioning import compute_lesions
+from modclust_utils.publish.networks import Network, find_network
 from modclust_utils.publish.records import Record, RecordStore, read_record
 from modclust_utils.publish.versions import RECIPES
 
@@ -20,7 +22,31 @@ from modclust_utils.publish.versions import RECIPES
 # n-cut may move by this much, the mean of its null by three standard errors.
 NCUT_TOLERANCE = 0.01
 ROUNDING = 1e-6
-VERIFIABLE = ("shuffle-test", "random-ncuts", "clustering")
+# Two logits that agree to rounding may change places, so a few images more or fewer are right.
+ACCURACY_TOLERANCE = 0.001
+P_VALUE_TOLERANCE = 0.05
+VERIFIABLE = ("shuffle-test", "random-ncuts", "clustering", "lesions")
+
+# The rows of a lesion record: what says which one it is, numbers with their tolerances, and what
+# follows from the numbers.
+_ROWS: dict[str, tuple[Sequence[str], Mapping[str, float], Sequence[str]]] = {
+    "sub_clusters": (
+        ("layer", "label", "size"),
+        dict.fromkeys(("drop", "null_mean", "null_std"), ACCURACY_TOLERANCE)
+        | {
+            "class_drops": data.N_CLASSES * ACCURACY_TOLERANCE,
+            "p_value": P_VALUE_TOLERANCE,
+            "proportion": ROUNDING,
+        },
+        ("kind",),
+    ),
+    "pairs": (
+        ("x_layer", "x_label", "y_layer", "y_label"),
+        dict.fromkeys(("drop_both", "delta_x_y", "delta_y_x"), ACCURACY_TOLERANCE)
+        | dict.fromkeys(("p_x_given_y", "p_y_given_x"), P_VALUE_TOLERANCE),
+        ("x_given_y", "y_given_x"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -50,8 +76,28 @@ def _job(store: RecordStore, record: Record) -> Job | None:
     network = find_network(store, record.parameters["network"])
     if network is None:
         return None
+    if record.kind == "lesions" and _images(network) is None:
+        return None
     job = Job(record.kind, dict(record.parameters), network, record.parameters["phase"])
     return job if job.has_weights else None
+
+
+def _images(network: Network) -> data.Dataset | None:
+    """The images that a network was trained and tested on, None where they are not here."""
+    dataset = _load(network.condition.dataset)
+    same = dataset is not None and (dataset.train_hash, dataset.test_hash) == (
+        network.condition.train_hash,
+        network.record.value["test_hash"],
+    )
+    return dataset if same else None
+
+
+@cache
+def _load(name: str) -> data.Dataset | None:
+    try:
+        return data.load(name, download=False)
+    except data.DataError:
+        return None
 
 
 def verify_all(store: RecordStore, paths: Sequence[Path]) -> Iterator[Check]:
@@ -72,8 +118,19 @@ def verify(store: RecordStore, path: Path) -> Check:
         return Check(path, False, f"made by other code than version {version}")
     job = _job(store, record)
     if job is None:
-        return Check(path, False, "its network is not here")
-    return Check(path, *_compare(record.value, compute_job(job, "cpu")))
+        return Check(path, False, "its network is not here, or its images")
+    return Check(path, *_compare(record.value, _again(job, record)))
+
+
+def _again(job: Job, record: Record) -> dict[str, Any]:
+    if record.kind != "lesions":
+        return compute_job(job, "cpu")
+    assert job.network is not None
+    dataset = _images(job.network)
+    assert dataset is not None
+    # the record's own clusters: k-means may find others here, of an n-cut that is nearly the same
+    labels = np.array(record.value["labels"])
+    return compute_lesions(job.network, job.parameters, dataset, "cpu", labels=labels)
 
 
 def _compare(kept: dict[str, Any], again: dict[str, Any]) -> tuple[bool, str]:
@@ -90,7 +147,47 @@ def _compare(kept: dict[str, Any], again: dict[str, Any]) -> tuple[bool, str]:
             agrees_here, note = _compare_samples(kept[name], again[name])
             agrees &= agrees_here
             notes.append(f"{name} {note}")
+    for name in _ROWS:
+        if name in kept:
+            agrees_here, note = _compare_rows(kept[name], again[name], *_ROWS[name])
+            agrees &= agrees_here
+            notes.append(f"{name} {note}")
+    if "accuracy" in kept:
+        agrees &= _gap(kept["accuracy"], again["accuracy"]) <= ACCURACY_TOLERANCE
+        agrees &= (
+            _gap(kept["class_accuracies"], again["class_accuracies"])
+            <= data.N_CLASSES * ACCURACY_TOLERANCE
+        )
     return agrees, ", ".join(notes)
+
+
+def _compare_rows(
+    kept: Sequence[Mapping[str, Any]],
+    again: Sequence[Mapping[str, Any]],
+    places: Sequence[str],
+    numbers: Mapping[str, float],
+    words: Sequence[str],
+) -> tuple[bool, str]:
+    """Rows agree where their numbers do; words may differ only where numbers do a little."""
+    if _columns(kept, places) != _columns(again, places):
+        return False, "are of other sub-clusters"
+    gaps = {name: _gap(*(_columns(rows, [name]) for rows in (kept, again))) for name in numbers}
+    agrees = all(gaps[name] <= tolerance for name, tolerance in numbers.items())
+    largest = max(gaps.values())
+    agrees &= _columns(kept, words) == _columns(again, words) or largest > 0
+    return agrees, f"by {largest:.2g}"
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[list[Any]]:
+    return [[row[name] for name in names] for row in rows]
+
+
+def _gap(kept: Any, again: Any) -> float:
+    """The largest difference; NaN, a class without images, agrees with NaN alone."""
+    first, second = np.asarray(kept, np.float64), np.asarray(again, np.float64)
+    if first.shape != second.shape or (np.isnan(first) != np.isnan(second)).any():
+        return float("inf")
+    return float(np.nanmax(np.abs(first - second), initial=0.0))
 
 
 def _follow(kept: dict[str, Any]) -> bool:
