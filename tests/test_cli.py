@@ -168,7 +168,7 @@ def test_run_without_more_words_is_quick(book, ran, capsys):
         ),
         (
             ["run", "1", "-p", "dataset_settings", "{mnist: {epoch: 3}}"],
-            ["'epoch' is no setting; allowed: epochs, "],
+            ["'epoch' is no setting; allowed: n_networks, epochs, "],
         ),
         (["run", "1", "-f", "there/is/none.yml"], ["none.yml cannot be read as parameters"]),
         (["run", "1", "-f", "{file}"], ["'sed' is not a parameter", "Did you mean 'seed'?"]),
