@@ -120,7 +120,11 @@ def test_image_sentences(networks: Sequence[Network]) -> str:
     lines = [f"- {dataset_name(name)}: {note}." for name, note in notes.items() if note]
     if not lines:
         return "All test images of these data sets were used."
-    return "\n".join(["Not all test images of these data sets were used:\n", *lines])
+    begin = (
+        "Not all test images of these data sets were used, so the test accuracy of a mixture leans "
+        "to its other part:\n"
+    )
+    return "\n".join([begin, *lines])
 
 
 def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> str:
