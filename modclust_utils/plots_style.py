@@ -51,6 +51,8 @@ DATASET_NAMES = {
     "lines4k": "LINES (4,000)",
     "random4k": "RANDOM (4,000)",
     "random3k": "RANDOM (3,000)",
+    "random3k_255": "RANDOM (3,000, pixels 0 to 255)",
+    "random3k_centred": "RANDOM (3,000, pixels −0.5 to 0.5)",
     "lines_mnist": "LINES-MNIST",
     "lines_cifar10": "LINES-CIFAR-10",
     "mnist_cifar10": "MNIST-CIFAR-10",

@@ -134,6 +134,39 @@ def test_load_generates_the_promised_sizes_from_the_seed(name, make, n_train, n_
         np.testing.assert_array_equal(y, labels)
 
 
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("random3k_255", 0, 255), ("random3k_centred", -0.5, 0.5)]
+)
+def test_other_pixel_scales_show_the_same_images(name, low, high):
+    made, plain = data.load(name, seed=5), data.load("random3k", seed=5)
+    for part in ("train", "test"):
+        x, y = getattr(made, f"x_{part}"), getattr(made, f"y_{part}")
+        assert (x.min(), x.max(), x.dtype) == (low, high, np.float32)
+        scaled = (x.astype(float) - low) / (high - low)
+        np.testing.assert_allclose(scaled, getattr(plain, f"x_{part}"), atol=1e-6)
+        np.testing.assert_array_equal(y, getattr(plain, f"y_{part}"))
+        assert not x.flags.writeable
+    assert made.train_hash == data.train_hash(name, seed=5)
+    assert made.train_hash != data.train_hash(name, seed=6)
+    assert len({made.train_hash, made.test_hash, plain.train_hash, plain.test_hash}) == 4
+
+
+def test_pixel_ranges_have_hashes_of_their_own():
+    plain = data.load("lines4k", seed=1)
+    ranges = [(0, 1), (-1, 1), (0, 2), (0.5, 1)]
+    made = [data.with_pixel_range(plain, *each) for each in ranges]
+    assert len({plain.train_hash, *(each.train_hash for each in made)}) == 5
+    assert data.with_pixel_range(plain, 0.0, 1.0).train_hash == made[0].train_hash
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1, 1), (1, 0), (0, np.inf), (np.nan, 1), (-np.inf, 0), (0, np.nan)]
+)
+def test_a_pixel_range_must_be_one(low, high):
+    with pytest.raises(DataError, match=r"low, high = .*allowed: finite numbers, low less than"):
+        data.with_pixel_range(data.load("lines4k", seed=1), low, high)
+
+
 def test_what_records_call_lines_and_random_stays_the_same():
     # Networks trained on them are kept under these hashes: a change would orphan their records.
     assert data.train_hash("lines").startswith("636c9b68e1e3b7b7")

@@ -47,6 +47,29 @@ def test_controls_in_words():
     )
 
 
+def test_memorization_before_pruning_in_words():
+    rows = [
+        ("memorization", "random3k", False, [2.25, 2.375, 2.5], 2.375, 0.999, 2.375, 0.0625),
+        ("memorization", "random3k", True, [9.0, 9.0], 9.0, 0.125, 9.0, 9.0),
+        ("memorization", "random3k_centred", False, [2.0, 2.25], 2.125, 1.0, 2.375, 0.0625),
+        ("unlearnable", "random", False, [9.0, 9.0], 9.0, 0.125, 9.0, 9.0),
+    ]
+    columns = ["role", "dataset", "dropout", "before", "before_mean", "train_acc_before"]
+    table = pd.DataFrame(rows, columns=[*columns, "paper_before_mean", "paper_before_std"])
+    assert null_prose.memorization_sentences(table).splitlines() == [
+        "n-cut of the networks without dropout before pruning:",
+        "",
+        "- RANDOM (3,000): mean 2.375, from 2.250 to 2.500, with 99.9% of the labels memorized.",
+        "- RANDOM (3,000, pixels −0.5 to 0.5): mean 2.125, from 2.000 to 2.250, with 100.0% of the "
+        "labels memorized.",
+        "- The paper: mean 2.375 ± 0.062. 2 of the 5 networks here reach this mean.",
+    ]
+    for nothing in (table.iloc[[1, 3]], table.iloc[:0]):
+        assert null_prose.memorization_sentences(nothing) == (
+            "This run has no networks that memorize."
+        )
+
+
 def test_topology_in_words():
     rows = [
         # dataset, dropout, phase, n-cut, means of the two nulls, shuffles below, d

@@ -348,13 +348,21 @@ def test_places_of_the_printed_p_values():
 # Training on random data
 
 
+def accuracies(running: float, after: float, before: float) -> dict[str, float]:
+    return {
+        "running_accuracy_after": running,
+        "train_accuracy_after": after,
+        "train_accuracy_before": before,
+    }
+
+
 def control_members() -> tuple[list[Network], list, list]:
     """Two networks without dropout, of which one is significant, around two with it."""
     networks = [
-        make_network("random", False, 0, running_accuracy_after=0.25, train_accuracy_after=0.5),
+        make_network("random", False, 0, **accuracies(0.25, 0.5, 0.125)),
         make_network("random", True, 0),
         make_network("random", True, 1),
-        make_network("random", False, 1, running_accuracy_after=0.5, train_accuracy_after=1.0),
+        make_network("random", False, 1, **accuracies(0.5, 1.0, 0.375)),
     ]
     before = [make_ncut(n, v) for n, v in zip(networks, (2.25, 3.0, 3.5, 2.75), strict=True)]
     tests = [
@@ -375,7 +383,7 @@ def test_row_of_a_control_by_hand():
     plain, dropped = table.to_dict("records")
     assert plain == {
         **{"role": "unlearnable", "dataset": "random", "dropout": False, "n": 2, "n_sig": 1},
-        **{"running_acc": 0.375, "train_acc": 0.75},
+        **{"running_acc": 0.375, "train_acc": 0.75, "train_acc_before": 0.25},
         **{"before": [2.25, 2.75], "after": [1.0, 1.2]},
         "before_mean": 2.5,
         "before_std": pytest.approx(math.sqrt(0.125)),

@@ -222,8 +222,9 @@ def test_conditions_of_the_paper_are_those_that_it_states():
     assert found["cifar10", True] == {(100, 40, 0.2)}
     for dropout, rate in ((False, 0.0), (True, 0.5)):
         assert found["random", dropout] == {(20, 20, rate), (1000, 20, rate)}
-        assert found["random3k", dropout] == {(100, 100, rate)}
-    assert len(found) == 2 * 12
+        for dataset in ("random3k", "random3k_255", "random3k_centred"):
+            assert found[dataset, dropout] == {(100, 100, rate)}
+    assert len(found) == 2 * 14
 
 
 # Chapter 3

@@ -65,6 +65,7 @@ def _control_row(
         "n_sig": sum(is_significant(t) for t in tests),
         "running_acc": np.mean([v["running_accuracy_after"] for v in values]),
         "train_acc": np.mean([v["train_accuracy_after"] for v in values]),
+        "train_acc_before": np.mean([v["train_accuracy_before"] for v in values]),
         "before": unpruned.tolist(),
         "after": pruned.tolist(),
         "before_mean": unpruned.mean(),

@@ -44,6 +44,28 @@ def control_sentences(table: pd.DataFrame) -> str:
     return "\n".join(lines) if lines else "This run has no networks trained on random data."
 
 
+def memorization_sentences(table: pd.DataFrame) -> str:
+    """How clusterable memorizing alone makes networks without dropout, before they are pruned."""
+    rows = table[(table["role"] == "memorization") & ~table["dropout"].astype(bool)]
+    if rows.empty:
+        return "This run has no networks that memorize."
+    lines = ["n-cut of the networks without dropout before pruning:\n"]
+    lines += [
+        f"- {dataset_name(row['dataset'])}: mean {row['before_mean']:.3f}, from "
+        f"{min(row['before']):.3f} to {max(row['before']):.3f}, with "
+        f"{row['train_acc_before']:.1%} of the labels memorized."
+        for row in rows.to_dict("records")
+    ]
+    paper = rows.iloc[0]
+    ncuts = np.concatenate([np.asarray(each) for each in rows["before"]])
+    lines.append(
+        f"- The paper: mean {paper['paper_before_mean']:.3f} ± {paper['paper_before_std']:.3f}. "
+        f"{int((ncuts >= paper['paper_before_mean']).sum())} of the {len(ncuts)} networks here "
+        f"reach this mean."
+    )
+    return "\n".join(lines)
+
+
 def topology_sentences(networks: pd.DataFrame) -> str:
     """How far the networks lie below the two nulls after pruning."""
     lines = []
