@@ -121,7 +121,7 @@ def training_alone_figure(
     table: columns name, dropout (bool), before, after (the n-cuts of our networks before and after
     pruning; empty where not run), null_mean, null_std (our shuffles of the pruned networks),
     paper_before_mean, paper_before_std, paper_after_mean, paper_after_std; numbers may be NaN.
-    support: the range of untrained networks, shaded.
+    support: the range of freshly initialized networks, shaded.
     Raises ValueError for missing columns, n-cuts that are no finite numbers, or an empty range.
     """
     numbers = [
@@ -163,7 +163,7 @@ def _training_handles(table: pd.DataFrame) -> list[Line2D | Patch]:
             handles.append(_paper_handle(phase, f"paper, {phase}: mean ± sd"))
     if table["null_mean"].notna().any():
         handles.append(Patch(color=SHUFFLES_COLOR, alpha=0.5, label="our shuffles: mean ± sd"))
-    return [*handles, Patch(color=_SUPPORT_COLOR, label="range of untrained networks")]
+    return [*handles, Patch(color=_SUPPORT_COLOR, label="range of freshly initialized networks")]
 
 
 def _paper_face(phase: str) -> dict[str, Any]:

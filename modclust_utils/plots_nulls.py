@@ -311,6 +311,38 @@ def _draw_remainders(
 
 
 @styled
+def simulated_designs_figure(table: Rows, copies: int = 10) -> Figure:
+    """How many shuffles lie below a network, modulo `copies`, under both designs of shuffles.
+
+    table: columns remainder_independent, remainder_repeated, a row for each test; NaN where none or
+    all of the shuffles lie below, which both designs can give. The line is what equally likely
+    remainders would give. Raises ValueError for missing columns, or a remainder that is none.
+    """
+    designs = {
+        "remainder_independent": ("independent shuffles", CLUSTER_COLORS[3]),
+        "remainder_repeated": (f"shuffles counted {copies} times", CLUSTER_COLORS[1]),
+    }
+    table = as_table(table, "table", others=list(designs), numbers=[])
+    table = table.astype(dict.fromkeys(designs, float))
+    figure = new_figure(2.6)
+    panels = figure.subplots(1, 2, sharey=True)
+    for ax, (column, (words, color)) in zip(panels, designs.items(), strict=True):
+        remainders = table[column].dropna()
+        bad = remainders[~remainders.isin(range(copies))]
+        if len(bad):
+            raise ValueError(f"{column}={bad.iloc[0]} is not allowed: 0 to {copies - 1}")
+        counts = np.bincount(remainders.astype(int), minlength=copies)
+        ax.bar(np.arange(copies), counts, 0.6, color=color)
+        ax.axhline(len(remainders) / copies, color=NETWORK_COLOR, linewidth=2)
+        ax.set_xticks(np.arange(copies))
+        ax.grid(axis="x", visible=False)
+        ax.set_title(f"{len(remainders)} tests, {words}", size=9)
+        ax.set_xlabel(f"shuffles below the network, modulo {copies}")
+    panels[0].set_ylabel("tests")
+    return figure
+
+
+@styled
 def significance_designs_figure(table: Rows) -> Figure:
     """Share of significant networks under both designs of shuffles, and the paper's (Prop. sig.).
 
@@ -338,7 +370,7 @@ def significance_designs_figure(table: Rows) -> Figure:
     }  # fmt: skip
     heights = np.arange(len(table))
     shares = table[list(styles)]
-    ax.hlines(heights, shares.min(axis=1), shares.max(axis=1), color="#CCCCCC", linewidth=4)
+    ax.hlines(heights, shares.min(axis=1), shares.max(axis=1), color="#BBBBBB", linewidth=1)
     for (column, style), lane in zip(styles.items(), (-0.2, 0.0, 0.2), strict=True):
         ax.plot(shares[column], heights + lane, linestyle="", clip_on=False, zorder=3, **style)
     rows_only(ax, heights, list(table["name"]))

@@ -50,6 +50,7 @@ DATASET_NAMES = {
     "random": "RANDOM",
     "lines4k": "LINES (4,000)",
     "random4k": "RANDOM (4,000)",
+    "random500": "RANDOM (500)",
     "random3k": "RANDOM (3,000)",
     "random3k_255": "RANDOM (3,000, pixels 0 to 255)",
     "random3k_centred": "RANDOM (3,000, pixels −0.5 to 0.5)",

@@ -110,6 +110,24 @@ def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> tup
     return float(interval.low), float(interval.high)
 
 
+def std_interval(sample: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval for the standard deviation of a normal distribution, from its sample (n,).
+
+    From the chi-squared distribution of the sample variance. Raises ValueError for fewer than two
+    values, or any that are not finite.
+    """
+    _check_confidence(confidence)
+    values = np.asarray(sample, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(
+            f"sample with shape {values.shape} is not allowed: (n,), two or more finite numbers"
+        )
+    n = len(values) - 1
+    tails = scipy.stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], n)
+    low, high = values.std(ddof=1) * np.sqrt(n / tails)
+    return float(low), float(high)
+
+
 def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence!r} is not allowed: 0 < confidence < 1")

@@ -14,9 +14,9 @@ from small_book import ROOT, copy_book, write_data
 from test_chapter_1 import Done, code_cells, strips
 
 from modclust_utils.nulls import MODES
-from modclust_utils.publish import experiments, networks, null_prose, plans
+from modclust_utils.publish import control_prose, experiments, networks, null_prose, plans
 from modclust_utils.publish.experiments import PHASES
-from modclust_utils.publish.papers import paper_table, printed_p_values
+from modclust_utils.publish.papers import printed_p_values
 from modclust_utils.publish.records import Record, record_key
 from modclust_utils.publish.run import check_run, read_runs, run_chapter
 
@@ -95,10 +95,11 @@ def test_run_used_the_records_that_were_planned(done):
     assert {tuple(each) for each in info.status["records"]} == planned
     assert {(path.parent.name, path.stem) for path in done.store} == planned
     # six kinds of two networks; both nulls in both phases for four of them, one for the other
-    # eight; n-cuts before pruning for those eight, and after it for the eight of the mixtures
+    # eight; n-cuts before pruning for those eight, and after it for the four of the mixtures that
+    # are not tested
     kinds = [kind for kind, _ in planned]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        **{"network": 12, "shuffle-test": 4 * 4 + 8, "clustering": 8 + 8, "random-ncuts": 1},
+        **{"network": 12, "shuffle-test": 4 * 4 + 8, "clustering": 8 + 4, "random-ncuts": 1},
     }
 
 
@@ -114,7 +115,7 @@ def test_every_figure_is_drawn(done):
     promised = [c.metadata.mystnb for c in source.cells if "mystnb" in c.metadata]
     figures = [c for c in code_cells(done) if "figure" in c.metadata.get("mystnb", {})]
     assert [c.metadata.mystnb for c in figures] == promised
-    assert len({c.metadata.mystnb.figure.name for c in figures}) == len(figures) == 11
+    assert len({c.metadata.mystnb.figure.name for c in figures}) == len(figures) == 12
     for cell in figures:
         assert len([o for o in cell.outputs if "image/png" in o.data]) == 1
         assert cell.metadata.mystnb.image.alt.strip()
@@ -123,14 +124,18 @@ def test_every_figure_is_drawn(done):
 
 def test_every_figure_and_table_has_a_strip_with_data(done):
     found = strips(done)
-    # 11 figures; tables of dropout, of controls, of four conditions, of mixtures and of designs;
-    # the verdicts
-    assert len(found) == 11 + 1 + 1 + 4 + 1 + 1 + 1
+    # 12 figures; tables of dropout, of controls, of all conditions, each of four, of mixtures and
+    # of designs; the verdicts
+    assert len(found) == 12 + 1 + 1 + 1 + 4 + 1 + 1 + 1
     for name, (facts, data) in found.items():
         assert re.fullmatch(r"[a-z0-9-]+", name)  # no path of a data file
         assert len(data) > 0
-        assert re.fullmatch(r"(\d+ [a-z-]+(, )?)+", facts["Records"])
-        assert "n_networks = 2" in facts["Parameters"]
+        if name == "p-lattice":  # the paper's alone
+            assert "Tables A.4 to A.15" in facts["Source"]
+            assert not {"Records", "Parameters", "Computed on"} & facts.keys()
+        else:
+            assert re.fullmatch(r"(\d+ [a-z-]+(, )?)+", facts["Records"])
+            assert "n_networks = 2" in facts["Parameters"]
         assert facts["Made again by"].startswith("modclust run 2 -p datasets ")
     outputs = [o for cell in code_cells(done) for o in cell.outputs]
     tables = [o for o in outputs if o.data.get("text/html", "").startswith('<div class="mc-table')]
@@ -221,22 +226,23 @@ def test_controls_hold_their_records(done, shown):
 def test_mixtures_hold_their_records(done, shown):
     table = shown["mixtures"]
     pd.testing.assert_frame_equal(table, shown["tables-a16-a17"])
-    ours = table[table["n"] > 0].to_dict("records")
+    assert (table["n"] > 0).all()  # no row of the paper, which has none of these data
     conditions = networks.conditions(done.p, done.p.mixtures)
-    for condition, row in zip(conditions, ours, strict=True):
+    for condition, row in zip(conditions, table.to_dict("records"), strict=True):
         keys = [network_key(condition, seed) for seed in (0, 1)]
-        found = [clustering(done, key, "after").value["ncut"] for key in keys]
+        if condition.dataset in done.p.datasets:  # one network has one n-cut
+            found = [shuffle_test(done, key, "after", "layer").value["ncut"] for key in keys]
+        else:
+            found = [clustering(done, key, "after").value["ncut"] for key in keys]
         assert (row["dataset"], row["dropout"]) == (condition.dataset, condition.dropout)
         assert (row["n"], row["ncut_mean"]) == (2, pytest.approx(np.mean(found)))
         assert np.isnan(row["paper_ncut_mean"])
-    paper = table[table["n"] == 0]
-    printed = [paper_table(f"filan2020_table_a{number}")["ncut_mean"] for number in (16, 17)]
-    assert paper["paper_ncut_mean"].tolist() == pd.concat(printed).tolist()
 
 
 def test_designs_and_lattice(done, shown):
-    designs = shown["designs"]
-    pd.testing.assert_frame_equal(designs, shown["table-designs"])
+    designs = shown["table-designs"]
+    after = designs[designs["phase"] == "after"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(after, shown["designs"])
     assert designs["n"].tolist() == [2] * 8
     # with three shuffles, all of which are drawn, the two designs are one
     assert designs["ours_independent"].tolist() == designs["ours_repeated"].tolist()
@@ -245,6 +251,9 @@ def test_designs_and_lattice(done, shown):
         tests = shown[f"networks-columns-{kind}-{row['phase']}"]
         p_values = tests[f"p_value_{row['null'].replace('-', '_')}"]
         assert row["ours_independent"] == np.mean(p_values == 0.25)
+    simulated = shown["simulated-designs"]
+    assert len(simulated) == 2 * 2 * len(PHASES) * len(MODES)
+    assert (simulated["below_repeated"] == 10 * simulated["below_independent"]).all()
     assert shown["p-lattice"]["p_value"].tolist() == printed_p_values().tolist()
 
 
@@ -254,11 +263,16 @@ def test_designs_and_lattice(done, shown):
 def test_sentences_are_those_of_the_tables(done, shown):
     texts = sentences(done)
     assert null_prose.effect_sentences(shown["dropout-effect"]) in texts
-    assert null_prose.control_sentences(shown["tables-2-to-4"]) in texts
-    assert null_prose.mixture_sentences(shown["mixtures"]) in texts
-    assert null_prose.design_sentences(shown["designs"]) in texts
+    assert null_prose.effect_summary(shown["dropout-effect"]) in texts
+    assert control_prose.control_sentences(shown["tables-2-to-4"]) in texts
+    assert control_prose.mixture_sentences(shown["mixtures"]) in texts
+    assert null_prose.design_sentences(shown["table-designs"]) in texts
+    assert null_prose.simulation_sentences(shown["simulated-designs"]) in texts
     networks_shown = [data for name, data in shown.items() if name.startswith("networks-")]
     assert null_prose.topology_sentences(pd.concat(networks_shown)) in texts
+    for words in (null_prose.topology_summary, null_prose.outlier_sentences):
+        assert words(shown["tables-a4-to-a15"]) in texts
+    assert null_prose.d_spread_sentences(shown["tables-a4-to-a15"]) in texts
     assert null_prose.lattice_sentences() in texts
 
 
@@ -269,7 +283,7 @@ def test_page_names_what_was_not_run(done):
     assert "Table 2" not in text
     assert "Table 4" not in text
     for dataset in ("LINES", "MNIST-CIFAR-10-SEP"):
-        assert f"{dataset}, with dropout" in text
+        assert re.search(f"; {dataset}[;.]", text)
     assert "`modclust run 2 --profile paper`" in text
 
 

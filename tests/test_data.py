@@ -111,6 +111,7 @@ def test_training_and_test_part_of_a_seed_are_different_draws(name):
         ("random", data.random_images, 60_000, 10_000),
         ("lines4k", data.lines, 4_000, 1_000),
         ("random4k", data.random_images, 4_000, 1_000),
+        ("random500", data.random_images, 500, 1_000),
         ("random3k", data.random_images, 3_000, 10_000),
     ],
 )

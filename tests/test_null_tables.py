@@ -298,8 +298,72 @@ def test_readable_designs():
         ("MNIST, no dropout", "after", "layer-nonzero"),
     ]
     # Table A.6: 0.003 in seven of ten rows, for either null
-    assert table.to_numpy().tolist() == [["0.00", "0.90", "0.70"], ["1.00", "1.00", "0.70"]]
+    # Clopper and Pearson: one of one, none of one, seven of ten
+    assert table.to_numpy().tolist() == [
+        ["0.00 [0.00, 0.97]", "0.90", "0.70 [0.35, 0.93]"],
+        ["1.00 [0.03, 1.00]", "1.00", "0.70 [0.35, 0.93]"],
+    ]
     assert null_tables.readable_designs(frame.assign(paper=np.nan))["Paper"].tolist() == ["–", "–"]
+
+
+def test_simulated_designs():
+    networks = [make_network("mnist", False, 3), make_network("mnist", True, 8)]
+    null = np.arange(320) / 100
+    found = {place: [(0.035, null), (-1.0, null)] for place in PLACES}  # 4 and none below
+    found["after", "layer-nonzero"] = [(9.0, null), (0.205, null)]  # all and 21 below
+    tests = make_tests(networks, found)
+    table = null_tables.simulated_designs(networks, tests, rng=np.random.default_rng(0))
+    assert table[["phase", "null", "network"]].to_numpy().tolist() == [
+        [phase, mode, seed] for phase, mode in PLACES for seed in (3, 8)
+    ]
+    assert table["below_independent"].tolist() == [4, 0] * 3 + [320, 21]
+    assert table["remainder_independent"].dropna().tolist() == [4, 4, 4, 1]
+    assert (table["n_independent"] == 320).all()
+    assert (table["n_repeated"] == 320).all()
+    assert (table["below_repeated"] % 10 == 0).all()
+    assert set(table["remainder_repeated"].dropna()) <= {0}
+    # what no or every shuffle is below, none or all of the drawn ones are, too
+    assert table["below_repeated"].tolist()[1::2][:3] == [0, 0, 0]
+    assert table["below_repeated"].tolist()[6] == 320
+    again = null_tables.simulated_designs(networks, tests, rng=np.random.default_rng(0))
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_simulated_designs_of_a_few_shuffles():
+    networks = [make_network("lines", False, 0)]
+    tests = make_tests(networks, {key: [(1.5, [1.0, 2.0, 3.0])] for key in PLACES})
+    table = null_tables.simulated_designs(networks, tests, rng=np.random.default_rng(0))
+    # all three are drawn, and each is counted ten times
+    assert table["below_repeated"].tolist() == [10] * 4
+    assert table["n_repeated"].tolist() == [30] * 4
+
+
+def test_readable_conditions():
+    networks = [make_network("mnist", False, seed) for seed in (0, 1)]
+    ncuts = {place: [(2.0, [1.0, 3.0]), (2.5, [3.0, 4.0])] for place in PLACES}
+    table = null_tables.readable_conditions(
+        null_tables.per_network(networks, make_tests(networks, ncuts))
+    )
+    assert table.index.tolist() == [
+        ("MNIST, no dropout", phase, source)
+        for phase in ("before", "after")
+        for source in ("ours", "paper")
+    ]
+    ours, paper = table.xs("after", level="Pruning").to_dict("records")
+    assert ours == {
+        "n-cut": "2.250 ± 0.354",
+        "Null n-cut": "2.750",
+        "Sig.": "1 of 2",
+        "Null n-cut (non-zero)": "2.750",
+        "Sig. (non-zero)": "1 of 2",
+        "Cohen's d": "0.000 ± 0.000",
+    }
+    # Table A.6, and Table 1 of the paper
+    assert paper["n-cut"].startswith("2.000 ± 0.03")
+    assert (paper["Sig."], paper["Sig. (non-zero)"]) == ("7 of 10", "7 of 10")
+    own = [make_network("mnist5k", False, seed) for seed in (0, 1)]
+    table = null_tables.readable_conditions(null_tables.per_network(own, make_tests(own, ncuts)))
+    assert set(table.index.get_level_values(2)) == {"ours"}
 
 
 # What the figures take
@@ -356,13 +420,13 @@ def accuracies(running: float, after: float, before: float) -> dict[str, float]:
     }
 
 
-def control_members() -> tuple[list[Network], list, list]:
+def control_members(dataset: str = "random") -> tuple[list[Network], list, list]:
     """Two networks without dropout, of which one is significant, around two with it."""
     networks = [
-        make_network("random", False, 0, **accuracies(0.25, 0.5, 0.125)),
-        make_network("random", True, 0),
-        make_network("random", True, 1),
-        make_network("random", False, 1, **accuracies(0.5, 1.0, 0.375)),
+        make_network(dataset, False, 0, **accuracies(0.25, 0.5, 0.125)),
+        make_network(dataset, True, 0),
+        make_network(dataset, True, 1),
+        make_network(dataset, False, 1, **accuracies(0.5, 1.0, 0.375)),
     ]
     before = [make_ncut(n, v) for n, v in zip(networks, (2.25, 3.0, 3.5, 2.75), strict=True)]
     tests = [
@@ -411,9 +475,18 @@ def test_row_of_a_control_by_hand():
     ],
 )
 def test_each_control_stands_beside_its_own_table(role, plain, dropped):
-    table = control_tables.controls({role: control_members()})
+    members = control_members("random3k" if role == "memorization" else "random")
+    table = control_tables.controls({role: members})
     columns = [f"paper_{c}" for c in ("prop_sig", "before_mean", "after_mean", "null_mean")]
     assert table[columns].to_numpy().tolist() == [list(plain), list(dropped)]
+
+
+def test_other_data_have_no_printed_numbers():
+    table = control_tables.controls({"memorization": control_members("random500")})
+    assert table.filter(like="paper_").isna().all(axis=None)
+    readable = control_tables.readable_controls(table)
+    name = "RANDOM (500), memorization"
+    assert readable.index.tolist() == [(name, dropout, "ours") for dropout in ("no", "yes")]
 
 
 def test_control_that_was_not_run_has_no_row():
@@ -422,9 +495,9 @@ def test_control_that_was_not_run_has_no_row():
 
 
 def test_readable_controls():
-    table = control_tables.controls({"memorization": control_members()})
+    table = control_tables.controls({"memorization": control_members("random3k")})
     readable = control_tables.readable_controls(table)
-    name = "RANDOM, memorization (Table 4)"
+    name = "RANDOM (3,000), memorization (Table 4)"
     assert readable.index.tolist() == [
         (name, dropout, source) for dropout in ("no", "yes") for source in ("ours", "paper")
     ]
@@ -458,9 +531,17 @@ def test_controls_for_the_figure():
 def mixture_table() -> pd.DataFrame:
     """Two networks of LINES without dropout, and two of a data set that the paper lacks."""
     networks = [
-        make_network("lines", False, 0, running_accuracy_after=0.5, test_accuracy_after=0.25),
+        make_network(
+            *("lines", False, 0),
+            **{"running_accuracy_after": 0.5, "test_accuracy_after": 0.25},
+            train_accuracy_after=0.125,
+        ),
         make_network("mnist5k", True, 0),
-        make_network("lines", False, 1, running_accuracy_after=1.0, test_accuracy_after=0.5),
+        make_network(
+            *("lines", False, 1),
+            **{"running_accuracy_after": 1.0, "test_accuracy_after": 0.5},
+            train_accuracy_after=0.375,
+        ),
         make_network("mnist5k", True, 1),
     ]
     ncuts = [
@@ -503,7 +584,7 @@ def test_row_of_a_mixture_by_hand():
         # the standard error of two values is half their distance
         "ncut_low": pytest.approx(1.625 - 0.125 * T_1),
         "ncut_high": pytest.approx(1.625 + 0.125 * T_1),
-        **{"running_acc": 0.75, "test_acc": 0.375},
+        **{"running_acc": 0.75, "train_acc": 0.25, "test_acc": 0.375},
         **{"paper_ncut_mean": 1.599, "paper_ncut_std": 0.049},
         **{"paper_train_acc": 1.0, "paper_test_acc": 1.0},
     }
@@ -516,14 +597,23 @@ def test_readable_mixtures():
         *("Test acc.", "Test acc., paper"),
     ]
     assert table.loc[("LINES", "no")].tolist() == [
-        *(2, "1.625 ± 0.177", "1.599 ± 0.049", "0.750", "1.000", "0.375", "1.000"),
+        *(2, "1.625 ± 0.177", "1.599 ± 0.049", "0.750 (0.250)", "1.000", "0.375", "1.000"),
     ]
     assert table.loc[("LINES-MNIST-SEP", "yes")].tolist() == [
         *("–", "not run", "1.517 ± 0.020", "–", "0.984", "–", "0.885"),
     ]
     assert table.loc[("MNIST (5,000 digits)", "yes")].tolist() == [
-        *(2, "1.000 ± 0.000", "–", "0.500", "–", "0.500", "–"),
+        *(2, "1.000 ± 0.000", "–", "0.500 (0.500)", "–", "0.500", "–"),
     ]
+
+
+def test_page_shows_the_rows_of_the_paper_beside_ours_alone():
+    table = mixture_table()
+    pd.testing.assert_frame_equal(control_tables.shown_mixtures(table), table)
+    own = table[table["dataset"] != "lines"]
+    shown = control_tables.shown_mixtures(own)
+    assert shown[["dataset", "dropout"]].to_numpy().tolist() == [["mnist5k", True]]
+    assert len(control_tables.shown_mixtures(control_tables.mixtures([], []))) == 0
 
 
 def test_mixtures_for_the_figure():

@@ -62,6 +62,9 @@ DESIGNS = pd.DataFrame(
         "paper": [0.7, 1.0, NAN],
     }
 )
+SIMULATED = pd.DataFrame(
+    {"remainder_independent": [3, 3, 0, 9, NAN], "remainder_repeated": [0, 0, NAN, NAN, NAN]}
+)
 DIFFERENCES = pd.DataFrame(
     [
         ("fashion_mnist", "after", "paper", -0.153, -0.178, -0.129),
@@ -105,6 +108,7 @@ DRAW = {
     "violins": lambda: plots_nulls.violins_figure(VIOLINS, "MNIST, after pruning"),
     "effect sizes": lambda: plots_nulls.cohens_d_figure(EFFECT_SIZES),
     "lattice": lambda: plots_nulls.p_lattice_figure(printed_p_values()),
+    "simulated": lambda: plots_nulls.simulated_designs_figure(SIMULATED),
     "designs": lambda: plots_nulls.significance_designs_figure(DESIGNS),
     "dropout": lambda: plots_controls.dropout_effect_figure(DIFFERENCES),
     "training": lambda: plots_controls.training_alone_figure(TRAINING, SUPPORT),
@@ -137,7 +141,7 @@ def drawn(name: str) -> Figure:
     return DRAW[name]()
 
 
-@pytest.mark.parametrize("name", [name for name in DRAW if name != "lattice"])
+@pytest.mark.parametrize("name", sorted(DRAW.keys() - {"lattice", "simulated"}))
 def test_legends_stand_below_and_cover_nothing(name):
     figure = drawn(name)
     renderer = FigureCanvasAgg(figure).get_renderer()
@@ -331,6 +335,16 @@ def test_lattice_figure_of_extremes_alone():
     assert [bar.get_height() for bar in below.patches] == [0] * 10
 
 
+def test_simulated_figure_counts_remainders():
+    independent, repeated = drawn("simulated").axes
+    assert [bar.get_height() for bar in independent.patches] == [1, 0, 0, 2, 0, 0, 0, 0, 0, 1]
+    assert [bar.get_height() for bar in repeated.patches] == [2] + [0] * 9
+    for ax, n in ((independent, 4), (repeated, 2)):
+        (line,) = ax.lines
+        assert set(line.get_ydata()) == {n / 10}
+        assert ax.get_title("left").startswith(f"{n} tests, ")
+
+
 def test_designs_figure_holds_the_table():
     figure = drawn("designs")
     (ax,) = figure.axes
@@ -391,11 +405,13 @@ def test_training_legend_names_only_what_is_there():
     missing = dict.fromkeys([c for c in TRAINING if c.startswith(("paper", "null"))])
     figure = plots_controls.training_alone_figure(TRAINING[:2].assign(**missing), SUPPORT)
     assert legend_texts(figure) == [
-        "before pruning", "after pruning", "our mean, 95 % interval", "range of untrained networks"
+        "before pruning", "after pruning", "our mean, 95 % interval",
+        "range of freshly initialized networks",
     ]  # fmt: skip
     figure = plots_controls.training_alone_figure(TRAINING[2:], SUPPORT)
     assert legend_texts(figure) == [
-        "paper, before: mean ± sd", "paper, after: mean ± sd", "range of untrained networks"
+        "paper, before: mean ± sd", "paper, after: mean ± sd",
+        "range of freshly initialized networks",
     ]  # fmt: skip
 
 
@@ -511,6 +527,11 @@ def two_nulls(**changes) -> Figure:
         (lambda: plots_nulls.p_lattice_figure([0.5], copies=7), "copies=7"),
         (lambda: plots_nulls.p_lattice_figure([0.5], decimals=2), "decimals=2 is not allowed"),
         (lambda: plots_nulls.significance_designs_figure(DESIGNS.assign(paper=2)), "paper=2"),
+        (lambda: plots_nulls.simulated_designs_figure([{"a": 1}]), "table lacks columns"),
+        (
+            lambda: plots_nulls.simulated_designs_figure(SIMULATED.assign(remainder_repeated=10)),
+            "remainder_repeated=10.0",
+        ),
         (
             lambda: plots_nulls.significance_designs_figure(DESIGNS.assign(ours_repeated=-0.1)),
             "ours_repeated=-0.1",

@@ -110,6 +110,7 @@ def test_what_the_paper_itself_would_get():
     assert {i: len(v.cases) for i, v in verdicts.items()} == {
         **{"B1": 6, "B2": 3, "B3": 2, "B4": 2, "B5": 2, "B6": 2, "B7": 2, "B8": 2},
         **{"B9": 4, "B10": 6, "B11": 6, "B12": 6, "B13": 14, "B14": 6, "B15": 1, "B16": 2},
+        **{"B17": 8, "B18": 2},
     }
 
 
@@ -311,7 +312,7 @@ def test_mean_of_a_control(means, verdict):
     arguments = {"role": "memorization", "datasets": ["random3k"]}
     result = decided("control_mean", found, **arguments)
     assert result.verdict == verdict
-    assert result.cases[0].evidence == f"{means[0] - 2:+.3f} against a spread of 0.125"
+    assert result.cases[0].evidence == f"{means[0] - 2:+.4f} against a spread of 0.125"
     for other in ({"role": "kilo-epoch"}, {"datasets": ["random"]}):
         assert decided("control_mean", found, **arguments | other).verdict == "not attempted"
 
@@ -323,7 +324,7 @@ def test_training_does_not_lower_the_ncut(before, holds):
     arguments = {"role": "memorization", "datasets": ["random3k"]}
     (case,) = decided("not_below_fresh", found, **arguments).cases
     assert case.holds is holds
-    assert case.evidence == f"mean {before:.3f}, lowest fresh network 2.250"
+    assert case.evidence == f"mean {before:.3f}, lowest freshly initialized network 2.250"
     for other in ({"role": "unlearnable"}, {"datasets": ["random"]}):
         assert decided("not_below_fresh", found, **arguments | other).verdict == "not attempted"
 
@@ -345,7 +346,7 @@ def test_mean_of_a_mixture(means, verdict):
     result = decided("mixture_mean", found, datasets=["lines", "lines_mnist"])
     assert result.verdict == verdict
     assert [case.name for case in result.cases] == ["LINES, no dropout", "LINES, with dropout"]
-    assert result.cases[0].evidence == f"{means[0] - 2:+.3f} against a spread of 0.125"
+    assert result.cases[0].evidence == f"{means[0] - 2:+.4f} against a spread of 0.125"
     assert decided("mixture_mean", found, datasets=["lines_mnist"]).verdict == "not attempted"
 
 

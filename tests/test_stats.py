@@ -16,6 +16,7 @@ from modclust_utils.stats import (
     empirical_p_value,
     mean_interval,
     proportion_interval,
+    std_interval,
     welch_interval,
     z_score,
 )
@@ -122,6 +123,9 @@ def test_without_spread_there_is_no_effect_size(constant):
         (lambda: proportion_interval(6, 5), "successes=6 of n=5"),
         (lambda: proportion_interval(0, 0), "successes=0 of n=0"),
         (lambda: proportion_interval(1, 2, confidence=95), "confidence=95"),
+        (lambda: std_interval([1.0]), r"sample with shape \(1,\)"),
+        (lambda: std_interval([1.0, np.nan]), r"sample with shape \(2,\)"),
+        (lambda: std_interval([1.0, 2.0], confidence=0), "confidence=0"),
     ],
 )
 def test_bad_samples_are_refused_by_name(call, message):
@@ -172,3 +176,17 @@ def test_proportion_interval_holds_the_proportion_and_grows_with_confidence(n, d
     low, high = proportion_interval(successes, n)
     wide_low, wide_high = proportion_interval(successes, n, confidence=0.99)
     assert 0 <= wide_low <= low <= successes / n <= high <= wide_high <= 1
+
+
+def test_std_interval_of_three_values_in_closed_form():
+    # chi-squared with two degrees of freedom is exponential with mean 2
+    low, high = std_interval([0.0, 1.0, 2.0])
+    assert (low, high) == pytest.approx([1 / np.sqrt(-np.log(tail)) for tail in (0.025, 0.975)])
+
+
+def test_std_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    samples = rng.normal(5.0, 2.0, size=(2000, 12))
+    found = [std_interval(sample, confidence=0.9) for sample in samples]
+    covered = np.mean([low <= 2.0 <= high for low, high in found])
+    assert covered == pytest.approx(0.9, abs=4 * np.sqrt(0.9 * 0.1 / 2000))

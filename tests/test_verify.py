@@ -20,6 +20,7 @@ from modclust_utils import data
 from modclust_utils.publish import experiments, lesioning
 from modclust_utils.publish import verify as verify_module
 from modclust_utils.publish.experiments import Job
+from modclust_utils.publish.networks import Network
 from modclust_utils.publish.records import RecordError, RecordStore, pack_arrays
 from modclust_utils.publish.verify import Check, sample, verify, verify_all
 from modclust_utils.publish.versions import RECIPES
@@ -33,14 +34,11 @@ def weights(seed: int) -> list[np.ndarray]:
     return [rng.normal(size=s) * (rng.random(s) < 0.5) for s in shapes]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    """A book with a network, its weights before pruning, and a record of each kind about it."""
-    book = tmp_path_factory.mktemp("made")
+def begin_book(book: Path, network: Network) -> RecordStore:
+    """The store of a new book, with the record of one network in it."""
     (book / "notebooks").mkdir()
     (book / "_toc.yml").write_text("format: jb-book\n")
     store = RecordStore(book / "own")
-    network = make_network(weights=weights(0))
     record = network.record
     store.put(
         *("network", record.parameters, record.value),
@@ -48,6 +46,15 @@ def made(tmp_path_factory) -> Path:
         device="CPU",
         arrays=record.arrays,
     )
+    return store
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A book with a network, its weights before pruning, and a record of each kind about it."""
+    book = tmp_path_factory.mktemp("made")
+    network = make_network(weights=weights(0))
+    store = begin_book(book, network)
     before = book / "data" / "cache" / "weights" / f"{network.key}-before.npz"
     before.parent.mkdir(parents=True)
     arrays = {f"weight_{i}": w.astype(np.float32) for i, w in enumerate(weights(1))}
@@ -202,9 +209,6 @@ def test_only_the_network_of_a_record_is_read(store):
 def studied(tmp_path_factory) -> Path:
     """A book with a network for the embedded digits, and a lesion study of it."""
     book = tmp_path_factory.mktemp("studied")
-    (book / "notebooks").mkdir()
-    (book / "_toc.yml").write_text("format: jb-book\n")
-    store = RecordStore(book / "own")
     rng = np.random.default_rng(3)
     shapes = [(16, 784), (16, 16), (10, 16)]
     digits = data.load("mnist5k")
@@ -215,13 +219,7 @@ def studied(tmp_path_factory) -> Path:
         train_hash=digits.train_hash,
         test_hash=digits.test_hash,
     )
-    record = network.record
-    store.put(
-        *("network", record.parameters, record.value),
-        seconds=1,
-        device="CPU",
-        arrays=record.arrays,
-    )
+    store = begin_book(book, network)
     about = {"network": network.key, "phase": "after", "n_clusters": 3, "seed": 0}
     parameters = {**about, "n_random_sets": 9, "n_random_pairs": 5, "pairs": "all"}
     value = experiments.compute_job(Job("lesions", parameters, network), "cpu")

@@ -20,10 +20,8 @@ CONTROL_TABLES = {
     "kilo-epoch": ("filan2020_table_3", "Table 3", "1,000 epochs"),
     "memorization": ("filan2020_table_4", "Table 4", "memorization"),
 }
-
-
-#: How many networks each row of the paper's tables stands for.
-PAPER_NETWORKS = 10
+#: The data set of each of these tables; other data have no printed numbers to stand beside.
+CONTROL_DATA = {"unlearnable": "random", "kilo-epoch": "random", "memorization": "random3k"}
 
 
 def controls(
@@ -32,7 +30,8 @@ def controls(
     """Tables 2 to 4: a row for each role, data set and dropout setting.
 
     members: role -> (networks, clusterings before pruning, tests after it). The lists `before` and
-    `after` hold the n-cuts; columns ``paper_...`` are what the paper prints for 10 networks.
+    `after` hold the n-cuts; columns ``paper_...`` are what the paper prints for 10 networks, NaN
+    for data sets that it does not have.
     """
     rows = []
     for role, (networks, before, tests) in members.items():
@@ -48,7 +47,7 @@ def controls(
                     [before[i] for i in chosen],
                     [tests[i] for i in chosen],
                 )
-                | _printed_control(role, dropout)
+                | _printed_control(role, dataset, dropout)
             )
     return pd.DataFrame(rows)
 
@@ -77,19 +76,21 @@ def _control_row(
     }
 
 
-def _printed_control(role: str, dropout: bool) -> dict[str, object]:
+def _printed_control(role: str, dataset: str, dropout: bool) -> dict[str, float]:
     table = paper_table(CONTROL_TABLES[role][0])
     row = table[table["dropout"] == dropout].iloc[0]
-    return {
-        "paper_prop_sig": float(row["prop_sig"]),
-        "paper_train_acc": float(row["train_acc"]),
-        "paper_before_mean": float(row["unpruned_ncut_mean"]),
-        "paper_before_std": float(row["unpruned_ncut_std"]),
-        "paper_after_mean": float(row["ncut_mean"]),
-        "paper_after_std": float(row["ncut_std"]),
-        "paper_null_mean": float(row["null_ncut_mean"]),
-        "paper_null_std": float(row["null_ncut_std"]),
+    columns = {
+        "paper_prop_sig": "prop_sig",
+        "paper_train_acc": "train_acc",
+        "paper_before_mean": "unpruned_ncut_mean",
+        "paper_before_std": "unpruned_ncut_std",
+        "paper_after_mean": "ncut_mean",
+        "paper_after_std": "ncut_std",
+        "paper_null_mean": "null_ncut_mean",
+        "paper_null_std": "null_ncut_std",
     }
+    there = dataset == CONTROL_DATA[role]
+    return {ours: float(row[name]) if there else float("nan") for ours, name in columns.items()}
 
 
 def control_name(row: Mapping[str, object]) -> str:
@@ -103,9 +104,12 @@ def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
     rows, index = [], []
     for row in table.to_dict("records"):
         low, high = stats.proportion_interval(row["n_sig"], row["n"])
-        name = f"{control_name(row)} ({CONTROL_TABLES[row['role']][1]})"
-        dropout = "yes" if row["dropout"] else "no"
-        index += [(name, dropout, "ours"), (name, dropout, "paper")]
+        printed = not np.isnan(row["paper_after_mean"])
+        name = control_name(row)
+        if printed:
+            name += f" ({CONTROL_TABLES[row['role']][1]})"
+        place = (name, "yes" if row["dropout"] else "no")
+        index.append((*place, "ours"))
         rows.append(
             {
                 "Prop. sig.": f"{row['n_sig'] / row['n']:.2f} [{low:.2f}, {high:.2f}]",
@@ -115,17 +119,21 @@ def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
                 "Null n-cut": f"{row['null_mean']:.3f} ± {row['null_std']:.3f}",
             }
         )
-        rows.append(
-            {
-                "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
-                "Train acc.": f"{row['paper_train_acc']:.3f}",
-                "Unpruned n-cut": f"{row['paper_before_mean']:.3f} ± {row['paper_before_std']:.3f}",
-                "n-cut": f"{row['paper_after_mean']:.3f} ± {row['paper_after_std']:.3f}",
-                "Null n-cut": f"{row['paper_null_mean']:.3f} ± {row['paper_null_std']:.3f}",
-            }
-        )
+        if printed:
+            index.append((*place, "paper"))
+            rows.append(_readable_printed(row))
     names = pd.MultiIndex.from_tuples(index, names=["Data", "Dropout", ""])
     return pd.DataFrame(rows, index=names)
+
+
+def _readable_printed(row: Mapping[str, float]) -> dict[str, str]:
+    return {
+        "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
+        "Train acc.": f"{row['paper_train_acc']:.3f}",
+        "Unpruned n-cut": f"{row['paper_before_mean']:.3f} ± {row['paper_before_std']:.3f}",
+        "n-cut": f"{row['paper_after_mean']:.3f} ± {row['paper_after_std']:.3f}",
+        "Null n-cut": f"{row['paper_null_mean']:.3f} ± {row['paper_null_std']:.3f}",
+    }
 
 
 def mixtures(networks: Sequence[Network], ncuts: Sequence[Record]) -> pd.DataFrame:
@@ -151,7 +159,10 @@ def mixtures(networks: Sequence[Network], ncuts: Sequence[Record]) -> pd.DataFra
 
 
 def _mixture_row(found: Sequence[tuple[float, Network]]) -> dict[str, object]:
-    columns = ("ncut_mean", "ncut_std", "ncut_low", "ncut_high", "running_acc", "test_acc")
+    columns = (
+        *("ncut_mean", "ncut_std", "ncut_low", "ncut_high"),
+        *("running_acc", "train_acc", "test_acc"),
+    )
     if not found:
         return {"n": 0} | dict.fromkeys(columns, float("nan"))
     sample = np.array([ncut for ncut, _ in found])
@@ -164,8 +175,17 @@ def _mixture_row(found: Sequence[tuple[float, Network]]) -> dict[str, object]:
         "ncut_low": low,
         "ncut_high": high,
         "running_acc": np.mean([v["running_accuracy_after"] for v in values]),
+        "train_acc": np.mean([v["train_accuracy_after"] for v in values]),
         "test_acc": np.mean([v["test_accuracy_after"] for v in values]),
     }
+
+
+def shown_mixtures(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `mixtures` that a page shows: the paper's too where this run has one of them."""
+    ours = table["n"] > 0
+    if (ours & table["paper_ncut_mean"].notna()).any():
+        return table
+    return table[ours].reset_index(drop=True)
 
 
 def mixture_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -192,7 +212,9 @@ def readable_mixtures(table: pd.DataFrame) -> pd.DataFrame:
             "Networks": [r["n"] or "–" for r in rows],
             "n-cut": [spread(r, "") if r["n"] else "not run" for r in rows],
             "n-cut, paper": [spread(r, "paper_") for r in rows],
-            "Train acc.": [share(r["running_acc"]) for r in rows],
+            "Train acc.": [
+                f"{r['running_acc']:.3f} ({r['train_acc']:.3f})" if r["n"] else "–" for r in rows
+            ],
             "Train acc., paper": [share(r["paper_train_acc"]) for r in rows],
             "Test acc.": [share(r["test_acc"]) for r in rows],
             "Test acc., paper": [share(r["paper_test_acc"]) for r in rows],

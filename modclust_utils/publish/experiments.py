@@ -50,13 +50,22 @@ def test_parameters(
     }
 
 
-def ncuts(run: Run, found: Sequence[Network], phase: str) -> list[Record]:
-    """The n-cut of every network in a phase, k = n_clusters: one record each."""
+def ncuts(
+    run: Run, found: Sequence[Network], phase: str, *, tests: Sequence[Record] = ()
+) -> list[Record]:
+    """The n-cut of every network in a phase, k = n_clusters: one record each.
+
+    For a network that has a shuffle test of this phase among `tests` that record stands: clustered
+    twice, with other starts of k-means, one network would have two n-cuts.
+    """
+    known = {test.parameters["network"]: test for test in tests}
     jobs = []
     for network in found:
-        parameters = clustering_parameters(network.key, phase, run.p, run.p.n_clusters)
-        jobs.append(Job("clustering", parameters, network, phase))
-    return _compute(run, "clustering networks", jobs)
+        if network.key not in known:
+            parameters = clustering_parameters(network.key, phase, run.p, run.p.n_clusters)
+            jobs.append(Job("clustering", parameters, network, phase))
+    made = iter(_compute(run, "clustering networks", jobs))
+    return [known[n.key] if n.key in known else next(made) for n in found]
 
 
 def shuffle_tests(

@@ -19,20 +19,31 @@ DPI = 200
 
 
 def show_figure(
-    run: Run, figure: Figure, *, name: str, data: pd.DataFrame, records: Iterable[Record]
+    run: Run,
+    figure: Figure,
+    *,
+    name: str,
+    data: pd.DataFrame,
+    records: Iterable[Record] = (),
+    source: str = "",
 ) -> None:
     """Show a figure with its strip: parameters, seeds, device, seconds, commit, command, data.
 
+    source: what a figure was made from that shows no records, such as a paper's tables.
     Caption, number and alt text are in the metadata of the notebook's cell.
-    Raises ValueError for a figure without data or records: a page shows nothing that has no source.
+    Raises ValueError for a figure without data, and for one that has neither records nor a source:
+    a page shows nothing that comes from nowhere.
     """
     records = list(records)
-    if data.empty or not records:
-        raise ValueError(f"figure {name!r} has no data or no records; allowed: both")
+    if data.empty or not (records or source):
+        raise ValueError(
+            f"figure {name!r} has no data, or neither records nor a source; allowed: data, and one "
+            "of the two"
+        )
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
     display(Image(buffer.getvalue(), format="png", retina=True))
-    show_strip(run, name=name, data=data, records=records, what="figure")
+    show_strip(run, name=name, data=data, records=records, what="figure", source=source)
 
 
 def show_table(
@@ -49,10 +60,17 @@ def show_table(
 
 
 def show_strip(
-    run: Run, *, name: str, data: pd.DataFrame, records: list[Record], what: str
+    run: Run,
+    *,
+    name: str,
+    data: pd.DataFrame,
+    records: list[Record],
+    what: str,
+    source: str = "",
 ) -> None:
     """The strip alone."""
-    display(HTML(strip_html(run, name=name, data=data, records=records, what=what)))
+    strip = strip_html(run, name=name, data=data, records=records, what=what, source=source)
+    display(HTML(strip))
 
 
 def say(text: str) -> None:
@@ -60,22 +78,33 @@ def say(text: str) -> None:
     display(Markdown(text))
 
 
-def strip_html(run: Run, *, name: str, data: pd.DataFrame, records: list[Record], what: str) -> str:
+def strip_html(
+    run: Run,
+    *,
+    name: str,
+    data: pd.DataFrame,
+    records: list[Record],
+    what: str,
+    source: str = "",
+) -> str:
     """The strip as HTML that needs nothing else: the data are in the link itself."""
     csv = base64.b64encode(data.to_csv(index=False).encode()).decode()
     parameters = ", ".join(
         f"{key} = {value}" for key, value in scientific(run.parameters).items() if value != {}
     )
-    facts = {
-        "Parameters": parameters,
-        "Seeds": _seeds(records),
-        "Records": _count(records),
-        "Computed on": "; ".join(sorted({str(r.provenance["device"]) for r in records})),
-        "Seconds of computing": f"{sum(r.seconds for r in records):,.1f}",
-        "Commit": f"records {', '.join(sorted({str(r.provenance['commit']) for r in records}))}; "
-        f"page {commit()}",
-        "Made again by": f"<code>{html.escape(run.command)}</code>",
-    }
+    commits = sorted({str(r.provenance["commit"]) for r in records})
+    made = f"page {commit()}"
+    facts = {"Source": source} if source else {}
+    if records:
+        facts |= {
+            "Parameters": parameters,
+            "Seeds": _seeds(records),
+            "Records": _count(records),
+            "Computed on": "; ".join(sorted({str(r.provenance["device"]) for r in records})),
+            "Seconds of computing": f"{sum(r.seconds for r in records):,.1f}",
+        }
+        made = f"records {', '.join(commits)}; {made}"
+    facts |= {"Commit": made, "Made again by": f"<code>{html.escape(run.command)}</code>"}
     rows = "".join(
         f"<dt>{key}</dt><dd>{value if key == 'Made again by' else html.escape(value)}</dd>"
         for key, value in facts.items()
@@ -107,7 +136,8 @@ def badge(run: Run) -> Any:
     notes = {
         "paper": "This page shows the <b>paper profile</b>: the paper's data sets and scale.",
         "paper-part": "This page shows <b>a part of the paper profile</b>: the paper's scale, but "
-        "not everything in it. What was left out is named below.",
+        "not everything in it. The section "
+        '<a href="#what-was-not-run">What was not run</a> names the rest.',
         "quick": "This page shows the <b>quick profile</b>: real digits, but fewer of them, and "
         "fewer networks and shuffles than the paper. Its numbers are not the paper's.",
     }

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
-from modclust_utils import quantized
-from modclust_utils.plots_style import dataset_name
-from modclust_utils.publish.control_tables import CONTROL_TABLES, PAPER_NETWORKS, control_name
-from modclust_utils.publish.networks import Network
-from modclust_utils.publish.null_tables import paper_per_network
-from modclust_utils.publish.papers import paper_table, printed_p_values
-from modclust_utils.publish.parameters import profiles, read_profile
-from modclust_utils.publish.session import Run
-from modclust_utils.publish.tables import condition_name
+from modclust_utils import quantized, stats
+from modclust_utils.plots_style import dataset_name, dropout_name
+from modclust_utils.publish.null_tables import dropout_effect, paper_per_network
+from modclust_utils.publish.papers import printed_p_values
+from modclust_utils.publish.tables import N_PAPER, condition_name
 
 
 def effect_sentences(effect: pd.DataFrame) -> str:
@@ -31,39 +25,62 @@ def effect_sentences(effect: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def control_sentences(table: pd.DataFrame) -> str:
-    """Whether the networks of each control learned anything, and how clusterable they became."""
-    lines = []
-    for row in table.to_dict("records"):
-        lines.append(
-            f"- **{condition_name(control_name(row), row['dropout'])}.** Training accuracy "
-            f"{row['train_acc']:.1%} after pruning. Mean n-cut {row['before_mean']:.3f} before and "
-            f"{row['ncut_mean']:.3f} after pruning; its shuffles have {row['null_mean']:.3f}. "
-            f"{row['n_sig']} of {row['n']} networks are below all their shuffles."
-        )
-    return "\n".join(lines) if lines else "This run has no networks trained on random data."
-
-
-def memorization_sentences(table: pd.DataFrame) -> str:
-    """How clusterable memorizing alone makes networks without dropout, before they are pruned."""
-    rows = table[(table["role"] == "memorization") & ~table["dropout"].astype(bool)]
-    if rows.empty:
-        return "This run has no networks that memorize."
-    lines = ["n-cut of the networks without dropout before pruning:\n"]
-    lines += [
-        f"- {dataset_name(row['dataset'])}: mean {row['before_mean']:.3f}, from "
-        f"{min(row['before']):.3f} to {max(row['before']):.3f}, with "
-        f"{row['train_acc_before']:.1%} of the labels memorized."
-        for row in rows.to_dict("records")
-    ]
-    paper = rows.iloc[0]
-    ncuts = np.concatenate([np.asarray(each) for each in rows["before"]])
-    lines.append(
-        f"- The paper: mean {paper['paper_before_mean']:.3f} ± {paper['paper_before_std']:.3f}. "
-        f"{int((ncuts >= paper['paper_before_mean']).sum())} of the {len(ncuts)} networks here "
-        f"reach this mean."
+def effect_summary(effect: pd.DataFrame) -> str:
+    """In how many comparisons dropout lowers the mean n-cut, here and in the paper."""
+    parts = []
+    for source, where in (("ours", "here"), ("paper", "in the paper")):
+        rows = effect[effect["source"] == source]
+        if len(rows):
+            below = int((rows["high"] < 0).sum())
+            parts.append(f"in {below} of {len(rows)} comparisons {where}")
+    return (
+        "**In short:** with dropout the mean n-cut is lower, by an interval that lies below 0 as a "
+        f"whole, {' and '.join(parts)}."
     )
+
+
+def outlier_sentences(networks: pd.DataFrame) -> str:
+    """How the effect of dropout after pruning changes without networks above all their shuffles."""
+    after = networks[networks["phase"] == "after"]
+    out = after["n_below_layer"] == after["n_shuffles"]
+    if not out.any():
+        return "After pruning, no network has an n-cut above those of all its shuffles."
+    lines = [
+        "After pruning, some networks have an n-cut above those of all their shuffles (chapter 1 "
+        "looks into such networks). The difference without them:\n"
+    ]
+    effect = dropout_effect(after[~out])
+    for row in effect[effect["source"] == "ours"].to_dict("records"):
+        gone = after[out & (after["dataset"] == row["dataset"])]
+        if gone.empty:
+            continue
+        names = ", ".join(
+            f"{dropout_name(r.dropout)}, seed {r.network} (n-cut {r.ncut:.3f})"
+            for r in gone.itertuples()
+        )
+        lines.append(
+            f"- {dataset_name(row['dataset'])}, without the network {names}: "
+            f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], "
+            f"Z = {row['z']:.1f}; the ranges {'overlap' if row['overlap'] else 'do not overlap'}."
+        )
     return "\n".join(lines)
+
+
+def topology_summary(networks: pd.DataFrame) -> str:
+    """Whether pruned networks are more clusterable than their topology, and it than random ones."""
+    after = networks[networks["phase"] == "after"]
+    groups = [group for _, group in after.groupby(["dataset", "dropout"], sort=False)]
+    beyond = sum(
+        stats.mean_interval((g["ncut"] - g["null_layer_nonzero_mean"]).to_numpy(float))[1] < 0
+        for g in groups
+    )
+    topology = sum(g["cohens_d"].mean() > 0 for g in groups)
+    return (
+        "**In short:** after pruning, networks are more clusterable than the shuffles that keep "
+        f"their topology, by an interval that lies below 0 as a whole, in {beyond} of "
+        f"{len(groups)} kinds of network. Keeping the topology makes the shuffles themselves more "
+        f"clusterable (mean of d above 0) in {topology} of {len(groups)}."
+    )
 
 
 def topology_sentences(networks: pd.DataFrame) -> str:
@@ -105,91 +122,62 @@ def lattice_sentences() -> str:
     )
 
 
-def design_sentences(designs: pd.DataFrame) -> str:
-    """By how much the two designs differ over all conditions."""
-    n = designs["n"].sum()
-    shares = [
-        float(np.average(designs[column], weights=designs["n"]))
-        for column in ("ours_independent", "ours_repeated")
-    ]
-    text = (
-        f"Over all {n} tests of this run, {shares[0]:.1%} are significant under independent "
-        f"shuffles; under the other design {shares[1]:.1%} would be expected to be printed as "
-        f"significant."
+def simulation_sentences(table: pd.DataFrame) -> str:
+    """How many counts of `null_tables.simulated_designs` are multiples of ten under each design."""
+    words = []
+    for design in ("independent", "repeated"):
+        remainders = table[f"remainder_{design}"].dropna()
+        words.append((len(remainders), int((remainders == 0).sum())))
+    return (
+        f"We have {len(table)} tests with independent shuffles. In {words[0][0]} of them the "
+        f"number of shuffles below the network is neither none nor all; {words[0][1]} of these "
+        f"numbers are multiples of ten. Now we draw up to 32 of the same shuffles for each test "
+        f"and count each of them ten times: {words[1][1]} of {words[1][0]} such numbers are "
+        f"multiples of ten."
     )
-    if designs["paper"].notna().any():
-        known = designs[designs["paper"].notna()]
-        text += f" The paper prints {np.average(known['paper'], weights=known['n']):.1%}."
-    return text
 
 
-def mixture_sentences(table: pd.DataFrame) -> str:
-    """How the mixtures that were run compare with what they are made of."""
-    done = table[table["n"] > 0]
+def d_spread_sentences(ours: pd.DataFrame) -> str:
+    """What the scatter of Cohen's d before pruning tells about the number of distinct shuffles."""
+    paper = paper_per_network()
+    n = int(ours["n_shuffles"].max())
     lines = []
-    for dropout in (False, True):
-        means = done[done["dropout"] == dropout].set_index("dataset")["ncut_mean"].sort_values()
-        if len(means):
-            order = ", ".join(f"{dataset_name(str(d))} {v:.3f}" for d, v in means.items())
-            words = "With dropout" if dropout else "Without dropout"
-            lines.append(f"- {words}, from the most clusterable: {order}.")
-    return "\n".join(lines) if lines else "This run has no mixtures."
-
-
-def test_image_sentences(networks: Sequence[Network]) -> str:
-    """What readers of the test accuracies must know of the test images."""
-    notes = {n.condition.dataset: n.record.value["test_note"] for n in networks}
-    lines = [f"- {dataset_name(name)}: {note}." for name, note in notes.items() if note]
-    if not lines:
-        return "All test images of these data sets were used."
-    begin = (
-        "Not all test images of these data sets were used, so the test accuracy of a mixture leans "
-        "to its other part:\n"
-    )
-    return "\n".join([begin, *lines])
-
-
-def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> str:
-    """What the paper has and this run has not, and the command that completes it."""
-    missing = [
-        f"{dataset_name(dataset)} (Tables A.4 to A.15)"
-        for dataset in paper_per_network()["dataset"].unique()
-        if dataset not in run.p.datasets
-    ]
-    done = set(controls["role"]) if len(controls) else set()
-    missing += [
-        f"{name} ({words})" for role, (_, name, words) in CONTROL_TABLES.items() if role not in done
-    ]
-    missing += [
-        condition_name(r.dataset, r.dropout)
-        for r in table[(table["n"] == 0) & table["paper_ncut_mean"].notna()].itertuples()
-    ]
-    fewer = [
-        f"{condition_name(r.dataset, r.dropout)} ({r.n})"
-        for r in table[table["paper_ncut_mean"].notna()].itertuples()
-        if 0 < r.n < PAPER_NETWORKS
-    ]
-    if not missing and not fewer:
-        return "This run has networks of every kind in the paper's tables."
-    text = " ".join(
-        f"**{words}:** {'; '.join(names)}."
-        for words, names in (
-            ("Not run here", missing),
-            (f"Run with fewer than the paper's {PAPER_NETWORKS} networks", fewer),
+    for source, table in (("Ours", ours), ("The paper's", paper)):
+        d = table.loc[table["phase"] == "before", "cohens_d"].to_numpy(float)
+        if len(d) < 2:
+            continue
+        low, high = stats.std_interval(d)
+        lines.append(
+            f"- {source}: {d.std(ddof=1):.3f} over {len(d)} networks (95 % interval {low:.3f} to "
+            f"{high:.3f})."
         )
-        if names
+    expected = ", ".join(f"{np.sqrt(2 / m):.3f} for {m}" for m in sorted({n, 32, 320}))
+    return "\n".join(
+        [
+            "Before pruning both nulls are one distribution, and *d* differs from 0 by chance "
+            "alone. Its standard deviation over networks is then close to $\\sqrt{2/n}$ with *n* "
+            f"distinct shuffles for each null: {expected}. What it is:\n",
+            *lines,
+        ]
     )
-    complete = ""
-    if "paper" in profiles(run.chapter):
-        long = "" if "kilo-epoch" in done else _long_training(run)
-        complete = (
-            f" `modclust run {run.chapter} --profile paper` runs them all{long}; "
-            "what is there already is not computed again."
+
+
+def design_sentences(designs: pd.DataFrame) -> str:
+    """How many tests are significant under the two designs and in print, by phase."""
+    lines = []
+    for phase, rows in designs.groupby("phase", sort=False):
+        n = int(rows["n"].sum())
+        independent, repeated = (
+            float((rows[column] * rows["n"]).sum())
+            for column in ("ours_independent", "ours_repeated")
         )
-    return text + complete
-
-
-def _long_training(run: Run) -> str:
-    epochs = int(read_profile(run.chapter, "paper")["kilo_epochs"])
-    share = paper_table("filan2020_table_3")
-    return f" (Table 3 alone is {len(share)} times ten networks over {epochs:,} epochs)"
+        line = (
+            f"- {str(phase).capitalize()} pruning: {independent:.0f} of our {n} tests are "
+            f"significant under independent shuffles; under the other design {repeated:.1f} would "
+            "be expected to be printed as significant."
+        )
+        known = rows["paper"].dropna()
+        if len(known):
+            line += f" The paper prints {known.sum() * N_PAPER:.0f} of {len(known) * N_PAPER}."
+        lines.append(line)
+    return "\n".join(lines)

@@ -12,9 +12,11 @@ from modclust_utils.plots_style import dataset_name
 from modclust_utils.publish.networks import Network
 from modclust_utils.publish.papers import PER_NETWORK_TABLES, paper_table
 from modclust_utils.publish.records import Record
-from modclust_utils.publish.tables import condition_name
+from modclust_utils.publish.tables import N_PAPER, condition_name
 
 CONDITION = ["dataset", "dropout", "phase"]
+#: The paper prints its smallest p-value, 1 / 321, as 0.003.
+PRINTED_MINIMUM = 0.0035
 #: (phase, mode) -> the tests of all networks, in their order.
 Tests = Mapping[tuple[str, str], Sequence[Record]]
 #: Tables A.4 to A.15 in their order.
@@ -172,7 +174,9 @@ def significance_designs(ours: pd.DataFrame) -> pd.DataFrame:
                 quantized.chance_significant(int(b), int(m), min(32, int(m)))
                 for b, m in zip(below, n, strict=True)
             ]
-            share = (paper[f"p_value_{null}"] <= 0.0035).mean() if len(paper) else float("nan")
+            share = (
+                (paper[f"p_value_{null}"] <= PRINTED_MINIMUM).mean() if len(paper) else float("nan")
+            )
             rows.append(
                 {
                     "dataset": dataset,
@@ -193,6 +197,79 @@ def significance_designs(ours: pd.DataFrame) -> pd.DataFrame:
     return table.assign(name=names)
 
 
+def simulated_designs(
+    networks: Sequence[Network], tests: Tests, *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Every test of ours under both designs: as it is, and with 32 of its shuffles, drawn once and
+    counted ten times each (all of them where there are fewer).
+
+    below_...: shuffles below the network; remainder_...: that number modulo ten, NaN where it is
+    none or all, which every design can give.
+    """
+    rows = []
+    for (phase, mode), records in tests.items():
+        for network, test in zip(networks, records, strict=True):
+            ncut, null = test.value["ncut"], np.array(test.value["null_ncuts"])
+            n_distinct = min(32, len(null))
+            p = quantized.repeated_p_values(
+                ncut, null, n_distinct=n_distinct, copies=10, n_draws=1, rng=rng
+            )
+            total = 10 * n_distinct
+            below = {
+                "independent": (int((null < ncut).sum()), len(null)),
+                "repeated": (round(float(p[0]) * (total + 1)) - 1, total),
+            }
+            row = {
+                "dataset": network.condition.dataset,
+                "dropout": network.condition.dropout,
+                "phase": phase,
+                "null": mode,
+                "network": network.seed,
+            }
+            for design, (count, n) in below.items():
+                row |= {
+                    f"below_{design}": count,
+                    f"n_{design}": n,
+                    f"remainder_{design}": count % 10 if 0 < count < n else float("nan"),
+                }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def readable_conditions(ours: pd.DataFrame) -> pd.DataFrame:
+    """Tables A.4 to A.15 in a row for each, ours above the paper's: means over the networks."""
+    paper = paper_per_network()
+    rows, index = [], []
+    for place, group in ours.groupby(CONDITION, sort=False):
+        same = (paper[CONDITION] == list(place)).all(axis=1)
+        # p = (r + 1) / (n + 1) with r = 0, but for rounding
+        smallest = {"ours": 1.5 / (group["n_shuffles"].max() + 1), "paper": PRINTED_MINIMUM}
+        for source, found in (("ours", group), ("paper", paper[same])):
+            if found.empty:
+                continue
+            index.append((condition_name(str(place[0]), bool(place[1])), place[2], source))
+            rows.append(
+                {
+                    "n-cut": _mean_and_std(found["ncut"]),
+                    "Null n-cut": f"{found['null_layer_mean'].mean():.3f}",
+                    "Sig.": _share(found["p_value_layer"] <= smallest[source]),
+                    "Null n-cut (non-zero)": f"{found['null_layer_nonzero_mean'].mean():.3f}",
+                    "Sig. (non-zero)": _share(found["p_value_layer_nonzero"] <= smallest[source]),
+                    "Cohen's d": _mean_and_std(found["cohens_d"]),
+                }
+            )
+    names = pd.MultiIndex.from_tuples(index, names=["Networks", "Pruning", ""])
+    return pd.DataFrame(rows, index=names)
+
+
+def _mean_and_std(values: pd.Series) -> str:
+    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
+
+
+def _share(passed: pd.Series) -> str:
+    return f"{int(passed.sum())} of {len(passed)}"
+
+
 def readable_designs(table: pd.DataFrame) -> pd.DataFrame:
     """`significance_designs` as a page shows it."""
     return pd.DataFrame(
@@ -200,11 +277,18 @@ def readable_designs(table: pd.DataFrame) -> pd.DataFrame:
             "Networks": [condition_name(r.dataset, r.dropout) for r in table.itertuples()],
             "Pruning": table["phase"],
             "Null": table["null"],
-            "Ours, independent shuffles": [f"{v:.2f}" for v in table["ours_independent"]],
+            "Ours, independent shuffles": [
+                _with_interval(r.ours_independent, r.n) for r in table.itertuples()
+            ],
             "Ours, 32 shuffles counted ten times": [f"{v:.2f}" for v in table["ours_repeated"]],
-            "Paper": ["–" if np.isnan(v) else f"{v:.2f}" for v in table["paper"]],
+            "Paper": ["–" if np.isnan(v) else _with_interval(v, N_PAPER) for v in table["paper"]],
         }
     ).set_index(["Networks", "Pruning", "Null"])
+
+
+def _with_interval(share: float, n: int) -> str:
+    low, high = stats.proportion_interval(round(share * n), n)
+    return f"{share:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def two_nulls(networks: Sequence[Network], tests: Tests, phase: str) -> list[dict[str, object]]:

@@ -58,8 +58,11 @@ def _control(p: Any, network: str) -> Keys:
     return [before, ("shuffle-test", _after(p, network, p.n_clusters))]
 
 
-def _mixture(p: Any, network: str) -> Keys:
-    """Chapter 2, Tables A.16 and A.17: the n-cut after pruning alone."""
+def _mixture(p: Any, tested: bool, network: str) -> Keys:
+    """Chapter 2, Tables A.16 and A.17: the n-cut after pruning alone. A network that is tested
+    already has it."""
+    if tested:
+        return []
     return [("clustering", clustering_parameters(network, "after", p, p.n_clusters))]
 
 
@@ -82,7 +85,7 @@ def _groups_2(p: Any) -> dict[str, list[Group]]:
         "unlearnable": [Group(c, partial(_control, p)) for c in random],
         "kilo-epoch": [Group(c, partial(_control, p)) for c in kilo],
         "memorization": [Group(c, partial(_control, p)) for c in memorized],
-        "mixtures": [Group(c, partial(_mixture, p)) for c in conditions(p, p.mixtures)],
+        "mixtures": [Group(c, partial(_mixture, p, c in plain)) for c in conditions(p, p.mixtures)],
     }
 
 

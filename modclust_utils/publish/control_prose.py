@@ -1,0 +1,205 @@
+"""Sentences of chapter 2 about training on random data and about mixtures; their numbers come
+from the tables of `control_tables`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from modclust_utils.data import MIXTURES
+from modclust_utils.plots_style import dataset_name
+from modclust_utils.publish.control_tables import CONTROL_TABLES, control_name
+from modclust_utils.publish.networks import Network
+from modclust_utils.publish.null_tables import paper_per_network
+from modclust_utils.publish.papers import paper_table
+from modclust_utils.publish.parameters import profiles, read_profile
+from modclust_utils.publish.session import Run
+from modclust_utils.publish.tables import N_PAPER, condition_name
+
+
+def control_sentences(table: pd.DataFrame) -> str:
+    """Whether the networks of each control learned anything, and how clusterable they became."""
+    lines = []
+    for row in table.to_dict("records"):
+        lines.append(
+            f"- **{condition_name(control_name(row), row['dropout'])}.** Training accuracy "
+            f"{row['train_acc']:.1%} after pruning. Mean n-cut {row['before_mean']:.3f} before and "
+            f"{row['ncut_mean']:.3f} after pruning; its shuffles have {row['null_mean']:.3f}. "
+            f"{row['n_sig']} of {row['n']} networks are below all their shuffles."
+        )
+    return "\n".join(lines) if lines else "This run has no networks trained on random data."
+
+
+def control_summary(table: pd.DataFrame, fresh: np.ndarray) -> str:
+    """What training alone does before pruning, and after it where labels were learned or not.
+
+    fresh: n-cuts of freshly initialized networks.
+    """
+    if table.empty:
+        return ""
+    low, high = float(np.min(fresh)), float(np.max(fresh))
+    inside = int(table["before_mean"].between(low, high).sum())
+    text = (
+        f"**In short:** before pruning, the mean n-cut lies within the range of our freshly "
+        f"initialized networks ({low:.3f} to {high:.3f}) in {inside} of {len(table)} rows."
+    )
+    learned = table["train_acc"] > 0.5
+    for rows, words in (
+        (table[learned], "where more than half of the training labels are right"),
+        (table[~learned], "where at most half are"),
+    ):
+        if len(rows):
+            text += (
+                f" After pruning, {words}, {rows['n_sig'].sum()} of {rows['n'].sum()} networks "
+                f"are below all their shuffles."
+            )
+    return text
+
+
+def memorization_sentences(table: pd.DataFrame) -> str:
+    """How clusterable memorizing alone makes networks without dropout, before they are pruned."""
+    rows = table[(table["role"] == "memorization") & ~table["dropout"].astype(bool)]
+    if rows.empty:
+        return "This run has no networks that memorize."
+    lines = ["n-cut before pruning of the networks without dropout:\n"]
+    lines += [
+        f"- {dataset_name(row['dataset'])}: mean {row['before_mean']:.3f}, from "
+        f"{min(row['before']):.3f} to {max(row['before']):.3f}; training accuracy then "
+        f"{row['train_acc_before']:.1%}."
+        for row in rows.to_dict("records")
+    ]
+    printed = rows[rows["paper_before_mean"].notna()]
+    if len(printed):
+        mean, std = printed.iloc[0][["paper_before_mean", "paper_before_std"]]
+        ncuts = np.concatenate([np.asarray(each) for each in rows["before"]])
+        lines.append(
+            f"- The paper: mean {mean:.3f} ± {std:.3f}. {int((ncuts >= mean).sum())} of the "
+            f"{len(ncuts)} networks here reach this mean."
+        )
+    return "\n".join(lines)
+
+
+def mixture_sentences(table: pd.DataFrame) -> str:
+    """How the mixtures that were run compare with what they are made of."""
+    done = table[table["n"] > 0]
+    lines = []
+    for dropout in (False, True):
+        means = done[done["dropout"] == dropout].set_index("dataset")["ncut_mean"].sort_values()
+        if len(means):
+            order = ", ".join(f"{dataset_name(str(d))} {v:.3f}" for d, v in means.items())
+            words = "With dropout" if dropout else "Without dropout"
+            lines.append(f"- {words}, from the most clusterable: {order}.")
+    return "\n".join(lines) if lines else "This run has no mixtures."
+
+
+def mixture_positions(table: pd.DataFrame) -> str:
+    """Where each mixture that was run lies among its parts, here and in the paper."""
+    lines, below = [], {"ours": [0, 0], "paper": [0, 0]}
+    columns = {"ours": "ncut_mean", "paper": "paper_ncut_mean"}
+    for dropout in (False, True):
+        rows = table[table["dropout"] == dropout].set_index("dataset")
+        for name in rows.index[rows["n"] > 0]:
+            if name not in MIXTURES:
+                continue
+            found = {
+                source: _position(name, rows[column].to_dict())
+                for source, column in columns.items()
+            }
+            if found["ours"] is None:
+                continue
+            for source, position in found.items():
+                if position is not None:
+                    below[source][0] += position == "below both"
+                    below[source][1] += 1
+            words = f"- {condition_name(str(name), dropout)}: {found['ours']}"
+            lines.append(words + (f" (paper: {found['paper']})." if found["paper"] else "."))
+    if not lines:
+        return ""
+    text = "**In short:** {} of {} mixtures are more clusterable than both of their parts"
+    words = text.format(*below["ours"])
+    if below["paper"][1]:
+        words += "; in the paper {} of these {}".format(*below["paper"])
+    return "\n".join(
+        ["Mean n-cut of a mixture, compared with its parts:\n", *lines, "", f"{words}."]
+    )
+
+
+def _position(mixture: str, means: Mapping[str, float]) -> str | None:
+    """Below both parts, between them or above both; None where a mean is missing."""
+    parts = [means.get(part, float("nan")) for part in MIXTURES[mixture][:2]]
+    if np.isnan([*parts, means[mixture]]).any():
+        return None
+    if means[mixture] < min(parts):
+        return "below both"
+    return "above both" if means[mixture] > max(parts) else "between them"
+
+
+def test_image_sentences(networks: Sequence[Network]) -> str:
+    """What readers of the test accuracies must know of the test images."""
+    notes = {n.condition.dataset: n.record.value["test_note"] for n in networks}
+    lines = [f"- {dataset_name(name)}: {note}." for name, note in notes.items() if note]
+    if not lines:
+        return "All test images of these data sets were used."
+    begin = (
+        "Not all test images of these data sets were used. The test accuracy of their mixtures is "
+        "mostly that of the other part, and cannot be compared with the paper's:\n"
+    )
+    return "\n".join([begin, *lines])
+
+
+def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> str:
+    """What the paper has and this run has not, and the command that completes it."""
+    missing_datasets = [
+        dataset
+        for dataset in paper_per_network()["dataset"].unique()
+        if dataset not in run.p.datasets
+    ]
+    missing = [f"{dataset_name(dataset)} (Tables A.4 to A.15)" for dataset in missing_datasets]
+    done = set(controls["role"]) if len(controls) else set()
+    missing += [
+        f"{name} ({words})" for role, (_, name, words) in CONTROL_TABLES.items() if role not in done
+    ]
+    missing += _missing_mixtures(table, already=missing_datasets)
+    fewer = [
+        f"{condition_name(r.dataset, r.dropout)} ({r.n})"
+        for r in table[table["paper_ncut_mean"].notna()].itertuples()
+        if 0 < r.n < N_PAPER
+    ]
+    if not missing and not fewer:
+        return "This run has networks of every kind in the paper's tables."
+    text = " ".join(
+        f"**{words}:** {'; '.join(names)}."
+        for words, names in (
+            ("Not run here", missing),
+            (f"Run with fewer than the paper's {N_PAPER} networks", fewer),
+        )
+        if names
+    )
+    complete = ""
+    if "paper" in profiles(run.chapter):
+        long = "" if "kilo-epoch" in done else _long_training(run)
+        complete = (
+            f" `modclust run {run.chapter} --profile paper` runs them all{long}; "
+            "what is there already is not computed again."
+        )
+    return text + complete
+
+
+def _missing_mixtures(table: pd.DataFrame, already: Sequence[str]) -> list[str]:
+    """The paper's rows without networks of ours: a data set by its name where both are missing."""
+    rows = table[(table["n"] == 0) & table["paper_ncut_mean"].notna()]
+    names = []
+    for dataset, group in rows.groupby("dataset", sort=False):
+        if len(group) == 2:
+            names += [] if dataset in already else [dataset_name(str(dataset))]
+        else:
+            names.append(condition_name(str(dataset), bool(group["dropout"].iloc[0])))
+    return names
+
+
+def _long_training(run: Run) -> str:
+    epochs = int(read_profile(run.chapter, "paper")["kilo_epochs"])
+    kinds = len(paper_table("filan2020_table_3"))
+    return f" (Table 3 alone is {kinds * N_PAPER} networks over {epochs:,} epochs)"
