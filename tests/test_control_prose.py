@@ -203,7 +203,7 @@ def test_missing_mixtures_are_named_one_by_one():
 def test_mixtures_with_fewer_networks_are_named():
     some = {("lines", False), ("mnist_cifar10", True)}
     text = not_run(mixtures=some, n_networks=5)
-    assert "; LINES, with dropout; " in text
+    assert "; LINES, with dropout" in text
     assert "; LINES-MNIST-SEP; " in text
     assert (
         ". **Run with fewer than the paper's 10 networks:** LINES, no dropout (5); "

@@ -147,6 +147,11 @@ def test_effect_without_outliers_in_words():
         f"-0.479 [{rest['low']:+.3f}, {rest['high']:+.3f}], Z = {rest['z']:.1f}; the ranges do not "
         "overlap."
     )
+    few = null_prose.outlier_sentences(table.drop(index=[3, 5])).splitlines()[-1]
+    assert few == (
+        "- MNIST (5,000 digits), without the network with dropout, seed 1 (n-cut 2.500): too few "
+        "networks are left for a difference."
+    )
     assert null_prose.outlier_sentences(table.drop(index=4)) == (
         "After pruning, no network has an n-cut above those of all its shuffles."
     )

@@ -50,19 +50,23 @@ def outlier_sentences(networks: pd.DataFrame) -> str:
         "looks into such networks). The difference without them:\n"
     ]
     effect = dropout_effect(after[~out])
-    for row in effect[effect["source"] == "ours"].to_dict("records"):
-        gone = after[out & (after["dataset"] == row["dataset"])]
-        if gone.empty:
-            continue
+    effect = effect[effect["source"] == "ours"].set_index("dataset")
+    for dataset, gone in after[out].groupby("dataset", sort=False):
         names = ", ".join(
             f"{dropout_name(r.dropout)}, seed {r.network} (n-cut {r.ncut:.3f})"
             for r in gone.itertuples()
         )
-        lines.append(
-            f"- {dataset_name(row['dataset'])}, without the network {names}: "
-            f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], "
-            f"Z = {row['z']:.1f}; the ranges {'overlap' if row['overlap'] else 'do not overlap'}."
-        )
+        line = f"- {dataset_name(str(dataset))}, without the network {names}: "
+        if dataset in effect.index:
+            row = effect.loc[dataset]
+            ranges = "overlap" if row["overlap"] else "do not overlap"
+            line += (
+                f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], "
+                f"Z = {row['z']:.1f}; the ranges {ranges}."
+            )
+        else:
+            line += "too few networks are left for a difference."
+        lines.append(line)
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from modclust_utils.publish.records import Record
 from modclust_utils.publish.tables import N_PAPER, condition_name
 
 CONDITION = ["dataset", "dropout", "phase"]
+_EFFECT = ["dataset", "phase", "source", "n", "difference", "low", "high", "z", "overlap"]
 #: The paper prints its smallest p-value, 1 / 321, as 0.003.
 PRINTED_MINIMUM = 0.0035
 #: (phase, mode) -> the tests of all networks, in their order.
@@ -107,7 +108,8 @@ def dropout_effect(ours: pd.DataFrame) -> pd.DataFrame:
     """n-cut with dropout minus without, for each data set and phase, ours and the paper's.
 
     difference with Welch's 95 % interval (low, high); z: the difference in its standard errors
-    (footnote 11 of the paper); overlap: whether the ranges of the two kinds meet.
+    (footnote 11 of the paper); overlap: whether the ranges of the two kinds meet. Fewer than two
+    networks of a kind have no difference.
     """
     both = with_paper(ours, "ncut")
     rows = []
@@ -134,7 +136,7 @@ def dropout_effect(ours: pd.DataFrame) -> pd.DataFrame:
                 "overlap": bool(dropped.max() >= plain.min() and plain.max() >= dropped.min()),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_EFFECT)
 
 
 def readable_effect(effect: pd.DataFrame) -> pd.DataFrame:
