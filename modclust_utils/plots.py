@@ -112,7 +112,7 @@ def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
 def random_ncuts_figure(
     ncuts: ArrayLike, support: tuple[float, float], *, n_clusters: int = 4
 ) -> Figure:
-    """Histogram and density of the n-cuts of untrained networks (paper A, Figure 3).
+    """Histogram and density of the n-cuts of freshly initialized networks (paper A, Figure 3).
 
     ncuts: ``(n,)`` with n of 2 or more; support: the range that the paper states, shaded.
     Raises ValueError for too few values or an empty range.

@@ -314,26 +314,34 @@ def _draw_remainders(
 def simulated_designs_figure(table: Rows, copies: int = 10) -> Figure:
     """How many shuffles lie below a network, modulo `copies`, under both designs of shuffles.
 
-    table: columns remainder_independent, remainder_repeated, a row for each test; NaN where none or
-    all of the shuffles lie below, which both designs can give. The line is what equally likely
-    remainders would give. Raises ValueError for missing columns, or a remainder that is none.
+    table: columns remainder_independent, remainder_repeated, n_independent, n_repeated, a row for
+    each test: that remainder, NaN where none or all of the shuffles lie below, which both designs
+    can give, and the number of shuffles. The lines are what equally likely numbers between none and
+    all would give. Raises ValueError for missing columns, or a remainder that is none.
     """
     designs = {
-        "remainder_independent": ("independent shuffles", CLUSTER_COLORS[3]),
-        "remainder_repeated": (f"shuffles counted {copies} times", CLUSTER_COLORS[1]),
+        "independent": ("independent shuffles", CLUSTER_COLORS[3]),
+        "repeated": (f"shuffles counted {copies} times", CLUSTER_COLORS[1]),
     }
-    table = as_table(table, "table", others=list(designs), numbers=[])
-    table = table.astype(dict.fromkeys(designs, float))
+    columns = [f"remainder_{design}" for design in designs]
+    sizes = [f"n_{design}" for design in designs]
+    table = as_table(table, "table", others=columns, numbers=sizes)
+    table = table.astype(dict.fromkeys(columns, float))
     figure = new_figure(2.6)
     panels = figure.subplots(1, 2, sharey=True)
-    for ax, (column, (words, color)) in zip(panels, designs.items(), strict=True):
+    for ax, (design, (words, color)) in zip(panels, designs.items(), strict=True):
+        column = f"remainder_{design}"
         remainders = table[column].dropna()
         bad = remainders[~remainders.isin(range(copies))]
         if len(bad):
             raise ValueError(f"{column}={bad.iloc[0]} is not allowed: 0 to {copies - 1}")
         counts = np.bincount(remainders.astype(int), minlength=copies)
         ax.bar(np.arange(copies), counts, 0.6, color=color)
-        ax.axhline(len(remainders) / copies, color=NETWORK_COLOR, linewidth=2)
+        expected = np.zeros(copies)
+        for n in table.loc[remainders.index, f"n_{design}"].astype(int):
+            expected += np.bincount(np.arange(1, n) % copies, minlength=copies) / (n - 1)
+        ends = np.arange(copies) - 0.42, np.arange(copies) + 0.42
+        ax.hlines(expected, *ends, color=NETWORK_COLOR, linewidth=2)
         ax.set_xticks(np.arange(copies))
         ax.grid(axis="x", visible=False)
         ax.set_title(f"{len(remainders)} tests, {words}", size=9)

@@ -93,6 +93,20 @@ def repeated_p_values(
     return (counted.sum(axis=1) + 1) / (n_distinct * copies + 1)
 
 
+def expected_d_spread(n_distinct: int, copies: int = 1) -> float:
+    """Standard deviation of Cohen's d of two nulls that are one distribution.
+
+    Each null has n_distinct independent shuffles with normal n-cuts, counted `copies` times each.
+    d is then sqrt(2 / n_distinct) times a t variable with 2 (n_distinct - 1) degrees of freedom,
+    and a little larger with copies, whose sample variance is too small. Raises ValueError for fewer
+    than three shuffles, where d has no variance.
+    """
+    n, copies = check_count("n_distinct", n_distinct), check_count("copies", copies)
+    if n < 3:
+        raise ValueError(f"n_distinct={n} is not allowed: 3 or more")
+    return math.sqrt(2 / n * (copies * n - 1) / (copies * (n - 2)))
+
+
 def chance_significant(n_below: int, n_null: int, n_distinct: int = 32) -> float:
     """Probability that none of n_distinct shuffles, drawn from n_null, is among the n_below below.
 

@@ -117,14 +117,10 @@ def std_interval(sample: ArrayLike, confidence: float = 0.95) -> tuple[float, fl
     values, or any that are not finite.
     """
     _check_confidence(confidence)
-    values = np.asarray(sample, dtype=np.float64)
-    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(
-            f"sample with shape {values.shape} is not allowed: (n,), two or more finite numbers"
-        )
-    n = len(values) - 1
-    tails = scipy.stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], n)
-    low, high = values.std(ddof=1) * np.sqrt(n / tails)
+    values = _sample(sample, "sample", 2)
+    df = len(values) - 1
+    tails = scipy.stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], df)
+    low, high = np.sqrt(_variance(values, ddof=1) * df / tails)
     return float(low), float(high)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from small_book import ROOT, copy_book, write_data
 from test_chapter_1 import Done, code_cells, strips
 
 from modclust_utils.nulls import MODES
-from modclust_utils.publish import control_prose, experiments, networks, null_prose, plans
+from modclust_utils.publish import control_prose, experiments, figures, networks, null_prose, plans
 from modclust_utils.publish.experiments import PHASES
 from modclust_utils.publish.papers import printed_p_values
 from modclust_utils.publish.records import Record, record_key
@@ -266,6 +267,9 @@ def test_sentences_are_those_of_the_tables(done, shown):
     assert null_prose.effect_summary(shown["dropout-effect"]) in texts
     assert control_prose.control_sentences(shown["tables-2-to-4"]) in texts
     assert control_prose.mixture_sentences(shown["mixtures"]) in texts
+    fresh = done.store.require("random-ncuts", experiments.random_parameters(done.p)).value
+    summary = control_prose.control_summary(shown["tables-2-to-4"], np.array(fresh["ncuts"]))
+    assert summary in texts
     assert null_prose.design_sentences(shown["table-designs"]) in texts
     assert null_prose.simulation_sentences(shown["simulated-designs"]) in texts
     networks_shown = [data for name, data in shown.items() if name.startswith("networks-")]
@@ -279,12 +283,19 @@ def test_sentences_are_those_of_the_tables(done, shown):
 def test_page_names_what_was_not_run(done):
     (text,) = (text for text in sentences(done) if text.startswith("**Not run here:**"))
     assert "MNIST (Tables A.4 to A.15)" in text
-    assert "Table 3 (1,000 epochs)" in text
-    assert "Table 2" not in text
-    assert "Table 4" not in text
-    for dataset in ("LINES", "MNIST-CIFAR-10-SEP"):
-        assert re.search(f"; {dataset}[;.]", text)
+    for number in (2, 3, 4):  # random data of ours is not the paper's
+        assert f"Table {number} (" in text
+    (mixtures,) = re.findall(r"Tables A.16 and A.17: ([^.]*)\.", text)
+    assert {"LINES", "MNIST-CIFAR-10-SEP"} < set(mixtures.split(", "))
     assert "`modclust run 2 --profile paper`" in text
+
+
+def test_badge_leads_to_the_section_that_it_names():
+    notebook = nbformat.read(next((ROOT / "notebooks").glob("02-*.ipynb")), as_version=4)
+    headings = [c.source.lstrip("# ") for c in notebook.cells if c.source.startswith("### ")]
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    (link,) = re.findall(r'href="#([^"]+)"', inspect.getsource(figures.badge))
+    assert link in anchors
 
 
 def test_page_shows_no_missing_number(done):

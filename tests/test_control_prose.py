@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import pytest
 from small_book import make_network
 
 from modclust_utils.publish import control_prose, control_tables
-from modclust_utils.publish.control_tables import CONTROL_TABLES
+from modclust_utils.publish.control_tables import CONTROL_DATA, CONTROL_TABLES
 
 
 def test_controls_in_words():
@@ -20,7 +21,7 @@ def test_controls_in_words():
         ("kilo-epoch", "random", True, 1.0, 2.25, 1.5, 1.75, 10, 10),
     ]
     columns = ["role", "dataset", "dropout", "train_acc", "before_mean", "ncut_mean", "null_mean"]
-    table = pd.DataFrame(rows, columns=[*columns, "n_sig", "n"])
+    table = pd.DataFrame(rows, columns=[*columns, "n_sig", "n"]).assign(epochs=[20, 1000])
     assert control_prose.control_sentences(table).splitlines() == [
         "- **RANDOM (4,000), unlearnable, no dropout.** Training accuracy 12.5% after pruning. "
         "Mean n-cut 2.338 before and 2.000 after pruning; its shuffles have 2.125. 0 of 3 networks "
@@ -29,9 +30,6 @@ def test_controls_in_words():
         "n-cut 2.250 before and 1.500 after pruning; its shuffles have 1.750. 10 of 10 networks "
         "are below all their shuffles.",
     ]
-    assert control_prose.control_sentences(table.iloc[:0]) == (
-        "This run has no networks trained on random data."
-    )
 
 
 def test_memorization_before_pruning_in_words():
@@ -49,15 +47,13 @@ def test_memorization_before_pruning_in_words():
         "- RANDOM (3,000): mean 2.375, from 2.250 to 2.500; training accuracy then 99.9%.",
         "- RANDOM (3,000, pixels −0.5 to 0.5): mean 2.125, from 2.000 to 2.250; training accuracy "
         "then 100.0%.",
+        "- Freshly initialized: mean 2.375, from 2.250 to 2.500.",
         "- The paper: mean 2.375 ± 0.062. 2 of the 5 networks here reach this mean.",
     ]
-    assert control_prose.memorization_sentences(table).splitlines() == lines
-    other = control_prose.memorization_sentences(table.iloc[2:])  # not the paper's data
-    assert other.splitlines() == [*lines[:2], lines[3]]
-    for nothing in (table.iloc[[1, 3]], table.iloc[:0]):
-        assert control_prose.memorization_sentences(nothing) == (
-            "This run has no networks that memorize."
-        )
+    fresh = np.array([2.5, 2.25])
+    assert control_prose.memorization_sentences(table, fresh).splitlines() == lines
+    other = control_prose.memorization_sentences(table.iloc[2:], fresh)  # not the paper's data
+    assert other.splitlines() == [*lines[:2], *lines[3:5]]
 
 
 def test_summary_of_controls():
@@ -66,7 +62,7 @@ def test_summary_of_controls():
     fresh = np.array([2.4375, 2.3, 2.35])
     begin = (
         "**In short:** before pruning, the mean n-cut lies within the range of our freshly "
-        "initialized networks (2.300 to 2.438) in {} of {} rows."
+        "initialized networks (2.300 to 2.438) in {} of {} kinds of network."
     )
     learned = (
         " After pruning, where more than half of the training labels are right, 9 of 10 networks "
@@ -79,7 +75,6 @@ def test_summary_of_controls():
     assert summary(table, fresh) == begin.format(2, 3) + learned + others
     assert summary(table.iloc[[1]], fresh) == begin.format(0, 1) + learned
     assert summary(table.iloc[[0, 2]], fresh) == begin.format(2, 2) + others
-    assert summary(table.iloc[:0], fresh) == ""
 
 
 def test_positions_of_mixtures():
@@ -104,14 +99,14 @@ def test_positions_of_mixtures():
         "- MNIST-CIFAR-10-SEP, no dropout: between them (paper: below both).",
         "- MNIST-CIFAR-10, with dropout: above both (paper: above both).",
         "",
-        "**In short:** 1 of 3 mixtures are more clusterable than both of their parts; in the paper "
-        "1 of these 3.",
+        "**In short:** in 1 of 3 comparisons the mixture has a lower mean than both of its parts; "
+        "in the paper in 1 of these 3.",
     ]
     assert control_prose.mixture_positions(table).splitlines() == lines
     own = control_prose.mixture_positions(table.assign(paper_ncut_mean=nan)).splitlines()
     assert own[2] == "- MNIST-CIFAR-10, no dropout: below both."
     assert own[-1] == (
-        "**In short:** 1 of 3 mixtures are more clusterable than both of their parts."
+        "**In short:** in 1 of 3 comparisons the mixture has a lower mean than both of its parts."
     )
     assert control_prose.mixture_positions(table.iloc[[0, 1]]) == ""
 
@@ -128,7 +123,6 @@ def test_mixtures_in_words():
         "- Without dropout, from the most clusterable: LINES 1.599, MNIST 2.000.",
         "- With dropout, from the most clusterable: MNIST-CIFAR-10-SEP 1.250.",
     ]
-    assert control_prose.mixture_sentences(table.assign(n=0)) == "This run has no mixtures."
 
 
 def test_test_images_that_were_left_out_are_named():
@@ -152,16 +146,23 @@ def not_run(
     *,
     datasets: Sequence[str] = ("mnist", "fashion_mnist", "cifar10"),
     roles: Sequence[str] = tuple(CONTROL_TABLES),
-    mixtures: Collection[tuple[str, bool]] | None = None,
+    mixtures: Collection[str] | None = None,
     n_networks: int = 10,
 ) -> str:
-    """mixtures: those that were run; None stands for all of the paper's."""
+    """roles: those with the paper's data; mixtures: those that were run, None stands for all."""
+    kinds = itertools.product(datasets, (False, True), ("before", "after"), range(n_networks))
+    networks = pd.DataFrame(kinds, columns=["dataset", "dropout", "phase", "network"])
+    rows = [(role, CONTROL_DATA.get(role, "random500"), False) for role in (*roles, "own")]
+    controls = pd.DataFrame(rows, columns=["role", "dataset", "dropout"])
+    controls["paper_after_mean"] = [2.0] * len(roles) + [np.nan]
     table = control_tables.mixtures([], [])
-    done = zip(table["dataset"], table["dropout"], strict=True)
-    table["n"] = [n_networks if mixtures is None or key in mixtures else 0 for key in done]
-    controls = pd.DataFrame({"role": list(roles)} if roles else {})
-    run = SimpleNamespace(chapter=2, p=SimpleNamespace(datasets=datasets))
-    return control_prose.not_run_sentences(run, table, controls)
+    run_here = table["dataset"].isin(table["dataset"] if mixtures is None else mixtures)
+    return control_prose.not_run_sentences(
+        SimpleNamespace(chapter=2),
+        networks,
+        controls.assign(n=n_networks, epochs=1000),
+        table.assign(n=np.where(run_here, n_networks, 0)),
+    )
 
 
 def test_nothing_is_missing():
@@ -171,14 +172,14 @@ def test_nothing_is_missing():
 @pytest.mark.parametrize(
     ("done", "missing"),
     [
-        ({"datasets": ["cifar10", "mnist"]}, ["Fashion-MNIST (Tables A.4 to A.15)"]),
-        ({"roles": ["kilo-epoch", "memorization"]}, ["Table 2 (unlearnable)"]),
-        ({"roles": ["kilo-epoch", "unlearnable"]}, ["Table 4 (memorization)"]),
+        ({"datasets": ["cifar10", "mnist"]}, "Fashion-MNIST (Tables A.4 to A.15)"),
+        ({"roles": ["kilo-epoch", "memorization"]}, "Table 2 (unlearnable)"),
+        ({"roles": ["kilo-epoch", "unlearnable"]}, "Table 4 (memorization)"),
     ],
 )
 def test_what_is_missing_and_the_command(done, missing):
     assert not_run(**done) == (
-        f"**Not run here:** {'; '.join(missing)}. `modclust run 2 --profile paper` runs them all; "
+        f"**Not run here:** {missing}. `modclust run 2 --profile paper` runs them all; "
         "what is there already is not computed again."
     )
 
@@ -186,43 +187,39 @@ def test_what_is_missing_and_the_command(done, missing):
 def test_long_training_is_announced_where_it_is_missing():
     text = not_run(roles=["memorization", "unlearnable"])
     assert text == (
-        "**Not run here:** Table 3 (1,000 epochs). `modclust run 2 --profile paper` runs them all "
-        "(Table 3 alone is 20 networks over 1,000 epochs); what is there already is not "
-        "computed again."
+        "**Not run here:** Table 3 (long training). `modclust run 2 --profile paper` runs them all "
+        "(Table 3 alone is 20 networks over 1,000 epochs); what is there already is not computed "
+        "again."
     )
 
 
 def test_missing_mixtures_are_named_one_by_one():
-    every = control_tables.mixtures([], [])[["dataset", "dropout"]].itertuples(index=False)
-    some = {tuple(each) for each in every} - {("lines_mnist", True), ("cifar10", False)}
-    assert not_run(mixtures=some).startswith(
-        "**Not run here:** CIFAR-10, no dropout; LINES-MNIST, with dropout. `modclust"
+    every = set(control_tables.mixtures([], [])["dataset"])
+    assert len(every) == 9
+    text = not_run(mixtures=every - {"lines_mnist", "cifar10"})
+    assert text.startswith(
+        "**Not run here:** in Tables A.16 and A.17: CIFAR-10, LINES-MNIST. `modclust"
     )
 
 
-def test_mixtures_with_fewer_networks_are_named():
-    some = {("lines", False), ("mnist_cifar10", True)}
-    text = not_run(mixtures=some, n_networks=5)
-    assert "; LINES, with dropout" in text
-    assert "; LINES-MNIST-SEP; " in text
+def test_kinds_with_fewer_networks_are_named():
+    text = not_run(datasets=["cifar10"], roles=["memorization"], mixtures=["lines"], n_networks=5)
     assert (
-        ". **Run with fewer than the paper's 10 networks:** LINES, no dropout (5); "
-        "MNIST-CIFAR-10, with dropout (5). `modclust run 2 --profile paper` runs them all; " in text
+        ". **Run with fewer than the paper's 10 networks:** CIFAR-10, no dropout (5); CIFAR-10, "
+        "with dropout (5); RANDOM (3,000), memorization, no dropout (5); LINES, no dropout (5); "
+        "LINES, with dropout (5). `modclust run 2 --profile paper` runs them all" in text
     )
 
 
 def test_run_of_our_own_data_lacks_all_of_it():
     text = not_run(datasets=["mnist5k"], roles=[], mixtures=[])
-    items = text.removeprefix("**Not run here:** ").partition(". `modclust")[0].split("; ")
-    assert items[:6] == [
-        *(f"{name} (Tables A.4 to A.15)" for name in ("MNIST", "Fashion-MNIST", "CIFAR-10")),
-        *("Table 2 (unlearnable)", "Table 3 (1,000 epochs)", "Table 4 (memorization)"),
-    ]
-    # LINES and six mixtures; MNIST and CIFAR-10 are named already
-    assert items[6:] == [
-        *("LINES", "LINES-MNIST", "LINES-CIFAR-10", "MNIST-CIFAR-10", "LINES-MNIST-SEP"),
-        *("LINES-CIFAR-10-SEP", "MNIST-CIFAR-10-SEP"),
-    ]
+    missing = text.removeprefix("**Not run here:** ").partition(". `modclust")[0]
+    assert missing == (
+        "MNIST (Tables A.4 to A.15); Fashion-MNIST (Tables A.4 to A.15); CIFAR-10 (Tables A.4 to "
+        "A.15); Table 2 (unlearnable); Table 3 (long training); Table 4 (memorization); in Tables "
+        "A.16 and A.17: MNIST, CIFAR-10, LINES, LINES-MNIST, LINES-CIFAR-10, MNIST-CIFAR-10, "
+        "LINES-MNIST-SEP, LINES-CIFAR-10-SEP, MNIST-CIFAR-10-SEP"
+    )
 
 
 def test_book_without_the_profile_has_no_command_to_offer(monkeypatch):

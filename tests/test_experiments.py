@@ -116,6 +116,17 @@ def computed(monkeypatch) -> list[str]:
     return names
 
 
+def test_a_tested_network_has_the_ncut_of_its_test(done, computed):
+    run = make_run(done)
+    networks = plans.networks_of(run)
+    (test,) = experiments.shuffle_tests(run, networks[:1], clusters=[2])[2]
+    first, *others = experiments.ncuts(run, networks, "after", tests=[test])
+    assert first is test
+    assert [r.kind for r in others] == ["clustering"] * (len(networks) - 1)
+    assert [r.parameters["network"] for r in others] == [n.key for n in networks[1:]]
+    assert len(computed) == len(others)
+
+
 # Conditions
 
 

@@ -91,69 +91,64 @@ def test_simulation_in_words():
         "We have 5 tests with independent shuffles. In 3 of them the number of shuffles below the "
         "network is neither none nor all; 1 of these numbers are multiples of ten. Now we draw up "
         "to 32 of the same shuffles for each test and count each of them ten times: 2 of 2 such "
-        "numbers are multiples of ten."
+        "numbers are multiples of ten, as they must be."
     )
 
 
 def test_scatter_of_d_in_words():
     rows = [("before", 0.0), ("before", 0.125), ("before", -0.125), ("after", 9.0)]
-    table = pd.DataFrame(rows, columns=["phase", "cohens_d"]).assign(n_shuffles=320)
-    begin, empty, ours, paper = null_prose.d_spread_sentences(table).splitlines()
-    assert begin.endswith("each null: 0.250 for 32, 0.079 for 320. What it is:")
+    table = pd.DataFrame(rows, columns=["phase", "cohens_d"]).assign(n_shuffles=40)
+    begin, empty, *lines = null_prose.d_spread_sentences(table).splitlines()
+    assert begin.endswith("Its standard deviation over networks, for normal n-cuts:")
     assert empty == ""
     # chi-squared with two degrees of freedom is exponential: its points in closed form
     low, high = (0.125 / np.sqrt(-np.log(tail)) for tail in (0.025, 0.975))
-    assert ours == f"- Ours: 0.125 over 3 networks (95 % interval {low:.3f} to {high:.3f})."
+    assert lines[:4] == [
+        f"- Expected of 40 independent shuffles, as we have: {(2 / 40 * 39 / 38) ** 0.5:.3f}.",
+        "- Expected of 320, as the paper says: 0.079.",
+        "- Expected of 32 that are counted ten times each: 0.258.",
+        f"- Ours: 0.125 over 3 networks (95 % interval {low:.3f} to {high:.3f}).",
+    ]
     printed = null_prose.paper_per_network()
     std = printed.loc[printed["phase"] == "before", "cohens_d"].std()
-    assert paper.startswith(f"- The paper's: {std:.3f} over 60 networks (95 % interval ")
-    few = null_prose.d_spread_sentences(table.assign(n_shuffles=40).iloc[[0, 3]]).splitlines()
-    assert "0.250 for 32, 0.224 for 40, 0.079 for 320" in few[0]
-    assert few[2:] == [paper]
+    assert lines[4].startswith(f"- The paper's: {std:.3f} over 60 networks (95 % interval ")
+    few = null_prose.d_spread_sentences(table.assign(n_shuffles=2)).splitlines()
+    assert few[2:] == lines[1:]
 
 
 def test_summary_of_dropout():
     rows = [("ours", -0.1), ("ours", 0.0), ("ours", 0.1), ("paper", -0.1), ("paper", -0.2)]
     table = pd.DataFrame(rows, columns=["source", "high"])
     begin = (
-        "**In short:** with dropout the mean n-cut is lower, by an interval that lies below 0 as a "
-        "whole, in 1 of 3 comparisons here"
+        "**In short:** dropout lowers the mean n-cut, so that the 95 % interval of the difference "
+        "lies below 0, in 1 of 3 comparisons here"
     )
     assert null_prose.effect_summary(table) == f"{begin} and in 2 of 2 comparisons in the paper."
     assert null_prose.effect_summary(table[:3]) == f"{begin}."
 
 
 def networks_after(*ncuts: float, dropout: bool, dataset: str = "mnist5k") -> pd.DataFrame:
-    """n-cuts after pruning, each between shuffles but for those above 2.25."""
     frame = pd.DataFrame({"ncut": ncuts, "network": range(len(ncuts))})
-    below = np.where(frame["ncut"] > 2.25, 4, 1)
-    return frame.assign(
-        dataset=dataset, dropout=dropout, phase="after", n_below_layer=below, n_shuffles=4
-    )
+    return frame.assign(dataset=dataset, dropout=dropout, phase="after")
 
 
 def test_effect_without_outliers_in_words():
     plain = networks_after(2.0, 2.125, 2.0, dropout=False)
-    dropped = networks_after(1.5, 2.5, 1.625, dropout=True)
-    others = networks_after(1.0, 1.0, 1.0, dropout=True, dataset="lines")
+    dropped = networks_after(1.5, 2.5, 1.5, 1.5625, 1.5, dropout=True)
+    others = networks_after(1.0, 1.25, dropout=True, dataset="lines")
     table = pd.concat([plain, dropped, others], ignore_index=True)
     begin, empty, line = null_prose.outlier_sentences(table).splitlines()
-    assert begin.startswith("After pruning, some networks have an n-cut above those of all")
+    assert begin.startswith("Some networks have an n-cut far from the others of their kind")
     assert empty == ""
     (rest,) = null_prose.dropout_effect(table.drop(index=4)).to_dict("records")
-    assert rest["difference"] == pytest.approx(1.5625 - 6.125 / 3)
+    assert rest["difference"] == pytest.approx(6.0625 / 4 - 6.125 / 3)
     assert line == (
-        "- MNIST (5,000 digits), without the network with dropout, seed 1 (n-cut 2.500): "
-        f"-0.479 [{rest['low']:+.3f}, {rest['high']:+.3f}], Z = {rest['z']:.1f}; the ranges do not "
-        "overlap."
-    )
-    few = null_prose.outlier_sentences(table.drop(index=[3, 5])).splitlines()[-1]
-    assert few == (
-        "- MNIST (5,000 digits), without the network with dropout, seed 1 (n-cut 2.500): too few "
-        "networks are left for a difference."
+        "- MNIST (5,000 digits), after pruning (with dropout, seed 1, n-cut 2.500): "
+        f"{rest['difference']:+.3f} [{rest['low']:+.3f}, {rest['high']:+.3f}], "
+        f"Z = {rest['z']:.1f}; the ranges do not overlap."
     )
     assert null_prose.outlier_sentences(table.drop(index=4)) == (
-        "After pruning, no network has an n-cut above those of all its shuffles."
+        "No network has an n-cut far from the others of its kind."
     )
 
 
@@ -164,7 +159,8 @@ def test_summary_of_topology():
     before = frame.assign(phase="before", cohens_d=5.0, dataset="lines")
     assert null_prose.topology_summary(pd.concat([table, before])) == (
         "**In short:** after pruning, networks are more clusterable than the shuffles that keep "
-        "their topology, by an interval that lies below 0 as a whole, in 1 of 2 kinds of network. "
+        "their topology, so that the 95 % interval of the difference lies below 0, in 1 of 2 kinds "
+        "of network. "
         "Keeping the topology makes the shuffles themselves more clusterable (mean of d above 0) "
         "in 1 of 2."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -250,6 +251,19 @@ def test_readable_effect():
     }
 
 
+def test_networks_far_from_their_kind():
+    kinds = {False: [1.0, 1.1, 1.2, 1.1, 5.0], True: [5.0, 5.1, 0.1, 5.0, 5.1]}
+    frames = [
+        pd.DataFrame({"ncut": ncuts, "dataset": "mnist", "dropout": dropout, "phase": "after"})
+        for dropout, ncuts in kinds.items()
+    ]
+    table = pd.concat(frames, ignore_index=True)
+    # quartiles 1.1 and 1.2, 5.0 and 5.1: fences 0.8 and 1.5, 4.7 and 5.4
+    assert table.index[null_tables.far_out(table)].tolist() == [4, 7]
+    inside = table.assign(ncut=[1.0, 1.1, 1.2, 1.1, 1.49, 5.0, 5.1, 4.71, 5.0, 5.1])
+    assert not null_tables.far_out(inside).any()
+
+
 # The two designs of shuffles
 
 
@@ -420,6 +434,16 @@ def accuracies(running: float, after: float, before: float) -> dict[str, float]:
     }
 
 
+def long_members() -> tuple[list[Network], list, list]:
+    """As `control_members`, trained for 1,000 epochs."""
+    networks, before, tests = control_members()
+    conditions = [
+        replace(n.condition, settings=replace(n.condition.settings, epochs=1000)) for n in networks
+    ]
+    long = [replace(n, condition=c) for n, c in zip(networks, conditions, strict=True)]
+    return long, before, tests
+
+
 def control_members(dataset: str = "random") -> tuple[list[Network], list, list]:
     """Two networks without dropout, of which one is significant, around two with it."""
     networks = [
@@ -447,6 +471,7 @@ def test_row_of_a_control_by_hand():
     plain, dropped = table.to_dict("records")
     assert plain == {
         **{"role": "unlearnable", "dataset": "random", "dropout": False, "n": 2, "n_sig": 1},
+        "epochs": 20,
         **{"running_acc": 0.375, "train_acc": 0.75, "train_acc_before": 0.25},
         **{"before": [2.25, 2.75], "after": [1.0, 1.2]},
         "before_mean": 2.5,
@@ -475,8 +500,12 @@ def test_row_of_a_control_by_hand():
     ],
 )
 def test_each_control_stands_beside_its_own_table(role, plain, dropped):
-    members = control_members("random3k" if role == "memorization" else "random")
-    table = control_tables.controls({role: members})
+    members = {
+        "unlearnable": control_members(),
+        "kilo-epoch": long_members(),
+        "memorization": control_members("random3k"),
+    }
+    table = control_tables.controls({role: members[role]})
     columns = [f"paper_{c}" for c in ("prop_sig", "before_mean", "after_mean", "null_mean")]
     assert table[columns].to_numpy().tolist() == [list(plain), list(dropped)]
 
@@ -484,6 +513,9 @@ def test_each_control_stands_beside_its_own_table(role, plain, dropped):
 def test_other_data_have_no_printed_numbers():
     table = control_tables.controls({"memorization": control_members("random500")})
     assert table.filter(like="paper_").isna().all(axis=None)
+    shorter = control_tables.controls({"kilo-epoch": control_members()})  # 20 epochs
+    assert shorter.filter(like="paper_").isna().all(axis=None)
+    assert control_tables.control_name(shorter.iloc[0]) == "RANDOM, 20 epochs"
     readable = control_tables.readable_controls(table)
     name = "RANDOM (500), memorization"
     assert readable.index.tolist() == [(name, dropout, "ours") for dropout in ("no", "yes")]
@@ -519,7 +551,7 @@ def test_readable_controls():
 
 
 def test_controls_for_the_figure():
-    table = control_tables.controls({"kilo-epoch": control_members()})
+    table = control_tables.controls({"kilo-epoch": long_members()})
     figure = control_tables.control_rows(table)
     assert figure["name"].tolist() == ["RANDOM, 1,000 epochs"] * 2
     pd.testing.assert_frame_equal(figure.drop(columns="name"), table)

@@ -173,7 +173,7 @@ BAD_VALUES = [
     ("more_clusters", 2, "a list of whole numbers from 2 to 256"),
     ("more_clusters", [2, 1], "a list of whole numbers from 2 to 256"),
     ("more_clusters", [2, "7"], "a list of whole numbers from 2 to 256"),
-    ("n_shuffles", 0, "a whole number from 1 to 100000"),
+    ("n_shuffles", 1, "a whole number from 2 to 100000"),
     ("n_random", 1, "a whole number from 2 to 100000"),
     ("seed", -1, "a whole number from 0 to 2147483647"),
     ("seed", 2**31, "a whole number from 0 to 2147483647"),
@@ -315,7 +315,7 @@ def values_of(name: str) -> st.SearchStrategy:
     """Allowed values of a parameter that decides results."""
     names = st.sampled_from([*data.NAMES, "my own/file.npz", "it's.npz"])
     numbers = {"n_networks": (2, 1000), "n_clusters": (2, 12), "seed": (0, 2**31 - 1)}
-    numbers |= {"n_shuffles": (1, 100_000), "n_random": (2, 100_000)}
+    numbers |= {"n_shuffles": (2, 100_000), "n_random": (2, 100_000)}
     return {
         "datasets": st.lists(names, min_size=1, max_size=3, unique=True),
         "dropout_rate": st.floats(0, 1, exclude_min=True, exclude_max=True),

@@ -63,7 +63,10 @@ DESIGNS = pd.DataFrame(
     }
 )
 SIMULATED = pd.DataFrame(
-    {"remainder_independent": [3, 3, 0, 9, NAN], "remainder_repeated": [0, 0, NAN, NAN, NAN]}
+    {
+        **{"remainder_independent": [3, 3, 0, 9, NAN], "n_independent": 21},
+        **{"remainder_repeated": [0, 0, NAN, NAN, NAN], "n_repeated": 20},
+    }
 )
 DIFFERENCES = pd.DataFrame(
     [
@@ -339,9 +342,14 @@ def test_simulated_figure_counts_remainders():
     independent, repeated = drawn("simulated").axes
     assert [bar.get_height() for bar in independent.patches] == [1, 0, 0, 2, 0, 0, 0, 0, 0, 1]
     assert [bar.get_height() for bar in repeated.patches] == [2] + [0] * 9
-    for ax, n in ((independent, 4), (repeated, 2)):
-        (line,) = ax.lines
-        assert set(line.get_ydata()) == {n / 10}
+    # of 1 to 20 two have each remainder; of 1 to 19 only one is a multiple of ten
+    for ax, n, expected in (
+        (independent, 4, [4 / 10] * 10),
+        (repeated, 2, [2 / 19] + [2 * 2 / 19] * 9),
+    ):
+        (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+        heights = [segment[0, 1] for segment in lines.get_segments()]
+        assert heights == pytest.approx(expected)
         assert ax.get_title("left").startswith(f"{n} tests, ")
 
 

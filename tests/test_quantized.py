@@ -16,10 +16,11 @@ from modclust_utils.publish.papers import printed_p_values
 from modclust_utils.quantized import (
     chance_of_fitting,
     chance_significant,
+    expected_d_spread,
     lattice_index,
     repeated_p_values,
 )
-from modclust_utils.stats import empirical_p_value
+from modclust_utils.stats import cohens_d, empirical_p_value
 
 RARE = 0.001  # such a check fails for one seed in a thousand; the seeds here are fixed
 DESIGNS = st.tuples(st.integers(1, 40), st.integers(1, 12))  # different shuffles, copies of each
@@ -240,3 +241,20 @@ def test_chance_is_the_hypergeometric_law(n_null, data):
 def test_chance_refuses(n_below, n_null, n_distinct, message):
     with pytest.raises(ValueError, match=message):
         chance_significant(n_below, n_null, n_distinct)
+
+
+@pytest.mark.parametrize(("n_distinct", "copies"), [(32, 10), (32, 1), (8, 3)])
+def test_spread_of_d_is_that_of_simulated_nulls(n_distinct, copies):
+    rng = np.random.default_rng(5)
+    nulls = np.repeat(rng.normal(size=(4000, 2, n_distinct)), copies, axis=2)
+    d = np.array([cohens_d(a, b) for a, b in nulls])
+    expected = expected_d_spread(n_distinct, copies)
+    # the standard error of a standard deviation is about 1 / sqrt(2 n) of it
+    assert d.std() == pytest.approx(expected, rel=5 / np.sqrt(2 * 4000))
+
+
+def test_spread_of_d_by_hand():
+    assert expected_d_spread(320) == pytest.approx((2 / 320 * 319 / 318) ** 0.5)
+    assert expected_d_spread(32, 10) == pytest.approx((2 / 32 * 319 / 300) ** 0.5)
+    with pytest.raises(ValueError, match="n_distinct=2 is not allowed: 3 or more"):
+        expected_d_spread(2)

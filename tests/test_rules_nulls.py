@@ -39,7 +39,10 @@ NOTHING = Chapter2(
 def with_rows(table: str, *rows: tuple) -> Chapter2:
     """Results of a run that has these rows in one of its tables."""
     columns = {"networks": NETWORKS, "effect": EFFECT, "controls": CONTROLS, "mixtures": MIXTURES}
-    return replace(NOTHING, **{table: pd.DataFrame(rows, columns=columns[table])})
+    frame = pd.DataFrame(rows, columns=columns[table])
+    if table == "controls":
+        frame = frame.assign(epochs=1000)
+    return replace(NOTHING, **{table: frame})
 
 
 def decided(rule: str, found: Chapter2, **arguments: object) -> Verdict:

@@ -123,8 +123,8 @@ def test_without_spread_there_is_no_effect_size(constant):
         (lambda: proportion_interval(6, 5), "successes=6 of n=5"),
         (lambda: proportion_interval(0, 0), "successes=0 of n=0"),
         (lambda: proportion_interval(1, 2, confidence=95), "confidence=95"),
-        (lambda: std_interval([1.0]), r"sample with shape \(1,\)"),
-        (lambda: std_interval([1.0, np.nan]), r"sample with shape \(2,\)"),
+        (lambda: std_interval([1.0]), r"sample has shape \(1,\)"),
+        (lambda: std_interval([1.0, np.nan]), "sample holds NaN"),
         (lambda: std_interval([1.0, 2.0], confidence=0), "confidence=0"),
     ],
 )

@@ -10,11 +10,11 @@ import pandas as pd
 
 from modclust_utils.data import MIXTURES
 from modclust_utils.plots_style import dataset_name
-from modclust_utils.publish.control_tables import CONTROL_TABLES, control_name
+from modclust_utils.publish.control_tables import CONTROL_TABLES, KILO_EPOCHS, control_name
 from modclust_utils.publish.networks import Network
 from modclust_utils.publish.null_tables import paper_per_network
 from modclust_utils.publish.papers import paper_table
-from modclust_utils.publish.parameters import profiles, read_profile
+from modclust_utils.publish.parameters import profiles
 from modclust_utils.publish.session import Run
 from modclust_utils.publish.tables import N_PAPER, condition_name
 
@@ -29,7 +29,7 @@ def control_sentences(table: pd.DataFrame) -> str:
             f"{row['ncut_mean']:.3f} after pruning; its shuffles have {row['null_mean']:.3f}. "
             f"{row['n_sig']} of {row['n']} networks are below all their shuffles."
         )
-    return "\n".join(lines) if lines else "This run has no networks trained on random data."
+    return "\n".join(lines)
 
 
 def control_summary(table: pd.DataFrame, fresh: np.ndarray) -> str:
@@ -37,13 +37,12 @@ def control_summary(table: pd.DataFrame, fresh: np.ndarray) -> str:
 
     fresh: n-cuts of freshly initialized networks.
     """
-    if table.empty:
-        return ""
     low, high = float(np.min(fresh)), float(np.max(fresh))
     inside = int(table["before_mean"].between(low, high).sum())
     text = (
         f"**In short:** before pruning, the mean n-cut lies within the range of our freshly "
-        f"initialized networks ({low:.3f} to {high:.3f}) in {inside} of {len(table)} rows."
+        f"initialized networks ({low:.3f} to {high:.3f}) in {inside} of {len(table)} kinds of "
+        f"network."
     )
     learned = table["train_acc"] > 0.5
     for rows, words in (
@@ -58,11 +57,12 @@ def control_summary(table: pd.DataFrame, fresh: np.ndarray) -> str:
     return text
 
 
-def memorization_sentences(table: pd.DataFrame) -> str:
-    """How clusterable memorizing alone makes networks without dropout, before they are pruned."""
+def memorization_sentences(table: pd.DataFrame, fresh: np.ndarray) -> str:
+    """How clusterable memorizing alone makes networks without dropout, before they are pruned.
+
+    fresh: n-cuts of freshly initialized networks.
+    """
     rows = table[(table["role"] == "memorization") & ~table["dropout"].astype(bool)]
-    if rows.empty:
-        return "This run has no networks that memorize."
     lines = ["n-cut before pruning of the networks without dropout:\n"]
     lines += [
         f"- {dataset_name(row['dataset'])}: mean {row['before_mean']:.3f}, from "
@@ -70,6 +70,10 @@ def memorization_sentences(table: pd.DataFrame) -> str:
         f"{row['train_acc_before']:.1%}."
         for row in rows.to_dict("records")
     ]
+    lines.append(
+        f"- Freshly initialized: mean {np.mean(fresh):.3f}, from {np.min(fresh):.3f} to "
+        f"{np.max(fresh):.3f}."
+    )
     printed = rows[rows["paper_before_mean"].notna()]
     if len(printed):
         mean, std = printed.iloc[0][["paper_before_mean", "paper_before_std"]]
@@ -91,7 +95,7 @@ def mixture_sentences(table: pd.DataFrame) -> str:
             order = ", ".join(f"{dataset_name(str(d))} {v:.3f}" for d, v in means.items())
             words = "With dropout" if dropout else "Without dropout"
             lines.append(f"- {words}, from the most clusterable: {order}.")
-    return "\n".join(lines) if lines else "This run has no mixtures."
+    return "\n".join(lines)
 
 
 def mixture_positions(table: pd.DataFrame) -> str:
@@ -117,10 +121,12 @@ def mixture_positions(table: pd.DataFrame) -> str:
             lines.append(words + (f" (paper: {found['paper']})." if found["paper"] else "."))
     if not lines:
         return ""
-    text = "**In short:** {} of {} mixtures are more clusterable than both of their parts"
+    text = (
+        "**In short:** in {} of {} comparisons the mixture has a lower mean than both of its parts"
+    )
     words = text.format(*below["ours"])
     if below["paper"][1]:
-        words += "; in the paper {} of these {}".format(*below["paper"])
+        words += "; in the paper in {} of these {}".format(*below["paper"])
     return "\n".join(
         ["Mean n-cut of a mixture, compared with its parts:\n", *lines, "", f"{words}."]
     )
@@ -149,24 +155,39 @@ def test_image_sentences(networks: Sequence[Network]) -> str:
     return "\n".join([begin, *lines])
 
 
-def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> str:
-    """What the paper has and this run has not, and the command that completes it."""
-    missing_datasets = [
-        dataset
+def not_run_sentences(
+    run: Run, networks: pd.DataFrame, controls: pd.DataFrame, mixtures: pd.DataFrame
+) -> str:
+    """What the paper has and this run has not, and the command that completes it.
+
+    networks: as of `null_tables.per_network`; the others as of `control_tables`.
+    """
+    tested = networks[networks["dataset"].isin(paper_per_network()["dataset"])]
+    printed = controls[controls["paper_after_mean"].notna()]
+    of_paper = mixtures[mixtures["paper_ncut_mean"].notna()]
+    missing = [
+        f"{dataset_name(dataset)} (Tables A.4 to A.15)"
         for dataset in paper_per_network()["dataset"].unique()
-        if dataset not in run.p.datasets
+        if dataset not in set(tested["dataset"])
     ]
-    missing = [f"{dataset_name(dataset)} (Tables A.4 to A.15)" for dataset in missing_datasets]
-    done = set(controls["role"]) if len(controls) else set()
     missing += [
-        f"{name} ({words})" for role, (_, name, words) in CONTROL_TABLES.items() if role not in done
+        f"{name} ({words})"
+        for role, (_, name, words) in CONTROL_TABLES.items()
+        if role not in set(printed["role"])
     ]
-    missing += _missing_mixtures(table, already=missing_datasets)
-    fewer = [
-        f"{condition_name(r.dataset, r.dropout)} ({r.n})"
-        for r in table[table["paper_ncut_mean"].notna()].itertuples()
-        if 0 < r.n < N_PAPER
-    ]
+    others = [dataset_name(d) for d in of_paper.loc[of_paper["n"] == 0, "dataset"].unique()]
+    if others:
+        missing.append(f"in Tables A.16 and A.17: {', '.join(others)}")
+    counts = {
+        condition_name(str(dataset), bool(dropout)): group["network"].nunique()
+        for (dataset, dropout), group in tested.groupby(["dataset", "dropout"], sort=False)
+    }
+    counts |= {
+        condition_name(control_name(row), row["dropout"]): row["n"]
+        for row in printed.to_dict("records")
+    }
+    counts |= {condition_name(r.dataset, r.dropout): r.n for r in of_paper.itertuples() if r.n > 0}
+    fewer = [f"{name} ({n})" for name, n in counts.items() if n < N_PAPER]
     if not missing and not fewer:
         return "This run has networks of every kind in the paper's tables."
     text = " ".join(
@@ -177,29 +198,15 @@ def not_run_sentences(run: Run, table: pd.DataFrame, controls: pd.DataFrame) -> 
         )
         if names
     )
-    complete = ""
-    if "paper" in profiles(run.chapter):
-        long = "" if "kilo-epoch" in done else _long_training(run)
-        complete = (
-            f" `modclust run {run.chapter} --profile paper` runs them all{long}; "
-            "what is there already is not computed again."
-        )
-    return text + complete
+    if "paper" not in profiles(run.chapter):
+        return text
+    long = "" if "kilo-epoch" in set(printed["role"]) else _long_training()
+    return (
+        f"{text} `modclust run {run.chapter} --profile paper` runs them all{long}; what is there "
+        "already is not computed again."
+    )
 
 
-def _missing_mixtures(table: pd.DataFrame, already: Sequence[str]) -> list[str]:
-    """The paper's rows without networks of ours: a data set by its name where both are missing."""
-    rows = table[(table["n"] == 0) & table["paper_ncut_mean"].notna()]
-    names = []
-    for dataset, group in rows.groupby("dataset", sort=False):
-        if len(group) == 2:
-            names += [] if dataset in already else [dataset_name(str(dataset))]
-        else:
-            names.append(condition_name(str(dataset), bool(group["dropout"].iloc[0])))
-    return names
-
-
-def _long_training(run: Run) -> str:
-    epochs = int(read_profile(run.chapter, "paper")["kilo_epochs"])
+def _long_training() -> str:
     kinds = len(paper_table("filan2020_table_3"))
-    return f" (Table 3 alone is {kinds * N_PAPER} networks over {epochs:,} epochs)"
+    return f" (Table 3 alone is {kinds * N_PAPER} networks over {KILO_EPOCHS:,} epochs)"

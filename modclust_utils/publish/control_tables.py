@@ -17,11 +17,13 @@ from modclust_utils.publish.tables import is_significant
 #: Role of a control and the paper's table of it.
 CONTROL_TABLES = {
     "unlearnable": ("filan2020_table_2", "Table 2", "unlearnable"),
-    "kilo-epoch": ("filan2020_table_3", "Table 3", "1,000 epochs"),
+    "kilo-epoch": ("filan2020_table_3", "Table 3", "long training"),
     "memorization": ("filan2020_table_4", "Table 4", "memorization"),
 }
-#: The data set of each of these tables; other data have no printed numbers to stand beside.
+#: The data set of each of these tables, and the epochs of the long training; networks of other data
+#: have no printed numbers to stand beside.
 CONTROL_DATA = {"unlearnable": "random", "kilo-epoch": "random", "memorization": "random3k"}
+KILO_EPOCHS = 1000
 
 
 def controls(
@@ -47,7 +49,7 @@ def controls(
                     [before[i] for i in chosen],
                     [tests[i] for i in chosen],
                 )
-                | _printed_control(role, dataset, dropout)
+                | _printed_control(role, networks[chosen[0]])
             )
     return pd.DataFrame(rows)
 
@@ -60,6 +62,7 @@ def _control_row(
     null = np.concatenate([t.value["null_ncuts"] for t in tests])
     values = [n.record.value for n in networks]
     return {
+        "epochs": networks[0].condition.settings.epochs,
         "n": len(tests),
         "n_sig": sum(is_significant(t) for t in tests),
         "running_acc": np.mean([v["running_accuracy_after"] for v in values]),
@@ -76,9 +79,10 @@ def _control_row(
     }
 
 
-def _printed_control(role: str, dataset: str, dropout: bool) -> dict[str, float]:
+def _printed_control(role: str, network: Network) -> dict[str, float]:
+    condition = network.condition
     table = paper_table(CONTROL_TABLES[role][0])
-    row = table[table["dropout"] == dropout].iloc[0]
+    row = table[table["dropout"] == condition.dropout].iloc[0]
     columns = {
         "paper_prop_sig": "prop_sig",
         "paper_train_acc": "train_acc",
@@ -89,13 +93,17 @@ def _printed_control(role: str, dataset: str, dropout: bool) -> dict[str, float]
         "paper_null_mean": "null_ncut_mean",
         "paper_null_std": "null_ncut_std",
     }
-    there = dataset == CONTROL_DATA[role]
+    there = condition.dataset == CONTROL_DATA[role] and (
+        role != "kilo-epoch" or condition.settings.epochs == KILO_EPOCHS
+    )
     return {ours: float(row[name]) if there else float("nan") for ours, name in columns.items()}
 
 
 def control_name(row: Mapping[str, object]) -> str:
     """A control as a page prints it."""
     _, _, words = CONTROL_TABLES[str(row["role"])]
+    if row["role"] == "kilo-epoch":
+        words = f"{row['epochs']:,} epochs"
     return f"{dataset_name(str(row['dataset']))}, {words}"
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from modclust_utils import quantized, stats
 from modclust_utils.plots_style import dataset_name, dropout_name
-from modclust_utils.publish.null_tables import dropout_effect, paper_per_network
+from modclust_utils.publish.null_tables import dropout_effect, far_out, paper_per_network
 from modclust_utils.publish.papers import printed_p_values
 from modclust_utils.publish.tables import N_PAPER, condition_name
 
@@ -34,39 +33,34 @@ def effect_summary(effect: pd.DataFrame) -> str:
             below = int((rows["high"] < 0).sum())
             parts.append(f"in {below} of {len(rows)} comparisons {where}")
     return (
-        "**In short:** with dropout the mean n-cut is lower, by an interval that lies below 0 as a "
-        f"whole, {' and '.join(parts)}."
+        "**In short:** dropout lowers the mean n-cut, so that the 95 % interval of the difference "
+        f"lies below 0, {' and '.join(parts)}."
     )
 
 
 def outlier_sentences(networks: pd.DataFrame) -> str:
-    """How the effect of dropout after pruning changes without networks above all their shuffles."""
-    after = networks[networks["phase"] == "after"]
-    out = after["n_below_layer"] == after["n_shuffles"]
+    """How the effect of dropout changes without the networks of `null_tables.far_out`."""
+    out = far_out(networks)
     if not out.any():
-        return "After pruning, no network has an n-cut above those of all its shuffles."
+        return "No network has an n-cut far from the others of its kind."
     lines = [
-        "After pruning, some networks have an n-cut above those of all their shuffles (chapter 1 "
-        "looks into such networks). The difference without them:\n"
+        "Some networks have an n-cut far from the others of their kind, more than three "
+        "interquartile ranges beyond a quartile. The difference without them:\n"
     ]
-    effect = dropout_effect(after[~out])
-    effect = effect[effect["source"] == "ours"].set_index("dataset")
-    for dataset, gone in after[out].groupby("dataset", sort=False):
-        names = ", ".join(
-            f"{dropout_name(r.dropout)}, seed {r.network} (n-cut {r.ncut:.3f})"
+    effect = dropout_effect(networks[~out])
+    effect = effect[effect["source"] == "ours"].set_index(["dataset", "phase"])
+    for (dataset, phase), gone in networks[out].groupby(["dataset", "phase"], sort=False):
+        names = "; ".join(
+            f"{dropout_name(r.dropout)}, seed {r.network}, n-cut {r.ncut:.3f}"
             for r in gone.itertuples()
         )
-        line = f"- {dataset_name(str(dataset))}, without the network {names}: "
-        if dataset in effect.index:
-            row = effect.loc[dataset]
-            ranges = "overlap" if row["overlap"] else "do not overlap"
-            line += (
-                f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], "
-                f"Z = {row['z']:.1f}; the ranges {ranges}."
-            )
-        else:
-            line += "too few networks are left for a difference."
-        lines.append(line)
+        row = effect.loc[(dataset, phase)]
+        ranges = "overlap" if row["overlap"] else "do not overlap"
+        lines.append(
+            f"- {dataset_name(str(dataset))}, {phase} pruning ({names}): "
+            f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], "
+            f"Z = {row['z']:.1f}; the ranges {ranges}."
+        )
     return "\n".join(lines)
 
 
@@ -81,7 +75,7 @@ def topology_summary(networks: pd.DataFrame) -> str:
     topology = sum(g["cohens_d"].mean() > 0 for g in groups)
     return (
         "**In short:** after pruning, networks are more clusterable than the shuffles that keep "
-        f"their topology, by an interval that lies below 0 as a whole, in {beyond} of "
+        f"their topology, so that the 95 % interval of the difference lies below 0, in {beyond} of "
         f"{len(groups)} kinds of network. Keeping the topology makes the shuffles themselves more "
         f"clusterable (mean of d above 0) in {topology} of {len(groups)}."
     )
@@ -137,33 +131,36 @@ def simulation_sentences(table: pd.DataFrame) -> str:
         f"number of shuffles below the network is neither none nor all; {words[0][1]} of these "
         f"numbers are multiples of ten. Now we draw up to 32 of the same shuffles for each test "
         f"and count each of them ten times: {words[1][1]} of {words[1][0]} such numbers are "
-        f"multiples of ten."
+        f"multiples of ten, as they must be."
     )
 
 
 def d_spread_sentences(ours: pd.DataFrame) -> str:
     """What the scatter of Cohen's d before pruning tells about the number of distinct shuffles."""
-    paper = paper_per_network()
     n = int(ours["n_shuffles"].max())
-    lines = []
-    for source, table in (("Ours", ours), ("The paper's", paper)):
+    designs = [
+        (n, 1, f"{n} independent shuffles, as we have"),
+        (320, 1, "320, as the paper says"),
+        (32, 10, "32 that are counted ten times each"),
+    ]
+    expected = [
+        f"- Expected of {words}: {quantized.expected_d_spread(distinct, copies):.3f}."
+        for distinct, copies, words in designs
+        if distinct > 2
+    ]
+    found = []
+    for source, table in (("Ours", ours), ("The paper's", paper_per_network())):
         d = table.loc[table["phase"] == "before", "cohens_d"].to_numpy(float)
-        if len(d) < 2:
-            continue
         low, high = stats.std_interval(d)
-        lines.append(
+        found.append(
             f"- {source}: {d.std(ddof=1):.3f} over {len(d)} networks (95 % interval {low:.3f} to "
             f"{high:.3f})."
         )
-    expected = ", ".join(f"{np.sqrt(2 / m):.3f} for {m}" for m in sorted({n, 32, 320}))
-    return "\n".join(
-        [
-            "Before pruning both nulls are one distribution, and *d* differs from 0 by chance "
-            "alone. Its standard deviation over networks is then close to $\\sqrt{2/n}$ with *n* "
-            f"distinct shuffles for each null: {expected}. What it is:\n",
-            *lines,
-        ]
+    begin = (
+        "Before pruning both nulls are one distribution, and *d* differs from 0 by chance alone. "
+        "Its standard deviation over networks, for normal n-cuts:\n"
     )
+    return "\n".join([begin, *expected, *found])
 
 
 def design_sentences(designs: pd.DataFrame) -> str:

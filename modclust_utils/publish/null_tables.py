@@ -139,6 +139,15 @@ def dropout_effect(ours: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_EFFECT)
 
 
+def far_out(networks: pd.DataFrame) -> pd.Series:
+    """Which rows of `per_network` have an n-cut far from the others of their kind and phase: more
+    than three interquartile ranges beyond a quartile (Tukey's outer fences)."""
+    groups = networks.groupby(CONDITION, sort=False)["ncut"]
+    low, high = (groups.transform("quantile", q) for q in (0.25, 0.75))
+    reach = 3 * (high - low)
+    return (networks["ncut"] < low - reach) | (networks["ncut"] > high + reach)
+
+
 def readable_effect(effect: pd.DataFrame) -> pd.DataFrame:
     """`dropout_effect` as a page shows it."""
     return pd.DataFrame(
@@ -244,8 +253,6 @@ def readable_conditions(ours: pd.DataFrame) -> pd.DataFrame:
     rows, index = [], []
     for place, group in ours.groupby(CONDITION, sort=False):
         same = (paper[CONDITION] == list(place)).all(axis=1)
-        # p = (r + 1) / (n + 1) with r = 0, but for rounding
-        smallest = {"ours": 1.5 / (group["n_shuffles"].max() + 1), "paper": PRINTED_MINIMUM}
         for source, found in (("ours", group), ("paper", paper[same])):
             if found.empty:
                 continue
@@ -254,14 +261,21 @@ def readable_conditions(ours: pd.DataFrame) -> pd.DataFrame:
                 {
                     "n-cut": _mean_and_std(found["ncut"]),
                     "Null n-cut": f"{found['null_layer_mean'].mean():.3f}",
-                    "Sig.": _share(found["p_value_layer"] <= smallest[source]),
+                    "Sig.": _share(_below_all(found, "layer")),
                     "Null n-cut (non-zero)": f"{found['null_layer_nonzero_mean'].mean():.3f}",
-                    "Sig. (non-zero)": _share(found["p_value_layer_nonzero"] <= smallest[source]),
+                    "Sig. (non-zero)": _share(_below_all(found, "layer_nonzero")),
                     "Cohen's d": _mean_and_std(found["cohens_d"]),
                 }
             )
     names = pd.MultiIndex.from_tuples(index, names=["Networks", "Pruning", ""])
     return pd.DataFrame(rows, index=names)
+
+
+def _below_all(networks: pd.DataFrame, null: str) -> pd.Series:
+    """Which networks lie below all their shuffles, ours or the paper's."""
+    if f"n_below_{null}" in networks:
+        return networks[f"n_below_{null}"] == 0
+    return networks[f"p_value_{null}"] <= PRINTED_MINIMUM
 
 
 def _mean_and_std(values: pd.Series) -> str:

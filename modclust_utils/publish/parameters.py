@@ -126,7 +126,7 @@ RANGES: dict[str, tuple[Any, str]] = {
         f"a whole number from 2 to {len(CLUSTER_COLORS)}, one for each colour of the figures",
     ),
     "more_clusters": (list[NClusters], "a list of whole numbers from 2 to 256"),
-    "n_shuffles": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
+    "n_shuffles": (Annotated[int, Field(ge=2, le=100_000)], "a whole number from 2 to 100000"),
     "n_random": (Annotated[int, Field(ge=2, le=100_000)], "a whole number from 2 to 100000"),
     "seed": (Annotated[int, Field(ge=0, lt=2**31)], "a whole number from 0 to 2147483647"),
     "device": (

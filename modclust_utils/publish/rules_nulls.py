@@ -124,8 +124,13 @@ def no_effect_before(results: Chapter2, datasets: list[str], within: float) -> l
 
 
 def _controls(results: Chapter2, role: str, datasets: list[str]) -> list[dict]:
+    """The rows that have printed numbers beside them."""
     rows = results.controls.to_dict("records")
-    return [r for r in rows if r["role"] == role and r["dataset"] in datasets]
+    return [
+        r
+        for r in rows
+        if r["role"] == role and r["dataset"] in datasets and not np.isnan(r["paper_after_mean"])
+    ]
 
 
 def _name(row: dict) -> str:
