@@ -105,7 +105,7 @@ def test_scatter_of_d_in_words():
     low, high = (0.125 / np.sqrt(-np.log(tail)) for tail in (0.025, 0.975))
     assert lines[:4] == [
         f"- Expected of 40 independent shuffles, as we have: {(2 / 40 * 39 / 38) ** 0.5:.3f}.",
-        "- Expected of 320, as the paper says: 0.079.",
+        "- Expected of 320 independent shuffles, as the paper says: 0.079.",
         "- Expected of 32 that are counted ten times each: 0.258.",
         f"- Ours: 0.125 over 3 networks (95 % interval {low:.3f} to {high:.3f}).",
     ]
@@ -114,6 +114,11 @@ def test_scatter_of_d_in_words():
     assert lines[4].startswith(f"- The paper's: {std:.3f} over 60 networks (95 % interval ")
     few = null_prose.d_spread_sentences(table.assign(n_shuffles=2)).splitlines()
     assert few[2:] == lines[1:]
+    same = null_prose.d_spread_sentences(table.assign(n_shuffles=320)).splitlines()
+    assert same[2:] == [
+        "- Expected of 320 independent shuffles, as the paper says and we have: 0.079.",
+        *lines[2:],
+    ]
 
 
 def test_summary_of_dropout():

@@ -139,10 +139,11 @@ def d_spread_sentences(ours: pd.DataFrame) -> str:
     """What the scatter of Cohen's d before pruning tells about the number of distinct shuffles."""
     n = int(ours["n_shuffles"].max())
     designs = [
-        (n, 1, f"{n} independent shuffles, as we have"),
-        (320, 1, "320, as the paper says"),
+        (320, 1, "320 independent shuffles, as the paper says" + " and we have" * (n == 320)),
         (32, 10, "32 that are counted ten times each"),
     ]
+    if n != 320:
+        designs.insert(0, (n, 1, f"{n} independent shuffles, as we have"))
     expected = [
         f"- Expected of {words}: {quantized.expected_d_spread(distinct, copies):.3f}."
         for distinct, copies, words in designs
