@@ -22,7 +22,8 @@ from modclust_utils.clustering import cluster_network
 from modclust_utils.graphs import live_units
 from modclust_utils.lesions import SubClusters, lesion_accuracy, random_unit_sets, sub_clusters
 from modclust_utils.models import MLP, resolve_device
-from modclust_utils.training import TrainingSettings, train
+from modclust_utils.settings import TrainingSettings
+from modclust_utils.training import train
 
 
 def parse() -> argparse.Namespace:

@@ -25,7 +25,8 @@ from modclust_utils import data
 from modclust_utils.clustering import ncut, sklearn_spectral_clustering
 from modclust_utils.graphs import drop_dead_units, layer_sizes, mlp_adjacency
 from modclust_utils.nulls import MODES, shuffle_test, shuffle_weights
-from modclust_utils.training import TrainingSettings, magnitude_mask, train
+from modclust_utils.settings import TrainingSettings
+from modclust_utils.training import magnitude_mask, train
 
 LOOP, PROCESSES = "loop", "processes"
 

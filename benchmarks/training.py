@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from modclust_utils import data
 from modclust_utils.models import resolve_device
-from modclust_utils.training import TrainingSettings, polynomial_sparsity, train
+from modclust_utils.settings import TrainingSettings
+from modclust_utils.training import polynomial_sparsity, train
 
 
 def parse() -> argparse.Namespace:

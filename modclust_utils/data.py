@@ -42,14 +42,14 @@ TEST_HASHES: dict[str, str] = {
 }
 
 #: Training and test images of each generated set. Those with 4,000 are for the quick profiles,
-#: `random3k` is for the memorization experiment of paper A, section 3.2, `random500` for a quick
+#: `random3k` is for the memorization experiment of paper A, section 3.2, `random200` for a quick
 #: one.
 GENERATED: dict[str, tuple[int, int]] = {
     "lines": (60_000, 10_000),
     "random": (60_000, 10_000),
     "lines4k": (4_000, 1_000),
     "random4k": (4_000, 1_000),
-    "random500": (500, 1_000),
+    "random200": (200, 1_000),
     "random3k": (3_000, 10_000),
     "random3k_255": (3_000, 10_000),
     "random3k_centred": (3_000, 10_000),
@@ -117,7 +117,7 @@ def load(
     - `cifar10`: made gray and 28x28 (`gray28`). torchvision's files, or a `cifar10.npz` with arrays
       `x_train`, `y_train`, `x_test`, `y_test` (uint8 32x32x3) and `test_is_lossless` (bool), of
       which only the lossless test images are used (the first 1,000 must be); `test_note` says so.
-    - `lines`, `random`, `lines4k`, `random4k`, `random500`, `random3k`: as many images as
+    - `lines`, `random`, `lines4k`, `random4k`, `random200`, `random3k`: as many images as
       `GENERATED` says, made from `seed`. `random3k_255` and `random3k_centred` are the images of
       `random3k` with pixels in the range of `PIXEL_RANGES`.
     - the names in `MIXTURES`: the `mixture` of two of these.

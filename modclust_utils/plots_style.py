@@ -12,13 +12,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-# One colour for each cluster. Each pair stays apart under normal vision, protanopia, deuteranopia
-# and tritanopia (OKLab distance of 0.09 or more after Machado, Oliveira and Fernandes 2009); the
-# first four also differ in lightness by 10 or more (L*), for prints in gray. The tests check both.
-CLUSTER_COLORS: tuple[str, ...] = (
-    "#1F4E9E", "#ECA920", "#CC4A1F", "#2FA4A0", "#B06BE8", "#23BEF8",
-    "#6B2A10", "#9C3060", "#3C2A5E", "#387D9C", "#D9820A", "#8705E4",
-)  # fmt: skip
 DEAD_COLOR = "#C9C9C9"  # units outside every cluster
 ACROSS_COLOR = "#C4C4C4"  # edges between clusters
 INK = "#222222"
@@ -50,7 +43,7 @@ DATASET_NAMES = {
     "random": "RANDOM",
     "lines4k": "LINES (4,000)",
     "random4k": "RANDOM (4,000)",
-    "random500": "RANDOM (500)",
+    "random200": "RANDOM (200)",
     "random3k": "RANDOM (3,000)",
     "random3k_255": "RANDOM (3,000, pixels 0 to 255)",
     "random3k_centred": "RANDOM (3,000, pixels −0.5 to 0.5)",

@@ -16,8 +16,8 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.plots_style import (
-    CLUSTER_COLORS,
     INK,
     TICK_SIZE,
     Rows,

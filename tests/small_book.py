@@ -17,7 +17,7 @@ from modclust_utils import data
 from modclust_utils.publish.networks import Condition, Network
 from modclust_utils.publish.records import Record
 from modclust_utils.publish.run import source_hash
-from modclust_utils.training import TrainingSettings
+from modclust_utils.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 #: A picture of one dot.

@@ -11,7 +11,8 @@ import torch
 
 from modclust_utils.publish.checkpoints import load_checkpoint, save_checkpoint
 from modclust_utils.publish.versions import RECIPES
-from modclust_utils.training import TrainingSettings, TrainingState, initial_state, train
+from modclust_utils.settings import TrainingSettings
+from modclust_utils.training import TrainingState, initial_state, train
 
 SETTINGS = TrainingSettings(
     (6, 5, 3), dropout_rate=0.5, epochs=2, pruning_epochs=2, batch_size=4, pruning_interval=2

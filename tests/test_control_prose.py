@@ -152,7 +152,7 @@ def not_run(
     """roles: those with the paper's data; mixtures: those that were run, None stands for all."""
     kinds = itertools.product(datasets, (False, True), ("before", "after"), range(n_networks))
     networks = pd.DataFrame(kinds, columns=["dataset", "dropout", "phase", "network"])
-    rows = [(role, CONTROL_DATA.get(role, "random500"), False) for role in (*roles, "own")]
+    rows = [(role, CONTROL_DATA.get(role, "random200"), False) for role in (*roles, "own")]
     controls = pd.DataFrame(rows, columns=["role", "dataset", "dropout"])
     controls["paper_after_mean"] = [2.0] * len(roles) + [np.nan]
     table = control_tables.mixtures([], [])

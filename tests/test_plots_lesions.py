@@ -20,8 +20,9 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from modclust_utils import plots_lesions, plots_subclusters
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.plots_dependencies import count_crossings, order_columns
-from modclust_utils.plots_style import CLUSTER_COLORS, INK
+from modclust_utils.plots_style import INK
 from modclust_utils.plots_subclusters import BETWEEN_COLOR, EDGE_STYLE, KIND_MARKS
 
 # Two hidden layers of one network, and a third that an edge passes. 2-0 is not important.

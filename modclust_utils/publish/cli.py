@@ -1,4 +1,8 @@
-"""The command ``modclust``: run, build, book, status, verify, publish."""
+"""The command ``modclust``: run, build, book, status, verify, publish.
+
+What needs torch is imported by the commands that use it: help, a wrong parameter and the start of a
+run's kernel should not wait seconds for it.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,10 @@ import numpy as np
 
 from modclust_utils import __version__
 from modclust_utils.data import DataError
-from modclust_utils.publish import pages, plans
+from modclust_utils.publish.errors import BuildError, RunError
 from modclust_utils.publish.parameters import ParameterError, profiles, read_parameter_file
 from modclust_utils.publish.records import RecordError
 from modclust_utils.publish.run import (
-    RunError,
     RunInfo,
     check_run,
     read_runs,
@@ -25,9 +28,8 @@ from modclust_utils.publish.run import (
     run_name,
 )
 from modclust_utils.publish.session import default_store
-from modclust_utils.publish.verify import sample, verify_all
 
-ERRORS = (ParameterError, DataError, RecordError, RunError, pages.BuildError, FileNotFoundError)
+ERRORS = (ParameterError, DataError, RecordError, RunError, BuildError, FileNotFoundError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,6 +118,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
+    from modclust_utils.publish import pages
+
     with _step("site"):
         site = pages.build_site(options.output)
     print(f"Open {site / 'index.html'}")
@@ -123,6 +127,8 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _book(options: argparse.Namespace) -> int:
+    from modclust_utils.publish import pages, plans
+
     for chapter in plans.chapters():
         for profile in profiles(chapter):
             if profile != "quick" and not pages.is_complete(chapter, profile, default_store()):
@@ -148,6 +154,8 @@ def _up_to_date(chapter: int, profile: str) -> bool:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from modclust_utils.publish import pages, plans
+
     store = default_store()
     for chapter in plans.chapters():
         for profile in profiles(chapter):
@@ -164,6 +172,8 @@ def _reason(run: RunInfo) -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    from modclust_utils.publish.verify import sample, verify_all
+
     store = default_store()
     paths = sample(store, options.sample, np.random.default_rng(options.seed))
     if not paths:
@@ -179,6 +189,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _publish(options: argparse.Namespace) -> int:
+    from modclust_utils.publish import pages
+
     for run in read_runs(options.chapter):
         if run.name == options.run and run.is_fresh and not run.missing_records:
             print(f"{pages.publish_records(run)} records copied to data/records")

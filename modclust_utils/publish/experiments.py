@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 
@@ -24,11 +23,11 @@ from modclust_utils.publish.networks import (
     before_weights,
     device_name,
     stream,
-    torch_threads,
 )
 from modclust_utils.publish.records import Record, RecordStore, canonical_json
 from modclust_utils.publish.session import Run
-from modclust_utils.training import TrainingSettings
+from modclust_utils.publish.workers import in_workers
+from modclust_utils.settings import TrainingSettings
 
 PHASES = ("before", "after")
 MAIN_MODE: nulls.Mode = "layer"
@@ -149,20 +148,12 @@ def _compute(run: Run, what: str, jobs: list[Job]) -> list[Record]:
     """The records of the jobs in their order; missing ones are computed, over all cores."""
     missing = [job for job in jobs if run.store.find(job.kind, job.parameters) is None]
     if missing:
-        device = str(run.device)
-        with (
-            run.progress(what, len(jobs), len(jobs) - len(missing)) as bar,
-            joblib.parallel_config("loky", inner_max_num_threads=1),
-        ):
-            groups = _groups(missing)
-            n_jobs = min(run.n_jobs, len(groups))
-            # small operations on more threads than free cores wait for each other most of the time
-            with torch_threads(max(1, run.n_jobs // n_jobs)):
-                results = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-                    joblib.delayed(_run_jobs)(group, run.store, device) for group in groups
-                )
-                for n_done in results:
-                    bar.update(n_done)
+        tasks = [(group, run.store, str(run.device)) for group in _groups(missing)]
+        # small operations on more threads than free cores wait for each other most of the time
+        threads = run.n_jobs if len(tasks) == 1 else 1
+        with run.progress(what, len(jobs), len(jobs) - len(missing)) as bar:
+            for n_done in in_workers(_run_jobs, tasks, n_jobs=run.n_jobs, threads=threads):
+                bar.update(n_done)
     return [run.use(run.store.require(job.kind, job.parameters)) for job in jobs]
 
 

@@ -139,7 +139,7 @@ def badge(run: Run) -> Any:
         "not everything in it. The section "
         '<a href="#what-was-not-run">What was not run</a> names the rest.',
         "quick": "This page shows the <b>quick profile</b>: real digits, but fewer of them, and "
-        "fewer networks and shuffles than the paper. Its numbers are not the paper's.",
+        "fewer networks, epochs and repetitions than the paper. Its numbers are not the paper's.",
     }
     note = notes.get(run.profile, "This page shows a run with <b>other parameters</b>.")
     kind = run.profile if run.profile in notes else "own"

@@ -8,13 +8,11 @@ or trained elsewhere.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 
@@ -31,7 +29,9 @@ from modclust_utils.publish.records import (
     write_atomically,
 )
 from modclust_utils.publish.session import Run, cache_folder
-from modclust_utils.training import TrainingSettings, TrainingState, train
+from modclust_utils.publish.workers import Steps, in_workers, shown_steps
+from modclust_utils.settings import TrainingSettings
+from modclust_utils.training import TrainingState, train
 
 CHECKPOINT_SECONDS = 60
 
@@ -265,38 +265,21 @@ def ensure_networks(run: Run, groups: Sequence[Group]) -> None:
         "data_seed": run.p.seed,
         "device": str(run.device),
     }
-    jobs = min(run.n_jobs, len(work))
-    threads = max(run.n_jobs // jobs, 1)
-    with run.progress("training networks", sum(epochs)) as bar, torch_threads():
-        # threads, not processes: the work is in torch, and the bar can count epochs
-        joblib.Parallel(n_jobs=jobs, prefer="threads")(
-            joblib.delayed(_train_on)(threads, bar, condition, missing, run.store, options)
-            for condition, missing in work
-        )
-
-
-@contextmanager
-def torch_threads(n: int | None = None) -> Iterator[None]:
-    """Give torch `n` threads for a while, and afterwards as many as it had before."""
-    before = torch.get_num_threads()
-    if n is not None:
-        torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    threads = max(run.n_jobs // len(work), 1)
+    with run.progress("training networks", sum(epochs)) as bar, shown_steps(bar) as steps:
+        tasks = [(steps, condition, seeds, run.store, options) for condition, seeds in work]
+        for _ in in_workers(_train_on, tasks, n_jobs=run.n_jobs, threads=threads):
+            pass
 
 
 def _train_on(
-    threads: int,
-    bar: Any,
+    steps: Steps,
     condition: Condition,
     seeds: list[int],
     store: RecordStore,
     options: dict[str, Any],
 ) -> None:
-    torch.set_num_threads(threads)
-    train_condition(condition, seeds, store, on_epoch=lambda _: bar.update(), **options)
+    train_condition(condition, seeds, store, on_epoch=lambda _: steps.add(), **options)
 
 
 def _before_complete(run: Run, group: Group, network: str) -> bool:

@@ -22,6 +22,7 @@ import nbformat
 import yaml
 
 from modclust_utils.publish import plans
+from modclust_utils.publish.errors import BuildError
 from modclust_utils.publish.parameters import chapter_notebook
 from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import RecordStore, commit
@@ -33,10 +34,6 @@ from modclust_utils.publish.session import default_store, published_folder
 PAGE_PROFILES = ("paper", "paper-part", "quick")
 #: A file in a built site: the hash of its sources. A folder without it is never deleted.
 STAMP = ".sources.sha256"
-
-
-class BuildError(RuntimeError):
-    """A site that cannot be built honestly; the message says what is missing or stale."""
 
 
 def is_complete(chapter: int, profile: str, store: RecordStore) -> bool:

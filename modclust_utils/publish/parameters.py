@@ -31,9 +31,9 @@ from pydantic import (
 )
 
 from modclust_utils import data
-from modclust_utils.plots_style import CLUSTER_COLORS
+from modclust_utils.colors import CLUSTER_COLORS
 from modclust_utils.publish.paths import root
-from modclust_utils.training import TrainingSettings
+from modclust_utils.settings import TrainingSettings
 
 TYPES: dict[str, Any] = {
     "int": int,

@@ -24,6 +24,7 @@ import papermill
 from tqdm import tqdm
 from traitlets.config import Config
 
+from modclust_utils.publish.errors import RunError
 from modclust_utils.publish.parameters import (
     chapter_notebook,
     profiles,
@@ -44,10 +45,6 @@ from modclust_utils.publish.versions import PACKAGE
 # Seconds; a machine that is busy with other runs may need long to start a kernel.
 START_TIMEOUT = 600
 STATUS_FIELDS = {"state", "chapter", "source_sha256", "commit", "started"}
-
-
-class RunError(RuntimeError):
-    """A run that did not give a page; the message says why and where its remains are."""
 
 
 @dataclass(frozen=True)
@@ -223,9 +220,11 @@ def run_chapter(
 def _kernel_config() -> Config:
     """Talk to the kernel through files of this user, where the system has such sockets: an open
     port could be listened to by everyone on a shared machine. And give it time to end its worker
-    processes: a kernel that is killed leaves them behind."""
+    processes, which a kernel that is killed leaves behind. That takes a moment; but the kernel then
+    waits for small helpers of theirs that ignore its signal, and half of these seconds always pass
+    after a run that used workers."""
     transport = "ipc" if os.name == "posix" else "tcp"
-    return Config({"KernelManager": {"transport": transport, "shutdown_wait_time": 60.0}})
+    return Config({"KernelManager": {"transport": transport, "shutdown_wait_time": 10.0}})
 
 
 def _write_status(folder: Path, status: Mapping[str, Any]) -> None:

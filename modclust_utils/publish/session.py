@@ -19,9 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import joblib
 from tqdm.auto import tqdm
 
-from modclust_utils.models import resolve_device
 from modclust_utils.publish.parameters import (
     ParameterError,
     Schema,
@@ -72,6 +72,9 @@ class Run:
     @property
     def device(self) -> Any:
         """The torch device that new records are computed on."""
+        # torch takes seconds to import, and the command that starts a kernel does not need it
+        from modclust_utils.models import resolve_device
+
         return resolve_device(self.parameters["device"])
 
     @property
@@ -80,7 +83,7 @@ class Run:
         if self.device.type != "cpu":
             return 1
         jobs = self.parameters["n_jobs"]
-        return (os.cpu_count() or 1) if jobs == -1 else max(jobs, 1)
+        return joblib.cpu_count() if jobs == -1 else max(jobs, 1)
 
     @property
     def profile(self) -> str:

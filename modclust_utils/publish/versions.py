@@ -34,7 +34,7 @@ _CLUSTERING = ("graphs", "kmeans", "spectral", "clustering")
 RECIPES = {
     recipe.kind: recipe
     for recipe in (
-        Recipe("network", 1, ("datafiles", "data", "models", "training")),
+        Recipe("network", 1, ("datafiles", "data", "models", "settings", "training")),
         Recipe("shuffle-test", 1, (*_CLUSTERING, "stats", "models", "nulls")),
         Recipe("clustering", 1, _CLUSTERING),
         Recipe("random-ncuts", 1, (*_CLUSTERING, "stats", "models", "nulls")),
