@@ -64,6 +64,6 @@ $(STAMP): requirements.lock pyproject.toml
 	fi
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip
 	$(call step,uv,$(PY) -m pip install --quiet --disable-pip-version-check "$(UV_PIN)")
-	$(call step,packages,$(UV) pip sync --python $(PY) requirements.lock)
+	$(call step,packages,$(UV) pip sync --python $(PY) --compile-bytecode requirements.lock)
 	$(call step,modclust,$(UV) pip install --python $(PY) --no-deps --no-build-isolation --editable .)
 	@touch $@

@@ -43,7 +43,8 @@ def show_figure(
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
     display(Image(buffer.getvalue(), format="png", retina=True))
-    show_strip(run, name=name, data=data, records=records, what="figure", source=source)
+    strip = strip_html(run, name=name, data=data, records=records, what="figure", source=source)
+    display(HTML(strip))
 
 
 def show_table(
@@ -56,21 +57,7 @@ def show_table(
 ) -> None:
     """Show a table as a reader wants it, with the strip of `show_figure` and its plain data."""
     display(HTML(f'<div class="mc-table">{table.to_html(escape=False)}</div>'))
-    show_strip(run, name=name, data=data, records=list(records), what="table")
-
-
-def show_strip(
-    run: Run,
-    *,
-    name: str,
-    data: pd.DataFrame,
-    records: list[Record],
-    what: str,
-    source: str = "",
-) -> None:
-    """The strip alone."""
-    strip = strip_html(run, name=name, data=data, records=records, what=what, source=source)
-    display(HTML(strip))
+    display(HTML(strip_html(run, name=name, data=data, records=list(records), what="table")))
 
 
 def say(text: str) -> None:
