@@ -35,9 +35,9 @@ def in_workers(
     owner, folder = os.getpid(), str(root())
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(min(n_jobs, len(tasks)), return_as="generator_unordered")
-        yield from parallel(
-            joblib.delayed(_do)(owner, folder, threads, function, task) for task in tasks
-        )
+    yield from parallel(
+        joblib.delayed(_do)(owner, folder, threads, function, task) for task in tasks
+    )
 
 
 def _do(
