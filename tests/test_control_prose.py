@@ -139,6 +139,17 @@ def test_test_images_that_were_left_out_are_named():
     ]
 
 
+def test_the_note_of_a_part_that_is_listed_is_not_repeated():
+    mixed = make_network("mnist_cifar10", test_note="5 come from cifar10, whose own note says: few")
+    alone = control_prose.test_image_sentences([mixed]).splitlines()
+    assert alone[2:] == ["- MNIST-CIFAR-10: 5 come from cifar10, whose own note says: few."]
+    listed = [make_network("cifar10", test_note="few"), mixed]
+    assert control_prose.test_image_sentences(listed).splitlines()[2:] == [
+        "- CIFAR-10: few.",
+        "- MNIST-CIFAR-10: 5 come from cifar10.",
+    ]
+
+
 # What was not run
 
 

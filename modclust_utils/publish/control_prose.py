@@ -3,7 +3,7 @@ from the tables of `control_tables`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -145,7 +145,11 @@ def _position(mixture: str, means: Mapping[str, float]) -> str | None:
 def test_image_sentences(networks: Sequence[Network]) -> str:
     """What readers of the test accuracies must know of the test images."""
     notes = {n.condition.dataset: n.record.value["test_note"] for n in networks}
-    lines = [f"- {dataset_name(name)}: {note}." for name, note in notes.items() if note]
+    lines = [
+        f"- {dataset_name(name)}: {_once(note, notes.values())}."
+        for name, note in notes.items()
+        if note
+    ]
     if not lines:
         return "All test images of these data sets were used."
     begin = (
@@ -153,6 +157,12 @@ def test_image_sentences(networks: Sequence[Network]) -> str:
         "mostly that of the other part, and cannot be compared with the paper's:\n"
     )
     return "\n".join([begin, *lines])
+
+
+def _once(note: str, notes: Collection[str]) -> str:
+    """A mixture's note without that of its part, where the part is listed with it."""
+    own, _, of_part = note.partition(", whose own note says: ")
+    return own if of_part in notes else note
 
 
 def not_run_sentences(
