@@ -219,12 +219,14 @@ def run_chapter(
 
 def _kernel_config() -> Config:
     """Talk to the kernel through files of this user, where the system has such sockets: an open
-    port could be listened to by everyone on a shared machine. And give it time to end its worker
-    processes, which a kernel that is killed leaves behind. That takes a moment; but the kernel then
-    waits for small helpers of theirs that ignore its signal, and half of these seconds always pass
-    after a run that used workers."""
+    port could be listened to by everyone on a shared machine.
+
+    And give the kernel time to end its worker processes, which it leaves behind when it is killed.
+    It also waits for helpers of theirs that ignore its signal, so after a run with workers half of
+    these seconds always pass.
+    """
     transport = "ipc" if os.name == "posix" else "tcp"
-    return Config({"KernelManager": {"transport": transport, "shutdown_wait_time": 10.0}})
+    return Config({"KernelManager": {"transport": transport, "shutdown_wait_time": 6.0}})
 
 
 def _write_status(folder: Path, status: Mapping[str, Any]) -> None:
