@@ -41,6 +41,9 @@ TEST_HASHES: dict[str, str] = {
     "cifar10": "3bbdff8a1946fbed0a833aaf37c6ffbb3d391356d3e79d47a8030d5ee93186db",
 }
 
+#: What stands before the note of a part in the note of a mixture's test images.
+OWN_NOTE = ", whose own note says: "
+
 #: Training and test images of each generated set. Those with 4,000 are for the quick profiles,
 #: `random3k` is for the memorization experiment of paper A, section 3.2, `random200` for a quick
 #: one.
@@ -316,8 +319,9 @@ def _mixture_hash(first: str, second: str, separate: bool) -> str:
 def _mixture_note(parts: tuple[Dataset, Dataset], sizes: list[int]) -> str:
     """The notes of both parts, each with its share of the test images."""
     return "; ".join(
-        f"{size:,} of the {sum(sizes):,} test images come from {part.name}, whose own note says: "
-        f"{part.test_note}"
+        f"{size:,} of the {sum(sizes):,} test images come from {part.name}"
+        + OWN_NOTE
+        + part.test_note
         for part, size in zip(parts, sizes, strict=True)
         if part.test_note
     )

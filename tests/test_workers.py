@@ -177,8 +177,13 @@ def test_workers_of_a_killed_owner_end_at_their_next_step(tmp_path):
     assert not any(map(is_running, workers))
 
 
-@POSIX_ONLY
 def test_a_step_in_the_owner_itself_ends_nothing(tmp_path):
     steps = Steps(tmp_path / "steps")
     steps.add()
     assert steps.file.read_bytes() == b"."
+
+
+def test_a_step_that_cannot_be_written_is_not_shown_but_ends_nothing(tmp_path):
+    steps = Steps(tmp_path / "gone" / "steps")
+    steps.add()
+    assert not steps.file.exists()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from modclust_utils.data import MIXTURES
+from modclust_utils.data import MIXTURES, OWN_NOTE
 from modclust_utils.plots_style import dataset_name
 from modclust_utils.publish.control_tables import CONTROL_TABLES, KILO_EPOCHS, control_name
 from modclust_utils.publish.networks import Network
@@ -161,7 +161,7 @@ def test_image_sentences(networks: Sequence[Network]) -> str:
 
 def _once(note: str, notes: Collection[str]) -> str:
     """A mixture's note without that of its part, where the part is listed with it."""
-    own, _, of_part = note.partition(", whose own note says: ")
+    own, _, of_part = note.partition(OWN_NOTE)
     return own if of_part in notes else note
 
 

@@ -11,7 +11,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,8 @@ class Steps:
         """One step more is done."""
         if os.name == "posix" and self.owner not in (os.getpid(), os.getppid()):
             os._exit(1)
-        with self.file.open("ab", buffering=0) as file:
+        # a full disk for temporary files must not end hours of training
+        with suppress(OSError), self.file.open("ab", buffering=0) as file:
             file.write(b".")
 
 
