@@ -17,7 +17,7 @@ import torch
 from report import RESULTS, machine, print_table, seconds, write
 from torch import Tensor
 
-from modclust_utils import data
+from modclust_utils import datasets
 from modclust_utils.clustering import cluster_network
 from modclust_utils.graphs import live_units
 from modclust_utils.lesions import SubClusters, lesion_accuracy, random_unit_sets, sub_clusters
@@ -47,7 +47,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def trained_network(dataset: data.Dataset, epochs: int, seed: int) -> MLP:
+def trained_network(dataset: datasets.Dataset, epochs: int, seed: int) -> MLP:
     """Paper A's network with dropout, trained and pruned for a moment."""
     settings = TrainingSettings(epochs=epochs, pruning_epochs=epochs, dropout_rate=0.5)
     trained = train(dataset.x_train, dataset.y_train, settings, seeds=[seed], device="cpu")
@@ -64,7 +64,7 @@ def read_network(path: Path) -> MLP:
     return MLP(weights, biases)
 
 
-def test_images(dataset: data.Dataset, n: int) -> tuple[Tensor, Tensor]:
+def test_images(dataset: datasets.Dataset, n: int) -> tuple[Tensor, Tensor]:
     """The first n test images; a smaller test set is used more than once."""
     places = np.arange(n) % len(dataset.y_test)
     return torch.from_numpy(dataset.x_test[places]), torch.from_numpy(dataset.y_test[places])
@@ -131,7 +131,7 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
     device = resolve_device(options.device)
-    dataset = data.load(options.dataset)
+    dataset = datasets.load(options.dataset)
     network = (
         read_network(options.weights)
         if options.weights

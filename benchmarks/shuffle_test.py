@@ -21,7 +21,7 @@ import torch
 from report import RESULTS, machine, mean_and_error, print_table, seconds, write
 from threadpoolctl import threadpool_limits
 
-from modclust_utils import data
+from modclust_utils import datasets
 from modclust_utils.clustering import ncut, sklearn_spectral_clustering
 from modclust_utils.graphs import drop_dead_units, layer_sizes, mlp_adjacency
 from modclust_utils.nulls import MODES, shuffle_test, shuffle_weights
@@ -47,7 +47,7 @@ def parse() -> argparse.Namespace:
 
 def pruned_network(seed: int, sparsity: float = 0.9) -> list[np.ndarray]:
     """Paper A's network, trained on mnist5k for a moment and pruned to `sparsity`."""
-    digits = data.load("mnist5k")
+    digits = datasets.load("mnist5k")
     settings = TrainingSettings(epochs=2, pruning_epochs=2, final_sparsity=sparsity)
     trained = train(digits.x_train, digits.y_train, settings, seeds=[seed], device="cpu")
     weights = trained.after.network(0).weights

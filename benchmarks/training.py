@@ -18,7 +18,7 @@ import torch
 from report import RESULTS, machine, mean_and_error, print_table, seconds, write
 from torch import Tensor, nn
 
-from modclust_utils import data
+from modclust_utils import datasets
 from modclust_utils.models import resolve_device
 from modclust_utils.settings import TrainingSettings
 from modclust_utils.training import polynomial_sparsity, train
@@ -105,7 +105,7 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(options.jobs)
     device = resolve_device(options.device)
-    dataset = data.load(options.dataset)
+    dataset = datasets.load(options.dataset)
     # copies: a data set is read-only, and a tensor cannot be
     arrays = (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test)
     x, y, x_test, y_test = (torch.from_numpy(array.copy()).to(device) for array in arrays)

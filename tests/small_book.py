@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import yaml
 
-from modclust_utils import data
+from modclust_utils import datasets
 from modclust_utils.publish.networks import Condition, Network
 from modclust_utils.publish.records import Record
 from modclust_utils.publish.run import source_hash
@@ -67,10 +67,10 @@ def write_notebook(folder: Path, *cells: str, figure: str | None = None) -> Path
 
 
 def write_data(path: Path, n_train: int = 256, n_test: int = 64) -> Path:
-    """A data set of images with columns (`data.lines`) as a .npz file."""
+    """A data set of images with columns (`datasets.lines`) as a .npz file."""
     rng = np.random.default_rng(5)
-    x_train, y_train = data.lines(n_train, rng)
-    x_test, y_test = data.lines(n_test, rng)
+    x_train, y_train = datasets.lines(n_train, rng)
+    x_test, y_test = datasets.lines(n_test, rng)
     np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
     return path
 

@@ -21,13 +21,13 @@ import scipy.stats
 import yaml
 
 from modclust_utils import stats
-from modclust_utils.plots_style import dataset_name
+from modclust_utils.chapters.ch01_clusterability.tables import N_PAPER, condition_name
+from modclust_utils.figures.style import dataset_name
+from modclust_utils.paths import root
 from modclust_utils.publish import rules_lesions, rules_nulls
 from modclust_utils.publish.cases import Case
-from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import write_atomically
 from modclust_utils.publish.session import RUN_VARIABLE
-from modclust_utils.publish.tables import N_PAPER, condition_name
 
 VERDICTS = ("reproduced", "partly", "not", "not attempted")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from modclust_utils import __version__
-from modclust_utils.data import DataError
+from modclust_utils.datasets import DataError
 from modclust_utils.publish.errors import BuildError, RunError
 from modclust_utils.publish.parameters import ParameterError, profiles, read_parameter_file
 from modclust_utils.publish.records import RecordError

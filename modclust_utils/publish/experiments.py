@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from modclust_utils import clustering, data, nulls
+from modclust_utils import clustering, datasets, nulls
 from modclust_utils.publish import lesioning
 from modclust_utils.publish.networks import (
     Network,
@@ -231,7 +231,7 @@ def _compute_random(job: Job, device: str) -> dict[str, Any]:
 def _compute_lesions(job: Job, device: str) -> dict[str, Any]:
     assert job.network is not None
     name = job.network.condition.dataset
-    dataset = data.load(name, folder=job.data_folder, seed=job.data_seed)
+    dataset = datasets.load(name, folder=job.data_folder, seed=job.data_seed)
     return lesioning.compute_lesions(job.network, job.parameters, dataset, device)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modclust_utils.plots_style import new_figure, styled
+from modclust_utils.figures.style import new_figure, styled
 from modclust_utils.publish.figures import show_figure
 from modclust_utils.publish.records import Record
 from modclust_utils.publish.session import Run

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modclust_utils import clustering, data, lesions
+from modclust_utils import clustering, datasets, lesions
 from modclust_utils.graphs import live_units
 from modclust_utils.publish.networks import Network, after_weights, mlp, stream
 
@@ -37,7 +37,7 @@ def studies(network: str, p: Any, *, first: bool) -> list[dict[str, Any]]:
 def compute_lesions(
     network: Network,
     parameters: dict[str, Any],
-    dataset: data.Dataset,
+    dataset: datasets.Dataset,
     device: str,
     *,
     labels: NDArray[np.int64] | None = None,

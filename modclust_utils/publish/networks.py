@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from modclust_utils import data
+from modclust_utils import datasets
 from modclust_utils.models import MLP
 from modclust_utils.publish.checkpoints import load_checkpoint, save_checkpoint
 from modclust_utils.publish.records import (
@@ -52,7 +52,7 @@ class Condition:
     def network_parameters(self, seed: int) -> dict[str, Any]:
         """The key of one network's record."""
         return {
-            "dataset": self.dataset if self.dataset in data.NAMES else Path(self.dataset).stem,
+            "dataset": self.dataset if self.dataset in datasets.NAMES else Path(self.dataset).stem,
             "train_hash": self.train_hash,
             "settings": asdict(self.settings),
             "seed": seed,
@@ -92,7 +92,9 @@ def conditions(
                 )
             settings = replace(TrainingSettings(), **values, **changes)
             found.append(
-                Condition(dataset, dropout, settings, data.train_hash(dataset, seed=p.seed), seeds)
+                Condition(
+                    dataset, dropout, settings, datasets.train_hash(dataset, seed=p.seed), seeds
+                )
             )
     return found
 
@@ -152,7 +154,7 @@ def train_condition(
 
     Saves a checkpoint about once a minute and goes on from it after a kill.
     """
-    dataset = data.load(condition.dataset, folder=folder, seed=data_seed)
+    dataset = datasets.load(condition.dataset, folder=folder, seed=data_seed)
     parameters = [condition.network_parameters(seed) for seed in seeds]
     keys = [record_key("network", each) for each in parameters]
     path = cache_folder() / "checkpoints" / f"{keys[0]}-{len(keys)}.pt"
@@ -205,7 +207,7 @@ def train_condition(
     path.unlink(missing_ok=True)
 
 
-def _accuracies(trained: Any, dataset: data.Dataset) -> dict[str, torch.Tensor]:
+def _accuracies(trained: Any, dataset: datasets.Dataset) -> dict[str, torch.Tensor]:
     """Accuracies ``(R,)`` of both phases: on training and test images, and the running one."""
     device = trained.after.weights[0].device
     sets = {

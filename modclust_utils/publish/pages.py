@@ -21,10 +21,10 @@ from typing import Any
 import nbformat
 import yaml
 
+from modclust_utils.paths import root
 from modclust_utils.publish import plans
 from modclust_utils.publish.errors import BuildError
 from modclust_utils.publish.parameters import chapter_notebook
-from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import RecordStore, commit
 from modclust_utils.publish.run import RunInfo, check_run, read_runs
 from modclust_utils.publish.session import default_store, published_folder

@@ -30,9 +30,9 @@ from pydantic import (
     create_model,
 )
 
-from modclust_utils import data
-from modclust_utils.colors import CLUSTER_COLORS
-from modclust_utils.publish.paths import root
+from modclust_utils import datasets
+from modclust_utils.figures.colors import CLUSTER_COLORS
+from modclust_utils.paths import root
 from modclust_utils.settings import TrainingSettings
 
 TYPES: dict[str, Any] = {
@@ -51,7 +51,7 @@ class ParameterError(ValueError):
 
 
 def _known_dataset(name: str) -> str:
-    data.check_name(name)
+    datasets.check_name(name)
     return name
 
 
@@ -64,7 +64,7 @@ def _each_once(names: list[str]) -> list[str]:
 
 Dataset = Annotated[str, BeforeValidator(_known_dataset)]
 DatasetList = Annotated[list[Dataset], Field(min_length=1), AfterValidator(_each_once)]
-_DATASET_LIST = f"a list of one or more of {', '.join(data.NAMES)}, or paths of .npz files"
+_DATASET_LIST = f"a list of one or more of {', '.join(datasets.NAMES)}, or paths of .npz files"
 NClusters = Annotated[int, Field(ge=2, le=256)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
 DropoutRate = Annotated[float, Field(gt=0, lt=1)]
@@ -87,7 +87,7 @@ SETTINGS: dict[str, Any] = {
 
 def _known_settings(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for name, settings in values.items():
-        data.check_name(name.removesuffix("+dropout"))
+        datasets.check_name(name.removesuffix("+dropout"))
         for setting, value in settings.items():
             if setting not in SETTINGS:
                 raise ValueError(f"{name}: {setting!r} is no setting; allowed: {_SETTING_NAMES}")
@@ -108,7 +108,7 @@ RANGES: dict[str, tuple[Any, str]] = {
     "random_datasets": (DatasetList, _DATASET_LIST),
     "memorized_datasets": (DatasetList, _DATASET_LIST),
     "mixtures": (DatasetList, _DATASET_LIST),
-    "dataset": (Dataset, f"one of {', '.join(data.NAMES)}, or the path of a .npz file"),
+    "dataset": (Dataset, f"one of {', '.join(datasets.NAMES)}, or the path of a .npz file"),
     "kilo_epochs": (Annotated[int, Field(ge=0, le=100_000)], "a whole number from 0 to 100000"),
     "n_reclusterings": (Annotated[int, Field(ge=1, le=1000)], "a whole number from 1 to 1000"),
     "n_random_sets": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),

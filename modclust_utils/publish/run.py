@@ -24,6 +24,7 @@ import papermill
 from tqdm import tqdm
 from traitlets.config import Config
 
+from modclust_utils.paths import root
 from modclust_utils.publish.errors import RunError
 from modclust_utils.publish.parameters import (
     chapter_notebook,
@@ -31,7 +32,6 @@ from modclust_utils.publish.parameters import (
     read_profile,
     read_schema,
 )
-from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import canonical_json, commit, write_atomically
 from modclust_utils.publish.session import (
     PROGRESS_VARIABLE,

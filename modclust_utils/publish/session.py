@@ -22,6 +22,7 @@ from typing import Any
 import joblib
 from tqdm.auto import tqdm
 
+from modclust_utils.paths import root
 from modclust_utils.publish.parameters import (
     ParameterError,
     Schema,
@@ -30,7 +31,6 @@ from modclust_utils.publish.parameters import (
     read_profile,
     read_schema,
 )
-from modclust_utils.publish.paths import root
 from modclust_utils.publish.records import Record, RecordStore, write_atomically
 
 # Parameters that say where and how fast to compute, not what: no record depends on them.

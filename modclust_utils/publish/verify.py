@@ -11,7 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from modclust_utils import data, stats
+from modclust_utils import datasets, stats
 from modclust_utils.publish.experiments import Job, compute_job
 from modclust_utils.publish.lesioning import compute_lesions
 from modclust_utils.publish.networks import Network, find_network
@@ -34,7 +34,7 @@ _ROWS: dict[str, tuple[Sequence[str], Mapping[str, float], Sequence[str]]] = {
         ("layer", "label", "size"),
         dict.fromkeys(("drop", "null_mean", "null_std"), ACCURACY_TOLERANCE)
         | {
-            "class_drops": data.N_CLASSES * ACCURACY_TOLERANCE,
+            "class_drops": datasets.N_CLASSES * ACCURACY_TOLERANCE,
             "p_value": P_VALUE_TOLERANCE,
             "proportion": ROUNDING,
         },
@@ -82,7 +82,7 @@ def _job(store: RecordStore, record: Record) -> Job | None:
     return job if job.has_weights else None
 
 
-def _images(network: Network) -> data.Dataset | None:
+def _images(network: Network) -> datasets.Dataset | None:
     """The images that a network was trained and tested on, None where they are not here."""
     dataset = _load(network.condition.dataset)
     same = dataset is not None and (dataset.train_hash, dataset.test_hash) == (
@@ -93,10 +93,10 @@ def _images(network: Network) -> data.Dataset | None:
 
 
 @cache
-def _load(name: str) -> data.Dataset | None:
+def _load(name: str) -> datasets.Dataset | None:
     try:
-        return data.load(name, download=False)
-    except data.DataError:
+        return datasets.load(name, download=False)
+    except datasets.DataError:
         return None
 
 
@@ -156,7 +156,7 @@ def _compare(kept: dict[str, Any], again: dict[str, Any]) -> tuple[bool, str]:
         agrees &= _gap(kept["accuracy"], again["accuracy"]) <= ACCURACY_TOLERANCE
         agrees &= (
             _gap(kept["class_accuracies"], again["class_accuracies"])
-            <= data.N_CLASSES * ACCURACY_TOLERANCE
+            <= datasets.N_CLASSES * ACCURACY_TOLERANCE
         )
     return agrees, ", ".join(notes)
 

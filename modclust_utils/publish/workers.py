@@ -18,7 +18,7 @@ from typing import Any
 import joblib
 import torch
 
-from modclust_utils.publish.paths import VARIABLE, root
+from modclust_utils.paths import VARIABLE, root
 
 POLL_SECONDS = 0.3
 

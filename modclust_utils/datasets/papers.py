@@ -1,0 +1,45 @@
+"""The papers' printed numbers, read from `data/papers/*.csv` (its README explains the columns)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from modclust_utils.paths import root
+
+#: Filan et al. 2020: one table for each data set, dropout setting and state of pruning.
+PER_NETWORK_TABLES = tuple(f"filan2020_table_a{number}" for number in range(4, 16))
+
+
+def paper_table(name: str, folder: Path | None = None) -> pd.DataFrame:
+    """One table of a paper, a row for each printed row, such as `filan2020_table_1`.
+
+    Numbers come as int or float, and `true`/`false` as bool. `folder` holds the tables; by default
+    it is `data/papers` of the repository.
+
+    Raises `FileNotFoundError` for a folder without tables, `ValueError` for an unknown name.
+    """
+    folder = root() / "data" / "papers" if folder is None else Path(folder)
+    files = {file.stem: file for file in sorted(folder.glob("*.csv"))}
+    if not files:
+        raise FileNotFoundError(
+            f"folder={str(folder)!r} holds no tables: it must be a folder of .csv files, "
+            "such as `data/papers` of the repository."
+        )
+    if name not in files:
+        raise ValueError(f"name={name!r} is not a paper's table. Allowed: {', '.join(files)}.")
+    return pd.read_csv(files[name])
+
+
+def printed_p_values(folder: Path | None = None) -> NDArray[np.float64]:
+    """All p-values of Tables A.4 to A.15 of Filan et al. 2020, shape (240,), to three decimals.
+
+    Table by table: ten against the null `layer`, then ten against `layer-nonzero`. `folder` and
+    errors as in `paper_table`.
+    """
+    tables = [paper_table(name, folder) for name in PER_NETWORK_TABLES]
+    columns = ("p_value_layer", "p_value_layer_nonzero")
+    return np.concatenate([table[column].to_numpy(float) for table in tables for column in columns])

@@ -1,0 +1,1 @@
+"""The kinds of record: what each is keyed by, how it is computed, and how it is compared."""

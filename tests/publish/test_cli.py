@@ -1,0 +1,315 @@
+"""The command: what it says, what it returns, and that nothing starts with bad input."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_book import copy_book, write_run
+
+from modclust_utils import __version__
+from modclust_utils.datasets import DataError
+from modclust_utils.publish import cli, pages, parameters
+from modclust_utils.publish.experiments import Job, compute_job
+from modclust_utils.publish.records import RecordError, RecordStore, record_key
+from modclust_utils.publish.run import RunError, RunInfo, check_run, read_runs
+
+RANDOM = {"layer_sizes": [20, 12, 4], "n_clusters": 2, "n_networks": 3, "seed": 0}
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "book"))
+    return copy_book(tmp_path / "book")
+
+
+@pytest.fixture
+def ran(book, monkeypatch) -> list[tuple]:
+    """Calls of run_chapter, which then only pretends."""
+    calls: list[tuple] = []
+
+    def run_chapter(chapter: int, values: dict, *, timeout: int | None = None) -> RunInfo:
+        calls.append((chapter, values, timeout))
+        return RunInfo(book / "runs" / "01" / "quick", {})
+
+    monkeypatch.setattr(cli, "run_chapter", run_chapter)
+    return calls
+
+
+@pytest.fixture
+def built(monkeypatch) -> list[Path | None]:
+    calls: list[Path | None] = []
+
+    def build_site(output: Path | None = None) -> Path:
+        calls.append(output)
+        return Path("the site")
+
+    monkeypatch.setattr(pages, "build_site", build_site)
+    return calls
+
+
+def put_random(book: Path, **changes: object) -> str:
+    """A record of random networks that agrees with the code, or holds other values."""
+    value = compute_job(Job("random-ncuts", RANDOM), "cpu") | changes
+    RecordStore(book / "data" / "cache" / "records").put(
+        "random-ncuts", RANDOM, value, seconds=1, device="CPU"
+    )
+    return record_key("random-ncuts", RANDOM)
+
+
+# The front
+
+
+def test_command_is_installed():
+    (script,) = entry_points(group="console_scripts", name="modclust")
+    assert script.load() is cli.main
+
+
+def test_version_of_the_module(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["modclust", "--version"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("modclust_utils", run_name="__main__")
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"modclust {__version__}\n"
+
+
+COMMANDS = ("run", "build", "book", "status", "verify", "publish")
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help(capsys, command):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*([command] if command else []), "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: modclust {command or ''}".rstrip())
+    if command is None:
+        assert all(each in text for each in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "COMMAND"),
+        (["runn", "1"], "invalid choice: 'runn'"),
+        (["run"], "chapter"),
+        (["run", "one"], "invalid int value: 'one'"),
+        (["run", "1", "-p", "seed"], "expected 2 arguments"),
+        (["run", "1", "--sed", "3"], "--sed"),
+        (["run", "1", "--timeout", "0"], "'0' is not a whole number from 1"),
+        (["run", "1", "--timeout", "soon"], "'soon' is not a whole number from 1"),
+        (["verify", "--sample", "0"], "'0' is not a whole number from 1"),
+        (["verify", "--sample", "-3"], "--sample"),
+        (["verify", "--seed", "x"], "'x' is not a whole number from 0"),
+        (["publish", "1"], "run"),
+    ],
+)
+def test_words_that_make_no_command(capsys, book, ran, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+    assert ran == []
+
+
+# modclust run
+
+
+def test_run_takes_profile_then_file_then_typed_values(book, ran, capsys, tmp_path):
+    file = tmp_path / "mine.yml"
+    file.write_text("n_networks: 5\nn_shuffles: 6\n")
+    words = ["run", "1", "--profile", "paper", "-f", str(file), "--timeout", "9"]
+    words += ["-p", "n_shuffles", "7", "-p", "datasets", "mnist,lines"]
+    assert cli.main(words) == 0
+    paper = parameters.read_profile(1, "paper")
+    expected = paper | {"n_networks": 5, "n_shuffles": 7, "datasets": ["mnist", "lines"]}
+    ((chapter, values, timeout),) = ran
+    assert (chapter, timeout) == (1, 9)
+    assert {name: values[name] for name in expected} == expected
+    out = capsys.readouterr().out
+    assert "==> chapter 1, run datasets-mnist-lines-" in out
+    assert f"Its page is in {book / 'runs' / '01' / 'quick' / 'notebook.ipynb'}" in out
+
+
+def test_run_without_more_words_is_quick(book, ran, capsys):
+    assert cli.main(["run", "1"]) == 0
+    assert ran == [(1, check_run(1), None)]
+    assert "==> chapter 1, run quick" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "messages"),
+    [
+        (["run", "7"], ["chapter=7 is not there; allowed: 1"]),
+        (
+            ["run", "1", "--profile", "papre"],
+            ["profile='papre' is not there; allowed: quick, paper"],
+        ),
+        (["run", "1", "--profile", "../01-paper"], ["profile='../01-paper' is not there"]),
+        (
+            ["run", "1", "-p", "n_cluster", "4"],
+            ["'n_cluster' is not a parameter", "Did you mean 'n_clusters'?"],
+        ),
+        (
+            ["run", "1", "-p", "n_clusters", "four"],
+            ["n_clusters='four' is not allowed: a whole number from 2 to 12"],
+        ),
+        (
+            ["run", "1", "-p", "n_clusters", "1", "-p", "epochs", "0"],
+            ["n_clusters=1 is not allowed", "epochs=0 is not allowed"],
+        ),
+        (
+            ["run", "1", "-p", "datasets", "mnst"],
+            ["datasets=['mnst'] is not allowed", "Did you mean 'mnist'?"],
+        ),
+        (
+            ["run", "1", "-p", "dataset_settings", "{mnist: {epoch: 3}}"],
+            ["'epoch' is no setting; allowed: n_networks, epochs, "],
+        ),
+        (["run", "1", "-f", "there/is/none.yml"], ["none.yml cannot be read as parameters"]),
+        (["run", "1", "-f", "{file}"], ["'sed' is not a parameter", "Did you mean 'seed'?"]),
+        (["publish", "1", "paper"], ["run='paper' is not there or stale; allowed: none"]),
+    ],
+)
+def test_input_that_is_not_allowed(book, ran, capsys, tmp_path, words, messages):
+    (tmp_path / "file.yml").write_text("sed: 3\n")
+    words = [word.replace("{file}", str(tmp_path / "file.yml")) for word in words]
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("modclust: ")
+    assert all(message in captured.err for message in messages)
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    assert ran == []
+    assert not (book / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RunError("a cell failed"),
+        RecordError("the disk is full"),
+        DataError("no such data"),
+        pages.BuildError("stale"),
+        FileNotFoundError("weights are gone"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_one_line(book, monkeypatch, capsys, error):
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "run_chapter", fail)
+    assert cli.main(["run", "1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f"modclust: {error}\n"
+    assert "<==" not in captured.out
+
+
+def test_stopped_by_hand(book, monkeypatch, capsys):
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run_chapter", stop)
+    assert cli.main(["run", "1"]) == 130
+    assert "what is done is kept" in capsys.readouterr().err
+
+
+def test_folder_that_is_no_book(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path))
+    assert cli.main(["status"]) == 1
+    assert "is not the root of the book" in capsys.readouterr().err
+
+
+# modclust build and book
+
+
+def test_build(book, built, capsys):
+    assert cli.main(["build"]) == 0
+    assert cli.main(["build", "--output", "elsewhere"]) == 0
+    assert built == [None, Path("elsewhere")]
+    assert f"Open {Path('the site') / 'index.html'}" in capsys.readouterr().out
+
+
+def test_build_without_a_run(book, capsys):
+    (book / "book").mkdir()
+    assert cli.main(["build"]) == 1
+    assert "has no run that is up to date" in capsys.readouterr().err
+
+
+def test_book_runs_what_is_not_up_to_date(book, ran, built, capsys):
+    assert cli.main(["book"]) == 0
+    assert ran == [(1, check_run(1), None)]
+    assert built == [None]
+    out = capsys.readouterr().out
+    assert "--- chapter 1, paper profile: its records are not complete" in out
+    write_run(book, "quick")
+    assert cli.main(["book"]) == 0
+    assert len(ran) == 1
+    assert "--- chapter 1, run quick: up to date" in capsys.readouterr().out
+
+
+def test_book_runs_the_paper_profile_once_its_records_are_there(book, ran, built, monkeypatch):
+    monkeypatch.setattr(pages, "is_complete", lambda chapter, profile, store: True)
+    write_run(book, "quick", source_sha256="old")
+    write_run(book, "paper", records=[("clustering", "0" * 16)])
+    assert cli.main(["book"]) == 0
+    assert ran == [(1, check_run(1), None), (1, check_run(1, "paper"), None)]
+
+
+# modclust status, verify, publish
+
+
+def test_status(book, capsys):
+    key = put_random(book)
+    write_run(book, "quick")
+    write_run(book, "paper", state="failed", reason="Traceback\n  of a cell\nValueError: too few\n")
+    write_run(book, "seed-3", source_sha256="old")
+    write_run(book, "seed-4", records=[("random-ncuts", key), ("random-ncuts", "f" * 16)])
+    assert cli.main(["status"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "chapter 1, quick profile: 0 of 49 records are there",
+        "chapter 1, paper profile: 0 of 361 records are there",
+        "  run paper: failed (ValueError: too few)",
+        "  run quick: done",
+        "  run seed-3: stale",
+        "  run seed-4: records missing",
+    ]
+
+
+def test_verify_without_records(book, capsys):
+    assert cli.main(["verify"]) == 1
+    assert "there is no record yet" in capsys.readouterr().err
+
+
+def test_verify_says_what_agrees(book, capsys):
+    key = put_random(book)
+    assert cli.main(["verify", "--sample", "3", "--seed", "0"]) == 0
+    out = capsys.readouterr().out
+    assert f"agrees: random-ncuts/{key}.json: ncuts 3 of 3 the same" in out
+    assert out.splitlines()[-1] == "1 of 1 records agree"
+
+
+def test_verify_fails_where_a_record_was_altered(book, capsys):
+    key = put_random(book, ncuts=np.array([0.25, 0.5, 0.75]))
+    assert cli.main(["verify"]) == 1
+    out = capsys.readouterr().out
+    assert f"DIFFERS: random-ncuts/{key}.json" in out
+    assert out.splitlines()[-1] == "0 of 1 records agree"
+
+
+def test_publish(book, capsys):
+    key = put_random(book)
+    write_run(book, "quick", records=[("random-ncuts", key)])
+    write_run(book, "seed-3", source_sha256="old")
+    write_run(book, "seed-4", records=[("random-ncuts", "f" * 16)])
+    for name in ("seed-3", "seed-4", "paper"):
+        assert cli.main(["publish", "1", name]) == 2
+        assert f"run={name!r} is not there or stale; allowed: quick" in capsys.readouterr().err
+    assert cli.main(["publish", "1", "quick"]) == 0
+    assert capsys.readouterr().out == "1 records copied to data/records\n"
+    assert (book / "data" / "records" / "random-ncuts" / f"{key}.json").is_file()
+    assert [run.missing_records for run in read_runs(1) if run.name == "quick"] == [[]]
