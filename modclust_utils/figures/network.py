@@ -1,4 +1,4 @@
-"""The picture of a clustered network, and the numbering that keeps one colour for one cluster."""
+"""The picture of a clustered network."""
 
 from __future__ import annotations
 
@@ -12,81 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from modclust_utils.figures.colors import CLUSTER_COLORS
 from modclust_utils.figures.style import ACROSS_COLOR, new_figure, styled
 from modclust_utils.graphs import check_weights, layer_of_unit, layer_sizes
+from modclust_utils.partitions import check_labels
 
 _HALF_WIDTH = 0.035  # of a unit's mark, in distances between layers
 _COLUMNS = 4
 _CLUSTER_POWER = 0.4  # see `_spacing`
 _MOST_NAMED_LOGITS = 12
-
-
-def match_labels(labels: ArrayLike, reference: ArrayLike) -> NDArray[np.int64]:
-    """The same clustering with its clusters renumbered to agree best with a reference.
-
-    labels, reference: ``(n,)``, integers from -1. The permutation that makes most units agree
-    (Hungarian algorithm on the table of shared units); clusters that the reference does not have
-    get the numbers that are left. -1 stays -1. Raises ValueError for shapes that differ.
-    """
-    labels, reference = _check_labels(labels, "labels"), _check_labels(reference, "reference")
-    if labels.shape != reference.shape:
-        raise ValueError(
-            f"reference has shape {reference.shape}; allowed: that of labels, {labels.shape}"
-        )
-    n_clusters = int(max(labels.max(initial=-1), reference.max(initial=-1))) + 1
-    shared = np.zeros((n_clusters, n_clusters))
-    both = (labels >= 0) & (reference >= 0)
-    np.add.at(shared, (labels[both], reference[both]), 1)
-    _, new_number = linear_sum_assignment(shared, maximize=True)
-    return _renumber(labels, new_number)
-
-
-def order_labels(
-    labels: ArrayLike, layer_of_unit: ArrayLike, *, degrees: ArrayLike | None = None
-) -> NDArray[np.int64]:
-    """The same clustering, its clusters numbered from 0 by decreasing size, without gaps.
-
-    labels, layer_of_unit, degrees: ``(n,)``. With degrees (row sums of the adjacency) the size of
-    a cluster is its volume. Without, it is the sum of its shares of the layers, so that the many
-    pixels do not outvote the hidden units. Equal sizes keep their order. -1 stays -1.
-    """
-    labels = _check_labels(labels, "labels")
-    layers = np.asarray(layer_of_unit)
-    if layers.shape != labels.shape:
-        raise ValueError(f"layer_of_unit has shape {layers.shape}; allowed: {labels.shape}")
-    inside = labels >= 0
-    if degrees is None:
-        per_layer = np.bincount(layers[inside], minlength=int(layers.max(initial=0)) + 1)
-        size_of_unit = 1.0 / np.maximum(per_layer, 1)[layers]
-    else:
-        size_of_unit = np.asarray(degrees, dtype=np.float64)
-        if size_of_unit.shape != labels.shape:
-            raise ValueError(f"degrees has shape {size_of_unit.shape}; allowed: {labels.shape}")
-    sizes = np.bincount(labels[inside], weights=size_of_unit[inside])
-    # sums of the same shares in another order differ in the last digits, which must not decide
-    order = np.lexsort((np.arange(len(sizes)), -np.round(sizes, 9)))
-    used = order[np.isin(order, labels)]
-    new_number = np.full(len(sizes), -1)
-    new_number[used] = np.arange(len(used))
-    return _renumber(labels, new_number)
-
-
-def _renumber(labels: NDArray[np.int64], new_number: NDArray[np.int64]) -> NDArray[np.int64]:
-    renumbered = np.full(labels.shape, -1)
-    renumbered[labels >= 0] = new_number[labels[labels >= 0]]
-    return renumbered
-
-
-def _check_labels(labels: ArrayLike, name: str) -> NDArray[np.int64]:
-    array = np.asarray(labels)
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {array.shape}; allowed: (n,)")
-    if not np.issubdtype(array.dtype, np.integer) or (array < -1).any():
-        raise ValueError(f"{name} has entries that are no cluster; allowed: integers from -1")
-    return array.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -117,7 +52,7 @@ def _network(
     if max_edges < 1:
         raise ValueError(f"max_edges={max_edges} is not allowed: 1 or more")
     sizes, layers = layer_sizes(weights), layer_of_unit(weights)
-    labels = _check_labels(labels, "labels")
+    labels = check_labels("labels", labels)
     if labels.shape != layers.shape:
         raise ValueError(
             f"labels has shape {labels.shape}; allowed: ({len(layers)},), one for each unit"

@@ -18,7 +18,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike
 
 from modclust_utils.figures.colors import CLUSTER_COLORS
-from modclust_utils.figures.network import match_labels, network_figure, order_labels
+from modclust_utils.figures.network import network_figure
 from modclust_utils.figures.style import (
     CONDITION_STYLE,
     DEAD_COLOR,
@@ -46,11 +46,9 @@ __all__ = [
     "DEAD_COLOR",
     "comparison_figure",
     "k_figure",
-    "match_labels",
     "ncut_accuracy_figure",
     "network_figure",
     "null_figure",
-    "order_labels",
     "random_ncuts_figure",
     "stub_walk_figure",
 ]

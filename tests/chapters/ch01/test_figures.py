@@ -7,18 +7,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from sklearn.metrics import adjusted_rand_score
 
 from modclust_utils import plots, plots_style
-from modclust_utils.chapters.ch01_clusterability.figures import match_labels, order_labels
 from modclust_utils.figures.colors import CLUSTER_COLORS
 from modclust_utils.figures.style import CONDITION_STYLE, DATASET_NAMES
 
@@ -100,79 +96,6 @@ def test_phases_differ_in_gray():
         pair = tuple(CONDITION_STYLE[dropout, phase]["color"] for phase in ("before", "after"))
         before, after = lightness(pair)
         assert after - before >= 25
-
-
-labelings = st.lists(st.integers(-1, 4), min_size=1, max_size=40).map(np.array)
-
-
-@given(labelings, st.permutations(range(5)))
-def test_matching_undoes_a_permutation(labels, permutation):
-    permuted = np.where(labels >= 0, np.array(permutation)[labels], -1)
-    assert np.array_equal(match_labels(permuted, labels), labels)
-
-
-@given(st.data(), labelings)
-def test_matching_keeps_the_partition(data, labels):
-    reference = data.draw(st.lists(st.integers(-1, 3), min_size=len(labels), max_size=len(labels)))
-    matched = match_labels(labels, reference)
-    assert np.array_equal(matched == -1, labels == -1)
-    assert adjusted_rand_score(matched, labels) == 1
-
-
-@given(st.data(), st.integers(1, 12))
-def test_matching_agrees_as_well_as_the_best_permutation(data, n):
-    draw = st.lists(st.integers(-1, 3), min_size=n, max_size=n).map(np.array)
-    labels, reference = data.draw(draw), data.draw(draw)
-    inside = labels >= 0
-    best = max(
-        int((np.array(p)[labels[inside]] == reference[inside]).sum())
-        for p in itertools.permutations(range(4))
-    )
-    assert int((match_labels(labels, reference)[inside] == reference[inside]).sum()) == best
-
-
-def test_clusters_beyond_the_reference_get_the_numbers_that_are_left():
-    matched = match_labels([0, 0, 1, 2, 2, 2], [0, 0, -1, 1, 1, 1])
-    assert matched.tolist() == [0, 0, 2, 1, 1, 1]
-
-
-@given(labelings)
-def test_ordered_clusters_shrink_without_gaps(labels):
-    ordered = order_labels(labels, np.zeros(len(labels), dtype=int))
-    sizes = np.bincount(ordered[ordered >= 0])
-    assert (np.diff(sizes) <= 0).all()
-    assert (sizes > 0).all()
-    assert np.array_equal(ordered == -1, labels == -1)
-    assert adjusted_rand_score(ordered, labels) == 1
-    assert np.array_equal(order_labels(ordered, np.zeros(len(labels), dtype=int)), ordered)
-
-
-def test_order_counts_every_layer_alike():
-    # 7 of 8 pixels against 1 of 8 pixels and 4 of 4 hidden units: 7/8 < 1/8 + 1
-    assert order_labels([0] * 7 + [1] * 5, [0] * 8 + [1] * 4).tolist() == [1] * 7 + [0] * 5
-
-
-def test_order_by_volume():
-    # volumes 2 + 2, 5 and 1; unit 4 is in no cluster
-    labels, degrees = [0, 0, 1, 2, -1], [2.0, 2.0, 5.0, 1.0, 9.0]
-    ordered = order_labels(labels, [0, 0, 1, 1, 1], degrees=degrees)
-    assert ordered.tolist() == [1, 1, 0, 2, -1]
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: match_labels([0, 1], [0]), r"reference has shape \(1,\)"),
-        (lambda: match_labels([[0]], [[0]]), r"labels has shape \(1, 1\)"),
-        (lambda: match_labels([0.5], [0]), "labels has entries that are no cluster"),
-        (lambda: match_labels([0], [-2]), "reference has entries that are no cluster"),
-        (lambda: order_labels([0, 1], [0]), r"layer_of_unit has shape \(1,\)"),
-        (lambda: order_labels([0], [0], degrees=[1, 2]), r"degrees has shape \(2,\)"),
-    ],
-)
-def test_bad_labels_are_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 # 3 pixels, 3 hidden units, 2 logits; pixel 2 and hidden unit 2 have no edge.

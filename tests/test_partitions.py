@@ -1,0 +1,107 @@
+"""Renumbering: matching against all permutations, ordering by sizes that one can add up."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from modclust_utils.partitions import check_labels, match_labels, order_labels
+
+labelings = st.lists(st.integers(-1, 4), min_size=1, max_size=40).map(np.array)
+
+
+@given(labelings, st.permutations(range(5)))
+def test_matching_undoes_a_permutation(labels, permutation):
+    permuted = np.where(labels >= 0, np.array(permutation)[labels], -1)
+    assert np.array_equal(match_labels(permuted, labels), labels)
+
+
+@given(st.data(), labelings)
+def test_matching_keeps_the_partition(data, labels):
+    size = {"min_size": len(labels), "max_size": len(labels)}
+    reference = data.draw(st.lists(st.integers(-1, 3), **size))
+    where = data.draw(st.none() | st.lists(st.booleans(), **size))
+    matched = match_labels(labels, reference, where=where)
+    assert np.array_equal(matched == -1, labels == -1)
+    assert adjusted_rand_score(matched, labels) == 1
+
+
+@given(st.data(), st.integers(1, 12))
+def test_matching_agrees_as_well_as_the_best_permutation(data, n):
+    draw = st.lists(st.integers(-1, 3), min_size=n, max_size=n).map(np.array)
+    labels, reference = data.draw(draw), data.draw(draw)
+    where = data.draw(st.none() | st.lists(st.booleans(), min_size=n, max_size=n).map(np.array))
+    counts = labels >= 0 if where is None else (labels >= 0) & where
+    best = max(
+        int((np.array(p)[labels[counts]] == reference[counts]).sum())
+        for p in itertools.permutations(range(4))
+    )
+    matched = match_labels(labels, reference, where=where)
+    assert int((matched[counts] == reference[counts]).sum()) == best
+
+
+def test_clusters_beyond_the_reference_get_the_numbers_that_are_left():
+    matched = match_labels([0, 0, 1, 2, 2, 2], [0, 0, -1, 1, 1, 1])
+    assert matched.tolist() == [0, 0, 2, 1, 1, 1]
+
+
+def test_only_the_units_that_count_decide_and_all_are_renumbered():
+    labels, reference = [0, 1, 0, 0, 0, 1], [1, 0, 0, 0, 0, 1]
+    # four of six units agree as they are; the two that count agree the other way round
+    where = np.array([True, True, False, False, False, False])
+    assert match_labels(labels, reference).tolist() == labels
+    assert match_labels(labels, reference, where=where).tolist() == [1, 0, 1, 1, 1, 0]
+
+
+def test_nothing_is_changed_in_place():
+    labels, where = np.array([1, 0]), np.array([True, False])
+    match_labels(labels, [0, 1], where=where)
+    assert labels.tolist() == [1, 0]
+    assert where.tolist() == [True, False]
+
+
+@given(labelings)
+def test_ordered_clusters_shrink_without_gaps(labels):
+    ordered = order_labels(labels, np.zeros(len(labels), dtype=int))
+    sizes = np.bincount(ordered[ordered >= 0])
+    assert (np.diff(sizes) <= 0).all()
+    assert (sizes > 0).all()
+    assert np.array_equal(ordered == -1, labels == -1)
+    assert adjusted_rand_score(ordered, labels) == 1
+    assert np.array_equal(order_labels(ordered, np.zeros(len(labels), dtype=int)), ordered)
+
+
+def test_order_counts_every_layer_alike():
+    # 7 of 8 pixels against 1 of 8 pixels and 4 of 4 hidden units: 7/8 < 1/8 + 1
+    assert order_labels([0] * 7 + [1] * 5, [0] * 8 + [1] * 4).tolist() == [1] * 7 + [0] * 5
+
+
+def test_order_by_volume():
+    # volumes 2 + 2, 5 and 1; unit 4 is in no cluster
+    labels, degrees = [0, 0, 1, 2, -1], [2.0, 2.0, 5.0, 1.0, 9.0]
+    ordered = order_labels(labels, [0, 0, 1, 1, 1], degrees=degrees)
+    assert ordered.tolist() == [1, 1, 0, 2, -1]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: match_labels([0, 1], [0]), r"reference has shape \(1,\)"),
+        (lambda: match_labels([[0]], [[0]]), r"labels has shape \(1, 1\)"),
+        (lambda: match_labels([0.5], [0]), "labels has entries that are no cluster"),
+        (lambda: match_labels([0], [-2]), "reference has entries that are no cluster"),
+        (lambda: match_labels([0], [0], where=[0]), r"where has .* int64; allowed: boolean \(1,\)"),
+        (lambda: match_labels([0], [0], where=[True] * 2), r"where has shape \(2,\)"),
+        (lambda: order_labels([0, 1], [0]), r"layer_of_unit has shape \(1,\)"),
+        (lambda: order_labels([0], [0], degrees=[1, 2]), r"degrees has shape \(2,\)"),
+        (lambda: check_labels("mine", ["a"]), "mine has entries that are no cluster"),
+    ],
+)
+def test_bad_labels_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
