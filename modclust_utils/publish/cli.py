@@ -17,9 +17,10 @@ import numpy as np
 
 from modclust_utils import __version__
 from modclust_utils.datasets import DataError
-from modclust_utils.publish.errors import BuildError, RunError
-from modclust_utils.publish.parameters import ParameterError, profiles, read_parameter_file
-from modclust_utils.publish.records import RecordError
+from modclust_utils.publish.chapters import chapter_numbers, profiles
+from modclust_utils.publish.errors import BuildError, ParameterError, RecordError, RunError
+from modclust_utils.publish.parameters import read_parameter_file
+from modclust_utils.publish.records import default_store
 from modclust_utils.publish.run import (
     RunInfo,
     check_run,
@@ -27,7 +28,6 @@ from modclust_utils.publish.run import (
     run_chapter,
     run_name,
 )
-from modclust_utils.publish.session import default_store
 
 ERRORS = (ParameterError, DataError, RecordError, RunError, BuildError, FileNotFoundError)
 
@@ -127,9 +127,9 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _book(options: argparse.Namespace) -> int:
-    from modclust_utils.publish import pages, plans
+    from modclust_utils.publish import pages
 
-    for chapter in plans.chapters():
+    for chapter in chapter_numbers():
         for profile in profiles(chapter):
             if profile != "quick" and not pages.is_complete(chapter, profile, default_store()):
                 print(
@@ -154,10 +154,10 @@ def _up_to_date(chapter: int, profile: str) -> bool:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from modclust_utils.publish import pages, plans
+    from modclust_utils.publish import pages
 
     store = default_store()
-    for chapter in plans.chapters():
+    for chapter in chapter_numbers():
         for profile in profiles(chapter):
             there, needed = pages.completeness(chapter, profile, store)
             print(f"chapter {chapter}, {profile} profile: {there} of {needed} records are there")

@@ -22,12 +22,16 @@ import nbformat
 import yaml
 
 from modclust_utils.paths import root
-from modclust_utils.publish import plans
+from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, plan
+from modclust_utils.publish.engine import planned
 from modclust_utils.publish.errors import BuildError
-from modclust_utils.publish.parameters import chapter_notebook
-from modclust_utils.publish.records import RecordStore, commit
+from modclust_utils.publish.records import (
+    RecordStore,
+    commit,
+    default_store,
+    published_folder,
+)
 from modclust_utils.publish.run import RunInfo, check_run, read_runs
-from modclust_utils.publish.session import default_store, published_folder
 
 #: Profiles that a chapter's page may show, the first that is there. ``paper-part`` holds what of
 #: the paper's scale has been computed so far.
@@ -44,8 +48,8 @@ def is_complete(chapter: int, profile: str, store: RecordStore) -> bool:
 
 def completeness(chapter: int, profile: str, store: RecordStore) -> tuple[int, int]:
     """How many of the records that a chapter needs under a profile are there, and of how many."""
-    needed = plans.plan(chapter, SimpleNamespace(**check_run(chapter, profile)))
-    return sum(store.find(kind, key) is not None for kind, key in needed), len(needed)
+    needed = planned(plan(chapter, SimpleNamespace(**check_run(chapter, profile))))
+    return sum(store.find(*place) is not None for place in needed), len(needed)
 
 
 def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:
@@ -130,7 +134,7 @@ def stage(work: Path) -> None:
     shutil.copytree(base / "book", work / "book")
     toc = yaml.safe_load((base / "_toc.yml").read_text(encoding="utf-8"))
     rows: list[tuple[RunInfo, bool]] = []
-    for chapter in plans.chapters():
+    for chapter in chapter_numbers():
         runs = read_runs(chapter)
         chosen = main_run(chapter, runs)
         source = chapter_notebook(chapter)
@@ -246,8 +250,7 @@ def _relabel(text: str, names: list[str], suffix: str) -> str:
 
 def facts() -> dict[str, str]:
     """Numbers for prose pages, as MyST substitutions: what lies in the published records."""
-    store = RecordStore(published_folder())
-    kinds = [path.parent.name for path in store]
+    kinds = [path.parent.name for path in published_folder().glob("*/*.json")]
     return {
         "n_published_networks": str(kinds.count("network")),
         "n_published_tests": str(kinds.count("shuffle-test")),

@@ -1,8 +1,8 @@
 """The `parameters` cell of a chapter is its schema: names, types, defaults and what they mean.
 
-Each line of the cell is ``name: type = literal  # comment``. Ranges that a type cannot say stand
-in `RANGES`, one vocabulary for all chapters. Every way into a run goes through the same check:
-the command, papermill, and the notebook itself.
+Each line of the cell is ``name: type = literal  # comment``. Ranges that a type cannot say stand in
+`recipes.ranges`, one vocabulary for all chapters, and in `RANGES` of a chapter's room. Every way
+into a run goes through the same check: the command, papermill, and the notebook itself.
 """
 
 from __future__ import annotations
@@ -11,29 +11,20 @@ import ast
 import contextlib
 import difflib
 import io
+import re
 import tokenize
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import nbformat
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    create_model,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from modclust_utils import datasets
-from modclust_utils.figures.colors import CLUSTER_COLORS
-from modclust_utils.paths import root
-from modclust_utils.settings import TrainingSettings
+from modclust_utils.publish.chapters import profile_files, profiles, room
+from modclust_utils.publish.errors import ParameterError
+from modclust_utils.recipes.ranges import SHARED, Range
 
 TYPES: dict[str, Any] = {
     "int": int,
@@ -43,101 +34,6 @@ TYPES: dict[str, Any] = {
     "list[int]": list[int],
     "list[str]": list[str],
     "dict": dict[str, dict[str, int | float]],
-}
-
-
-class ParameterError(ValueError):
-    """Parameters that a chapter does not take: each with its value and what is allowed."""
-
-
-def _known_dataset(name: str) -> str:
-    datasets.check_name(name)
-    return name
-
-
-def _each_once(names: list[str]) -> list[str]:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"each data set once, not {', '.join(twice)} twice")
-    return names
-
-
-Dataset = Annotated[str, BeforeValidator(_known_dataset)]
-DatasetList = Annotated[list[Dataset], Field(min_length=1), AfterValidator(_each_once)]
-_DATASET_LIST = f"a list of one or more of {', '.join(datasets.NAMES)}, or paths of .npz files"
-NClusters = Annotated[int, Field(ge=2, le=256)]
-Epochs = Annotated[int, Field(ge=1, le=10_000)]
-DropoutRate = Annotated[float, Field(gt=0, lt=1)]
-
-NNetworks = Annotated[int, Field(ge=2, le=1000)]
-
-# What `dataset_settings` may change; ranges beyond these are those of TrainingSettings.
-SETTINGS: dict[str, Any] = {
-    "n_networks": NNetworks,
-    "epochs": Epochs,
-    "pruning_epochs": Epochs,
-    "dropout_rate": DropoutRate,
-    "batch_size": int,
-    "learning_rate": float,
-    "initial_sparsity": float,
-    "final_sparsity": float,
-    "pruning_interval": int,
-}
-
-
-def _known_settings(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    for name, settings in values.items():
-        datasets.check_name(name.removesuffix("+dropout"))
-        for setting, value in settings.items():
-            if setting not in SETTINGS:
-                raise ValueError(f"{name}: {setting!r} is no setting; allowed: {_SETTING_NAMES}")
-            try:
-                TypeAdapter(SETTINGS[setting]).validate_python(value, strict=True)
-            except ValidationError as error:
-                message = error.errors()[0]["msg"]
-                raise ValueError(f"{name}: {setting}={value!r}: {message}") from error
-        TrainingSettings(**{key: v for key, v in settings.items() if key != "n_networks"})
-    return values
-
-
-_SETTING_NAMES = ", ".join(SETTINGS)
-
-# name -> (type with its range, what is allowed, in words)
-RANGES: dict[str, tuple[Any, str]] = {
-    "datasets": (DatasetList, _DATASET_LIST),
-    "random_datasets": (DatasetList, _DATASET_LIST),
-    "memorized_datasets": (DatasetList, _DATASET_LIST),
-    "mixtures": (DatasetList, _DATASET_LIST),
-    "dataset": (Dataset, f"one of {', '.join(datasets.NAMES)}, or the path of a .npz file"),
-    "kilo_epochs": (Annotated[int, Field(ge=0, le=100_000)], "a whole number from 0 to 100000"),
-    "n_reclusterings": (Annotated[int, Field(ge=1, le=1000)], "a whole number from 1 to 1000"),
-    "n_random_sets": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
-    "n_random_pairs": (Annotated[int, Field(ge=1, le=100_000)], "a whole number from 1 to 100000"),
-    "n_networks": (NNetworks, "a whole number from 2 to 1000"),
-    "epochs": (Epochs, "a whole number from 1 to 10000"),
-    "pruning_epochs": (Epochs, "a whole number from 1 to 10000"),
-    "dropout_rate": (DropoutRate, "a number above 0 and below 1"),
-    "dataset_settings": (
-        Annotated[dict[str, dict[str, int | float]], AfterValidator(_known_settings)],
-        "{data set: {setting: number}}, or {'data set+dropout': ...} for its networks with dropout",
-    ),
-    "n_clusters": (
-        Annotated[int, Field(ge=2, le=len(CLUSTER_COLORS))],
-        f"a whole number from 2 to {len(CLUSTER_COLORS)}, one for each colour of the figures",
-    ),
-    "more_clusters": (list[NClusters], "a list of whole numbers from 2 to 256"),
-    "n_shuffles": (Annotated[int, Field(ge=2, le=100_000)], "a whole number from 2 to 100000"),
-    "n_random": (Annotated[int, Field(ge=2, le=100_000)], "a whole number from 2 to 100000"),
-    "seed": (Annotated[int, Field(ge=0, lt=2**31)], "a whole number from 0 to 2147483647"),
-    "device": (
-        Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")],
-        "'auto', 'cpu', 'cuda' or 'cuda:N'",
-    ),
-    "n_jobs": (
-        Literal[-1] | Annotated[int, Field(ge=1, le=1024)],
-        "-1 (all cores), or a number of processes from 1 to 1024",
-    ),
-    "data_folder": (str, "a folder, or '' for MODCLUST_DATA or data/downloads"),
 }
 
 
@@ -153,10 +49,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Schema:
-    """The parameters of one chapter, in the order of its cell."""
+    """The parameters of one chapter, in the order of its cell, and the ranges of some of them."""
 
     source: Path
     parameters: tuple[Parameter, ...]
+    ranges: Mapping[str, Range] = field(default_factory=lambda: SHARED)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -181,7 +78,10 @@ class Schema:
 
     def _model(self) -> type[BaseModel]:
         fields: dict[str, Any] = {
-            p.name: (RANGES[p.name][0] if p.name in RANGES else TYPES[p.type_name], p.default)
+            p.name: (
+                self.ranges[p.name][0] if p.name in self.ranges else TYPES[p.type_name],
+                p.default,
+            )
             for p in self.parameters
         }
         return create_model("Parameters", __config__=ConfigDict(strict=True), **fields)
@@ -198,7 +98,7 @@ class Schema:
         lines = {}
         for problem in error.errors():
             name = str(problem["loc"][0])
-            allowed = RANGES[name][1] if name in RANGES else self._type_of(name)
+            allowed = self.ranges[name][1] if name in self.ranges else self._type_of(name)
             message = problem["msg"].removeprefix("Value error, ")
             lines[name] = f"{name}={values[name]!r} is not allowed: {allowed} ({message})."
         return list(lines.values())
@@ -242,7 +142,17 @@ def read_schema(notebook: Path) -> Schema:
     tagged = [c for c in cells if "parameters" in c.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise ParameterError(f"{notebook} has {len(tagged)} cells tagged 'parameters'; allowed: 1")
-    return Schema(notebook, tuple(_read_cell(tagged[0].source, notebook)))
+    return Schema(notebook, tuple(_read_cell(tagged[0].source, notebook)), _ranges(notebook))
+
+
+def _ranges(notebook: Path) -> Mapping[str, Range]:
+    """The shared ranges, and those of the chapter's room where the notebook is a chapter."""
+    number = re.match(r"\d+(?=-)", notebook.name)
+    try:
+        own = getattr(room(int(number[0])), "RANGES", {}) if number else {}
+    except ParameterError:  # a notebook without a room has the shared ones
+        own = {}
+    return {**SHARED, **own}
 
 
 def _read_cell(source: str, notebook: Path) -> list[Parameter]:
@@ -275,24 +185,6 @@ def _read_cell(source: str, notebook: Path) -> list[Parameter]:
     return parameters
 
 
-def _notebooks() -> list[Path]:
-    return sorted((root() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
-
-
-def chapter_numbers() -> list[int]:
-    """The chapters that have a notebook."""
-    return [int(path.name[:2]) for path in _notebooks()]
-
-
-def chapter_notebook(chapter: int) -> Path:
-    """The source of a chapter. Raises ParameterError that lists the chapters there are."""
-    for path in _notebooks():
-        if int(path.name[:2]) == chapter:
-            return path
-    chapters = ", ".join(map(str, chapter_numbers())) or "none"
-    raise ParameterError(f"chapter={chapter} is not there; allowed: {chapters}")
-
-
 def read_profile(chapter: int, profile: str) -> dict[str, Any]:
     """Parameters of a profile; ``quick`` is the notebook's own defaults."""
     if profile == "quick":
@@ -300,16 +192,7 @@ def read_profile(chapter: int, profile: str) -> dict[str, Any]:
     if profile not in profiles(chapter):
         allowed = ", ".join(profiles(chapter))
         raise ParameterError(f"profile={profile!r} is not there; allowed: {allowed}")
-    return read_parameter_file(_profile_folder() / f"{chapter:02d}-{profile}.yml")
-
-
-def profiles(chapter: int) -> list[str]:
-    """The profiles of a chapter, ``quick`` first."""
-    return ["quick", *sorted(p.stem[3:] for p in _profile_folder().glob(f"{chapter:02d}-*.yml"))]
-
-
-def _profile_folder() -> Path:
-    return root() / "notebooks" / "profiles"
+    return read_parameter_file(profile_files(chapter)[profile])
 
 
 def read_parameter_file(path: Path) -> dict[str, Any]:

@@ -1,22 +1,18 @@
-"""Records: one small file for each piece of work, written once and read ever after.
+"""Records on disk: one small file for each piece of work, written once and read ever after.
 
-A record is keyed by everything that decides its content: its kind, the version of the code that
-computes it (module `versions`), and its parameters, among them the seed and the hash of the data.
-Asked for again it is read; deleted it comes back. Files are written beside their place and then
-renamed, so that a kill or a full disk leaves either the whole record or none.
+Asked for again a record is read; deleted it comes back. Files are written beside their place and
+then renamed, so that a kill or a full disk leaves either the whole record or none.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import platform
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -25,53 +21,27 @@ from typing import Any
 
 import numpy as np
 
-from modclust_utils.publish.versions import RECIPES
+from modclust_utils.paths import root
+from modclust_utils.publish.errors import RecordError
+from modclust_utils.recipes.base import Job, Record, Value, plain, record_key
+from modclust_utils.recipes.packing import PackedArrays, pack_arrays, unpack_arrays
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 
 
-class RecordError(RuntimeError):
-    """A record that cannot be read or written; the message names the file and what to do."""
+def published_folder() -> Path:
+    """Records that are part of the book, committed."""
+    return root() / "data" / "records"
 
 
-@dataclass(frozen=True)
-class Record:
-    """value: the results (JSON); arrays: larger ones (npz); provenance: who made it, and when."""
-
-    kind: str
-    parameters: Mapping[str, Any]
-    value: Mapping[str, Any]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """The record's key, which is also its file name."""
-        return record_key(self.kind, self.parameters)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that computing the record took."""
-        return float(self.provenance.get("seconds", float("nan")))
+def cache_folder() -> Path:
+    """The user's own records, checkpoints and weights; not committed."""
+    return root() / "data" / "cache"
 
 
-def record_key(kind: str, parameters: Mapping[str, Any]) -> str:
-    """Hash of kind, version and parameters: the same for equal parameters in any order."""
-    content = {"kind": kind, "version": RECIPES[kind].version, "parameters": dict(parameters)}
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
-
-
-def canonical_json(content: Any) -> str:
-    """JSON that is the same for equal content."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray | tuple):
-        return list(value)
-    raise TypeError(f"{value!r} cannot stand in a record; allowed: numbers, texts, lists, dicts")
+def default_store() -> RecordStore:
+    """New records go to the cache; published ones are read too."""
+    return RecordStore(cache_folder(), published_folder())
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -100,69 +70,72 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 class RecordStore:
-    """Records in folders: the first is written to, all are read, the first hit counts.
+    """Records in folders: those of the cache, which is written to, and published ones.
 
-    The book reads its published records (``data/records``) and the user's own
-    (``data/cache/records``); new ones go to the user's own until they are published.
+    The first hit counts. The cache also keeps what is too large to publish (`kept`): the weights of
+    networks before pruning, and checkpoints of training.
     """
 
-    def __init__(self, write: Path, *read: Path) -> None:
-        self.write_folder = write
-        self.folders = (write, *(folder for folder in read if folder != write))
+    def __init__(self, cache: Path, *published: Path) -> None:
+        self.cache = cache
+        self.folders = (cache / "records", *published)
 
-    def path(self, kind: str, parameters: Mapping[str, Any], folder: Path | None = None) -> Path:
+    def path(self, kind: str, key: str, folder: Path | None = None) -> Path:
         """Where a record is, or would be: ``<folder>/<kind>/<key>.json``."""
-        key = record_key(kind, parameters)
-        return (folder or self.write_folder) / kind / f"{key}.json"
+        return (folder or self.folders[0]) / kind / f"{key}.json"
 
-    def find(self, kind: str, parameters: Mapping[str, Any]) -> Path | None:
+    def find(self, kind: str, key: str) -> Path | None:
         """The file of a record, None where there is none yet."""
-        for folder in self.folders:
-            path = self.path(kind, parameters, folder)
-            if path.is_file():
-                return path
-        return None
+        paths = (self.path(kind, key, folder) for folder in self.folders)
+        return next((path for path in paths if path.is_file()), None)
 
-    def get(self, kind: str, parameters: Mapping[str, Any]) -> Record | None:
-        """The record, None where there is none yet. Raises RecordError for a damaged file."""
-        path = self.find(kind, parameters)
-        return None if path is None else read_record(path)
-
-    def require(self, kind: str, parameters: Mapping[str, Any]) -> Record:
+    def require(self, kind: str, key: str) -> Record:
         """The record that has to be there. Raises RecordError where it is not."""
-        record = self.get(kind, parameters)
-        if record is None:
-            raise RecordError(f"{self.path(kind, parameters)} is missing. Run the chapter again.")
-        return record
+        path = self.find(kind, key)
+        if path is None:
+            raise RecordError(f"{self.path(kind, key)} is missing. Run the chapter again.")
+        return read_record(path)
 
-    def put(
-        self,
-        kind: str,
-        parameters: Mapping[str, Any],
-        value: Mapping[str, Any],
-        *,
-        seconds: float,
-        device: str,
-        arrays: Mapping[str, np.ndarray] | None = None,
-        **extra: Any,
-    ) -> Record:
-        """Write a record, its arrays first, and return it as it will be read."""
-        path = self.path(kind, parameters)
-        provenance = {**provenance_now(), "seconds": round(seconds, 3), "device": device, **extra}
+    def put(self, job: Job, made: Value, *, seconds: float, device: str) -> None:
+        """Write the record of a job, its arrays first."""
+        path = self.path(job.kind, job.key)
+        provenance = {
+            **provenance_now(),
+            "seconds": round(seconds, 3),
+            "device": device,
+            **made.extra,
+        }
         content: dict[str, Any] = {
-            "kind": kind,
-            "version": RECIPES[kind].version,
-            "parameters": dict(parameters),
-            "value": dict(value),
+            "kind": job.kind,
+            "version": job.recipe.version,
+            "parameters": dict(job.parameters),
+            "value": dict(made.value),
             "provenance": provenance,
         }
-        if arrays:
-            packed = pack_arrays(arrays)
+        if made.arrays:
+            packed = pack_arrays(made.arrays)
             content["arrays_sha256"] = hashlib.sha256(packed).hexdigest()
             write_atomically(path.with_suffix(".npz"), packed)
-        text = json.dumps(content, indent=1, sort_keys=True, default=_plain)
+        text = json.dumps(content, indent=1, sort_keys=True, default=plain)
         write_atomically(path, (text + "\n").encode())
-        return read_record(path)
+
+    def kept_path(self, key: str, group: str) -> Path:
+        """Where the cache keeps a group of arrays that belongs to a record but is not in it."""
+        return self.cache / "weights" / f"{key}-{group}.npz"
+
+    def put_kept(self, key: str, group: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep a group of arrays in the cache."""
+        write_atomically(self.kept_path(key, group), pack_arrays(arrays))
+
+    def kept(self, key: str, group: str) -> dict[str, np.ndarray]:
+        """A group of arrays in the cache. Raises RecordError where it is gone or damaged."""
+        path = self.kept_path(key, group)
+        try:
+            return unpack_arrays(path.read_bytes())
+        except Exception as error:  # a damaged archive can make its readers fail in any way
+            raise RecordError(
+                f"{path} cannot be read ({error}). Delete it: the next run computes it again."
+            ) from error
 
     def __iter__(self) -> Iterator[Path]:
         """The files of all records, each once."""
@@ -174,58 +147,27 @@ class RecordStore:
                     yield path
 
 
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The bytes of a compressed npz; mostly-zero arrays are kept as a bit mask and values."""
-    stored: dict[str, np.ndarray] = {}
-    for name, array in arrays.items():
-        if array.size and np.count_nonzero(array) < array.size / 2:
-            stored[f"{name}/shape"] = np.array(array.shape, dtype=np.int64)
-            stored[f"{name}/mask"] = np.packbits(array.ravel() != 0)
-            stored[f"{name}/values"] = array.ravel()[array.ravel() != 0]
-        else:
-            stored[name] = array
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **stored)
-    return buffer.getvalue()
-
-
-def unpack_arrays(packed: bytes) -> dict[str, np.ndarray]:
-    """The arrays of `pack_arrays`."""
-    with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files if "/" not in name}
-        for name in {n.split("/")[0] for n in stored.files if "/" in n}:
-            shape, values = stored[f"{name}/shape"], stored[f"{name}/values"]
-            flat = np.zeros(int(np.prod(shape)), values.dtype)
-            flat[np.unpackbits(stored[f"{name}/mask"], count=flat.size).astype(bool)] = values
-            arrays[name] = flat.reshape(shape)
-    return arrays
-
-
 def read_record(path: Path) -> Record:
     """Read a record file and check it. Raises RecordError where it is damaged."""
     advice = f"Delete {path} (and its .npz): the next run computes it again."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        record = Record(
-            content["kind"], content["parameters"], content["value"], content["provenance"]
-        )
-        key = record_key(record.kind, record.parameters)
-        is_current = content["version"] == RECIPES[record.kind].version
+        fields = ("kind", "version", "parameters", "value", "provenance")
+        kind, number, parameters, value, provenance = (content[name] for name in fields)
+        key = record_key(kind, number, parameters)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is not a record ({error!r}). {advice}") from error
-    if is_current and key != path.stem:
+    if key != path.stem:
         raise RecordError(f"{path} was altered: its parameters belong to {key}. {advice}")
     if "arrays_sha256" not in content:
-        return record
+        return Record(kind, number, parameters, value, provenance)
     try:
         packed = path.with_suffix(".npz").read_bytes()
     except OSError as error:
         raise RecordError(f"{path} has lost its arrays ({error}). {advice}") from error
     if hashlib.sha256(packed).hexdigest() != content["arrays_sha256"]:
         raise RecordError(f"{path.with_suffix('.npz')} was altered or cut off. {advice}")
-    return Record(
-        record.kind, record.parameters, record.value, record.provenance, unpack_arrays(packed)
-    )
+    return Record(kind, number, parameters, value, provenance, PackedArrays(packed))
 
 
 @cache

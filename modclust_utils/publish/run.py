@@ -25,25 +25,21 @@ from tqdm import tqdm
 from traitlets.config import Config
 
 from modclust_utils.paths import root
+from modclust_utils.publish.chapters import chapter_notebook, profiles, room, room_folder
 from modclust_utils.publish.errors import RunError
-from modclust_utils.publish.parameters import (
-    chapter_notebook,
-    profiles,
-    read_profile,
-    read_schema,
-)
-from modclust_utils.publish.records import canonical_json, commit, write_atomically
+from modclust_utils.publish.parameters import read_profile, read_schema
+from modclust_utils.publish.records import commit, default_store, write_atomically
 from modclust_utils.publish.session import (
     PROGRESS_VARIABLE,
     RUN_VARIABLE,
-    default_store,
     profile_of,
     scientific,
 )
-from modclust_utils.publish.versions import PACKAGE
+from modclust_utils.recipes.base import canonical_json
 
 # Seconds; a machine that is busy with other runs may need long to start a kernel.
 START_TIMEOUT = 600
+PACKAGE = Path(__file__).resolve().parents[1]
 STATUS_FIELDS = {"state", "chapter", "source_sha256", "commit", "started"}
 
 
@@ -83,16 +79,18 @@ class RunInfo:
 def source_hash(chapter: int) -> str:
     """Hash of all that makes a page from records: a page made from other sources is stale.
 
-    The chapter's cells, the package's code, the claims and the papers' tables.
+    The chapter's cells, its room, the code that chapters share, and the tables of its papers.
     """
     cells = nbformat.read(chapter_notebook(chapter), as_version=4).cells
     digest = hashlib.sha256(
         canonical_json([[c.cell_type, c.source, c.metadata] for c in cells]).encode()
     )
-    facts = root() / "data"
-    files = [*PACKAGE.rglob("*.py"), facts / "claims.yml", *(facts / "papers").glob("*.csv")]
-    for path in sorted(files, key=lambda path: (path.parent.name, path.name)):
-        digest.update(path.read_bytes())
+    own = room_folder(chapter)
+    shared = [path for path in PACKAGE.rglob("*.py") if own.parent not in path.parents]
+    tables = (root() / "data" / "papers").glob("*.csv")
+    cited = [path for path in tables if path.name.startswith(tuple(room(chapter).PAPERS))]
+    for path in sorted([*own.rglob("*.py"), own / "claims.yml", *shared, *cited]):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -320,4 +318,7 @@ def clean_notebook(path: Path) -> None:
             ]
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = ["injected-parameters", "hide-input"]
+        if "parameters" in cell.metadata.get("tags", []):
+            # they are the quick profile's; the page shows the values of this run
+            cell.metadata["tags"] = ["parameters", "hide-input"]
     nbformat.write(notebook, path)

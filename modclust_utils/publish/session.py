@@ -12,26 +12,21 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import joblib
+import pandas as pd
 from tqdm.auto import tqdm
 
-from modclust_utils.paths import root
-from modclust_utils.publish.parameters import (
-    ParameterError,
-    Schema,
-    chapter_notebook,
-    profiles,
-    read_profile,
-    read_schema,
-)
-from modclust_utils.publish.records import Record, RecordStore, write_atomically
+from modclust_utils.publish.chapters import chapter_notebook, plan, profiles
+from modclust_utils.publish.errors import ParameterError
+from modclust_utils.publish.parameters import Schema, read_profile, read_schema
+from modclust_utils.publish.records import RecordStore, default_store, write_atomically
 
 # Parameters that say where and how fast to compute, not what: no record depends on them.
 MACHINE_PARAMETERS = ("device", "n_jobs", "data_folder")
@@ -39,30 +34,14 @@ PROGRESS_VARIABLE = "MODCLUST_PROGRESS"
 RUN_VARIABLE = "MODCLUST_RUN"
 
 
-def published_folder() -> Path:
-    """Records that are part of the book, committed."""
-    return root() / "data" / "records"
-
-
-def cache_folder() -> Path:
-    """The user's own records, checkpoints and weights; not committed."""
-    return root() / "data" / "cache"
-
-
-def default_store() -> RecordStore:
-    """New records go to the cache; published ones are read too."""
-    return RecordStore(cache_folder() / "records", published_folder())
-
-
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """A chapter with its parameters (`p`), its records, and what was used of them."""
+    """A chapter with its parameters (`p`) and the records that it reads and writes."""
 
     chapter: int
     parameters: dict[str, Any]
     schema: Schema
     store: RecordStore
-    used: dict[tuple[str, str], Record] = field(default_factory=dict)
 
     @property
     def p(self) -> SimpleNamespace:
@@ -90,17 +69,21 @@ class Run:
         """``quick``, ``paper``, ..., or ``own parameters``."""
         return profile_of(self.schema, self.chapter, self.parameters)
 
-    def use(self, record: Record) -> Record:
-        """Note that the page depends on a record."""
-        self.used[record.kind, record.key] = record
-        self._write_used()
-        return record
+    def compute(self) -> dict[str, pd.DataFrame]:
+        """The chapter's records, computed where missing: a frame for each name in its plan.
 
-    def _write_used(self) -> None:
-        folder = os.environ.get(RUN_VARIABLE)
-        if folder:
-            listing = json.dumps(sorted(self.used))
-            write_atomically(Path(folder) / "used.json", listing.encode())
+        A row a record: what it is about (data set, dropout, phase, k, seed), the entries of its
+        value, and the record itself.
+        """
+        from modclust_utils.publish import engine
+
+        planned = plan(self.chapter, self.p)
+        jobs = [job for each in planned.values() for job in each]
+        engine.compute(
+            jobs, self.store, device=str(self.device), n_jobs=self.n_jobs, progress=progress
+        )
+        leave_with_run("used.json", sorted(engine.planned(planned)))
+        return engine.read_frames(planned, self.store)
 
     @property
     def command(self) -> str:
@@ -110,18 +93,56 @@ class Run:
             if self.profile != "quick":
                 words.append(f"--profile {self.profile}")
             return " ".join(words)
-        base = self.schema.defaults
-        for name, value in self.parameters.items():
-            if name not in MACHINE_PARAMETERS and value != base[name]:
-                text = value if isinstance(value, str) else json.dumps(value)
-                words.append(f"-p {name} {shlex.quote(text)}")
+        for name in self.changed:
+            value = self.parameters[name]
+            text = value if isinstance(value, str) else json.dumps(value)
+            words.append(f"-p {name} {shlex.quote(text)}")
         return " ".join(words)
 
-    @contextmanager
-    def progress(self, what: str, total: int, done: int = 0):
-        """A progress bar, in the notebook or in the terminal of the command that runs it."""
-        with _Progress(what, total, done) as bar:
-            yield bar
+    @property
+    def changed(self) -> list[str]:
+        """The scientific parameters that differ from the quick profile."""
+        defaults = self.schema.defaults
+        return [name for name, v in scientific(self.parameters).items() if v != defaults[name]]
+
+    # The page: `publish.show` says how each of these looks.
+
+    def badge(self) -> None:
+        """The page's first lines: which profile it shows, and the values of its parameters."""
+        from modclust_utils.publish import show
+
+        show.badge(self)
+
+    def show(self, shown: Any, *, name: str) -> None:
+        """A figure or table with the strip that says how it was made; name: that of its CSV file.
+
+        Raises ValueError for what is no figure or table with a trace.
+        """
+        from modclust_utils.publish import show
+
+        show.show(self, shown, name=name)
+
+    def say(self, text: str) -> None:
+        """A paragraph whose numbers were computed."""
+        from modclust_utils.publish import show
+
+        show.say(text)
+
+    def decide(self, results: Any) -> Any:
+        """The chapter's claims decided by its rules from `results`, as a table for `show`.
+
+        The verdicts are left with the run, for the scoreboard.
+        """
+        from modclust_utils.publish import claims
+
+        return claims.decide(self.chapter, results)
+
+
+def leave_with_run(name: str, content: Any) -> None:
+    """Leave a JSON file in the folder of the run; in a bare notebook there is none."""
+    folder = os.environ.get(RUN_VARIABLE)
+    if folder:
+        write_atomically(Path(folder) / name, json.dumps(content, indent=1).encode())
 
 
 def scientific(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,11 +183,18 @@ def _injected_names(cells: list[str]) -> list[str]:
     return names
 
 
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Any]:
+    """A progress bar in the notebook; a small file where the command watches from outside."""
+    with _Progress(what, total) as bar:
+        yield bar
+
+
 class _Progress:
     """tqdm in a notebook or terminal; a small file where the command watches from outside."""
 
-    def __init__(self, what: str, total: int, done: int) -> None:
-        self.what, self.total, self.done = what, total, done
+    def __init__(self, what: str, total: int) -> None:
+        self.what, self.total, self.done = what, total, 0
         self.started = time.monotonic()
         self.file = os.environ.get(PROGRESS_VARIABLE)
         self.bar: Any = None
@@ -175,9 +203,7 @@ class _Progress:
         if self.file:
             self._write()
         else:
-            self.bar = tqdm(
-                desc=self.what, total=self.total, initial=self.done, leave=False, file=sys.stderr
-            )
+            self.bar = tqdm(desc=self.what, total=self.total, leave=False, file=sys.stderr)
         return self
 
     def update(self, steps: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Worker processes: one pool for the training and the experiments of a chapter on the CPU.
+"""Worker processes: one pool for all that a run computes on the CPU.
 
 Processes, not threads: between its small operations training holds Python's lock, so conditions
 that train in threads of one process hold each other up. Workers stay for what comes next, because
@@ -8,10 +8,12 @@ starting one costs seconds of imports.
 from __future__ import annotations
 
 import os
+import platform
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +22,31 @@ import torch
 
 from modclust_utils.paths import VARIABLE, root
 
+BACKEND = "loky"
 POLL_SECONDS = 0.3
 
 
+class OwnerGoneError(RuntimeError):
+    """The process that asked for some work is no longer there."""
+
+
 def in_workers(
-    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], *, n_jobs: int, threads: int = 1
+    function: Callable[..., Any],
+    tasks: Iterable[tuple[Any, ...]],
+    *,
+    n_jobs: int,
+    threads: int = 1,
+    backend: str = BACKEND,
 ) -> Iterator[Any]:
     """Results of ``function(*task)`` for every task, in the order in which they are done.
 
-    In at most `n_jobs` processes with `threads` threads of torch each; a single task, or all of
-    them with ``n_jobs=1``, in this one.
+    In at most `n_jobs` processes of a joblib backend, with `threads` threads of torch each; with
+    ``n_jobs=1`` in this one. Tasks are taken as they are needed.
     The first error in a task ends the others and is raised here.
     """
     owner, folder = os.getpid(), str(root())
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(min(n_jobs, len(tasks)), return_as="generator_unordered")
+    with joblib.parallel_config(backend, inner_max_num_threads=1):
+        parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
     yield from parallel(
         joblib.delayed(_do)(owner, folder, threads, function, task) for task in tasks
     )
@@ -65,24 +77,37 @@ def torch_threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@dataclass(frozen=True)
 class Steps:
     """Counts the steps of tasks, wherever they run: a byte in a file for each.
 
-    A worker whose owner is gone ends at its next step: nobody waits for its result, and the same
-    work may have been started again.
+    A task whose owner is gone ends with OwnerGoneError at its next step: nobody waits for its
+    result, and the same work may have been started again. That can be seen on the owner's own
+    machine only.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.owner = os.getpid()
+    file: Path
+    owner: int = field(default_factory=os.getpid)
+    machine: str = field(default_factory=platform.node)
 
-    def add(self) -> None:
-        """One step more is done."""
-        if os.name == "posix" and self.owner not in (os.getpid(), os.getppid()):
-            os._exit(1)
+    def add(self, n: int = 1) -> None:
+        """Some steps more are done."""
+        if os.getpid() != self.owner and not self._owner_is_there():
+            raise OwnerGoneError(f"process {self.owner}, which asked for this work, is gone")
         # a full disk for temporary files must not end hours of training
         with suppress(OSError), self.file.open("ab", buffering=0) as file:
-            file.write(b".")
+            file.write(b"." * n)
+
+    def _owner_is_there(self) -> bool:
+        if os.name != "posix" or platform.node() != self.machine:
+            return True
+        try:
+            os.kill(self.owner, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
 
 
 @contextmanager

@@ -1,0 +1,14 @@
+"""Chapter 1: are pruned networks clusterable? (Filan et al. 2020, sections 2 and 3)."""
+
+from __future__ import annotations
+
+from modclust_utils.figures.colors import CLUSTER_COLORS
+from modclust_utils.recipes.ranges import Range, whole
+
+#: The papers whose tables the chapter shows, as their files in ``data/papers`` begin.
+PAPERS = ("filan2020",)
+
+_K_TYPE, _K_WORDS = whole(2, len(CLUSTER_COLORS))
+RANGES: dict[str, Range] = {
+    "n_clusters": (_K_TYPE, f"{_K_WORDS}, one for each colour of the figures"),
+}

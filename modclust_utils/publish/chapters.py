@@ -1,0 +1,102 @@
+"""The chapters of the book, found by number: their notebooks, profiles, and rooms in the package.
+
+A chapter's room is the folder ``modclust_utils/chapters/chNN_...``. Nothing here knows what is in
+it beyond a few names: `RANGES` and `PAPERS` of the room itself, `plan` of its module `plan`,
+`RULES` of its module `rules`, and its ``claims.yml``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from modclust_utils import chapters
+from modclust_utils.paths import root
+from modclust_utils.publish.errors import ParameterError
+from modclust_utils.recipes.base import Job
+from modclust_utils.verdicts import Rule
+
+CLAIM_FIELDS = {"id", "place", "claim", "rule", "holds_if"}
+
+
+def _notebooks() -> dict[int, Path]:
+    found = sorted((root() / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    return {int(path.name[:2]): path for path in found}
+
+
+def chapter_numbers() -> list[int]:
+    """The chapters that have a notebook."""
+    return list(_notebooks())
+
+
+def chapter_notebook(chapter: int) -> Path:
+    """The source of a chapter. Raises ParameterError that lists the chapters there are."""
+    found = _notebooks()
+    if chapter not in found:
+        numbers = ", ".join(map(str, found)) or "none"
+        raise ParameterError(f"chapter={chapter} is not there; allowed: {numbers}")
+    return found[chapter]
+
+
+def profile_files(chapter: int) -> dict[str, Path]:
+    """The files of a chapter's profiles; ``quick``, the notebook's own defaults, has none."""
+    files = sorted((root() / "notebooks" / "profiles").glob(f"{chapter:02d}-*.yml"))
+    return {path.stem[3:]: path for path in files}
+
+
+def profiles(chapter: int) -> list[str]:
+    """The profiles of a chapter, ``quick`` first."""
+    return ["quick", *profile_files(chapter)]
+
+
+def room_folder(chapter: int) -> Path:
+    """The folder of a chapter's room. Raises ParameterError where it has none."""
+    return Path(chapters.__path__[0]) / _room_name(chapter)
+
+
+def room(chapter: int, part: str = "") -> ModuleType:
+    """A chapter's room, or a module in it. Raises ParameterError where it has no room."""
+    name = f"{chapters.__name__}.{_room_name(chapter)}"
+    return importlib.import_module(f"{name}.{part}" if part else name)
+
+
+def _room_name(chapter: int) -> str:
+    for found in pkgutil.iter_modules(chapters.__path__):
+        if found.name.startswith(f"ch{chapter:02d}_"):
+            return found.name
+    raise ParameterError(
+        f"chapter={chapter} has no folder ch{chapter:02d}_... in {chapters.__path__[0]}"
+    )
+
+
+def plan(chapter: int, p: Any) -> dict[str, list[Job]]:
+    """The jobs of a chapter under the parameters `p`, by the name under which it finds them."""
+    make: Callable[[Any], dict[str, list[Job]]] = room(chapter, "plan").plan
+    return make(p)
+
+
+def rules(chapter: int) -> dict[str, Rule]:
+    """The rules of a chapter by their names."""
+    return {rule.__name__: rule for rule in room(chapter, "rules").RULES}
+
+
+def claims(chapter: int) -> list[Mapping[str, Any]]:
+    """The claims of a chapter. Raises ValueError for an entry without its fields or rule."""
+    path = room_folder(chapter) / "claims.yml"
+    known = rules(chapter)
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for claim in found:
+        missing = CLAIM_FIELDS - set(claim)
+        if missing:
+            raise ValueError(f"{path}: claim {claim.get('id')} lacks {sorted(missing)}")
+        if claim["rule"] not in known:
+            raise ValueError(
+                f"{path}: rule={claim['rule']!r} of {claim['id']}; allowed: {', '.join(known)}"
+            )
+    return found

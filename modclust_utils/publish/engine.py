@@ -1,0 +1,267 @@
+"""The engine: takes jobs, computes what is missing in order of need, and writes the records.
+
+Workers return values and the owner writes. Jobs that go together are one task (the networks of a
+condition train as one batch); tasks that need nothing of each other share the cores.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import torch
+
+from modclust_utils.publish.records import RecordStore, read_record, write_atomically
+from modclust_utils.publish.workers import BACKEND, Steps, in_workers, shown_steps
+from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value
+from modclust_utils.recipes.frames import frame
+from modclust_utils.training import TrainingState
+
+CHECKPOINT_SECONDS = 60
+Place = tuple[str, str]
+
+
+class Progress(Protocol):
+    """Makes a progress bar, which has `update(steps)`, for some work of so many steps."""
+
+    def __call__(self, what: str, total: int) -> AbstractContextManager[Any]:
+        """Open the bar."""
+
+
+def compute(
+    jobs: Sequence[Job],
+    store: RecordStore,
+    *,
+    device: str,
+    n_jobs: int,
+    progress: Progress,
+    backend: str = BACKEND,
+) -> None:
+    """Compute and write every record of the jobs that is missing, with what these need.
+
+    n_jobs: processes of the joblib backend. Stopped at any point, a second call goes on there.
+    """
+    for stage in stages(jobs, store):
+        groups = _groups(stage)
+        total = sum(group[0].recipe.steps(group) for group in groups)
+        words = " and ".join(dict.fromkeys(job.recipe.words for job in stage))
+        # small operations on more threads than free cores wait for each other most of the time
+        threads = max(n_jobs // len(groups), 1)
+        with progress(words, total) as bar, shown_steps(bar) as steps:
+            tasks = (_packet(i, groups[i], store, device, steps) for i in range(len(groups)))
+            processes = min(n_jobs, len(groups))
+            for done in in_workers(
+                run_group, tasks, n_jobs=processes, threads=threads, backend=backend
+            ):
+                _write(groups[done.index], done, store)
+
+
+def missing(jobs: Iterable[Job], store: RecordStore) -> list[Job]:
+    """The jobs that have no record, each once, after those that they need.
+
+    A network whose record is there is among them where its kept arrays are needed and gone: it has
+    to be trained again for them.
+    """
+    found: dict[Place, Job] = {}
+
+    def visit(job: Job, kept: str) -> None:
+        is_there = store.find(job.kind, job.key) is not None
+        if is_there and (not kept or store.kept_path(job.key, kept).is_file()):
+            return
+        for need in job.needs.values():
+            visit(need, job.kept)
+        found.setdefault((job.kind, job.key), job)
+
+    for job in jobs:
+        visit(job, "")
+    return list(found.values())
+
+
+def stages(jobs: Iterable[Job], store: RecordStore) -> Iterator[list[Job]]:
+    """The missing jobs in stages: what a stage needs was done in those before it."""
+    depth: dict[Place, int] = {}
+    by_depth: dict[int, list[Job]] = {}
+    for job in missing(jobs, store):
+        needs = [depth.get((need.kind, need.key), -1) for need in job.needs.values()]
+        depth[job.kind, job.key] = 1 + max(needs, default=-1)
+        by_depth.setdefault(depth[job.kind, job.key], []).append(job)
+    for level in sorted(by_depth):
+        yield by_depth[level]
+
+
+def _groups(jobs: Sequence[Job]) -> list[list[Job]]:
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.group, []).append(job)
+    return list(groups.values())
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """All that a worker needs for one group of jobs."""
+
+    index: int
+    recipe: Recipe
+    tasks: list[Task]
+    device: str
+    steps: Steps
+    n_steps: int
+    checkpoint: Path
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What comes back for a group; seconds: all of them together."""
+
+    index: int
+    values: list[Value]
+    seconds: float
+    device: str
+
+
+def _packet(
+    index: int, group: Sequence[Job], store: RecordStore, device: str, steps: Steps
+) -> tuple[_Packet]:
+    recipe = group[0].recipe
+    checkpoint = store.cache / "checkpoints" / f"{group[0].key}-{len(group)}.pt"
+    tasks = [task_of(job, store) for job in group]
+    return (_Packet(index, recipe, tasks, device, steps, recipe.steps(group), checkpoint),)
+
+
+def task_of(job: Job, store: RecordStore, **known: Any) -> Task:
+    """A job with the records that it needs, from the store. Raises RecordError where one is not."""
+    needs = {name: store.require(need.kind, need.key) for name, need in job.needs.items()}
+    kept = {}
+    for need in job.needs.values() if job.kept else ():
+        kept |= store.kept(need.key, job.kept)
+    return Task(job.parameters, needs, kept, job.images, known)
+
+
+def run_group(packet: _Packet) -> _Done:
+    """Compute a group of jobs, wherever this runs."""
+    place = _Place(packet)
+    values = packet.recipe.compute(packet.tasks, place)
+    packet.steps.add(packet.n_steps - place.n_steps)
+    return _Done(packet.index, values, place.seconds, device_name(packet.device))
+
+
+def _write(group: Sequence[Job], done: _Done, store: RecordStore) -> None:
+    for job, made in zip(group, done.values, strict=True):
+        for name, arrays in made.kept.items():
+            store.put_kept(job.key, name, arrays)
+        if store.find(job.kind, job.key) is None:
+            # else it was computed again for its kept arrays alone; others belong to the record
+            store.put(job, made, seconds=done.seconds / len(group), device=done.device)
+    (store.cache / "checkpoints" / f"{group[0].key}-{len(group)}.pt").unlink(missing_ok=True)
+
+
+@dataclass
+class _Place:
+    """What a computation may use of where it runs: `recipes.base.Work` with a checkpoint file."""
+
+    packet: _Packet
+    n_steps: int = 0
+    started: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def device(self) -> str:
+        return self.packet.device
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def step(self) -> None:
+        self.n_steps += 1
+        self.packet.steps.add()
+
+    def keep(self, state: TrainingState) -> None:
+        if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            save_checkpoint(self.packet.checkpoint, state, self.seconds, self._version)
+            self.saved = time.monotonic()
+
+    def resume(self) -> TrainingState | None:
+        seeds = [task.parameters["seed"] for task in self.packet.tasks]
+        state, seconds = load_checkpoint(self.packet.checkpoint, seeds, self.device, self._version)
+        self.started -= seconds
+        if state is not None:
+            self.n_steps += state.epoch
+            self.packet.steps.add(state.epoch)
+        return state
+
+    @property
+    def _version(self) -> int:
+        return self.packet.recipe.version
+
+
+def save_checkpoint(path: Path, state: TrainingState, seconds: float, version: int) -> None:
+    """Write the state and the seconds spent so far, in place of the checkpoint before."""
+    content = {"version": version, "seconds": seconds}
+    buffer = io.BytesIO()
+    torch.save(content | {name: getattr(state, name) for name in _state_fields()}, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def _state_fields() -> list[str]:
+    return list(TrainingState.__dataclass_fields__)
+
+
+def load_checkpoint(
+    path: Path, seeds: Sequence[int], device: str, version: int
+) -> tuple[TrainingState | None, float]:
+    """The saved state and the seconds spent on it; (None, 0) where there is none that fits.
+
+    A damaged checkpoint, or one of another code version, is left behind: training starts over.
+    """
+    if not path.is_file():
+        return None, 0.0
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state = TrainingState(**{name: content[name] for name in _state_fields()})
+    except Exception:
+        # torch raises many types for a damaged file; whatever it is, the work can be done again
+        path.unlink(missing_ok=True)
+        return None, 0.0
+    if content.get("version") != version or list(state.seeds) != list(seeds):
+        return None, 0.0
+    return state, float(content["seconds"])
+
+
+def device_name(device: str) -> str:
+    """What computed a record, for its provenance: the GPU's name, or the kind of processor."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} thread" + "s" * (torch.get_num_threads() > 1)
+
+
+def planned(plan: dict[str, list[Job]]) -> dict[Place, Job]:
+    """Every job of a plan once, with those that they need, by the place of its record."""
+    found: dict[Place, Job] = {}
+
+    def visit(job: Job) -> None:
+        for need in job.needs.values():
+            visit(need)
+        found[job.kind, job.key] = job
+
+    for jobs in plan.values():
+        for job in jobs:
+            visit(job)
+    return found
+
+
+def read_frames(plan: dict[str, list[Job]], store: RecordStore) -> dict[str, pd.DataFrame]:
+    """A frame for each name of a plan. Raises RecordError where a record is missing."""
+    read: dict[Place, Record] = {}
+    for place in planned(plan):
+        path = store.find(*place)
+        read[place] = store.require(*place) if path is None else read_record(path)
+    return {
+        name: frame(jobs, [read[job.kind, job.key] for job in jobs]) for name, jobs in plan.items()
+    }

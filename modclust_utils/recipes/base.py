@@ -1,0 +1,194 @@
+"""What every kind of record shares: `Record`, `Recipe`, `Job`, and what passes between them.
+
+A record is keyed by its kind, the version of its recipe, and its parameters, among them the seed
+and the hash of the data. Computing takes `Task`s and gives `Value`s; neither knows a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from modclust_utils import datasets
+from modclust_utils.datasets import Dataset
+
+
+def canonical_json(content: Any) -> str:
+    """JSON that is the same for equal content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain)
+
+
+def plain(value: Any) -> Any:
+    """For `json`: numpy's numbers and arrays, and tuples. Raises TypeError for anything else."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray | tuple):
+        return list(value)
+    raise TypeError(f"{value!r} cannot stand in a record; allowed: numbers, texts, lists, dicts")
+
+
+def record_key(kind: str, version: int, parameters: Mapping[str, Any]) -> str:
+    """Hash of kind, version and parameters: the same for equal parameters in any order."""
+    content = {"kind": kind, "version": version, "parameters": dict(parameters)}
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """value: the results (JSON); arrays: larger ones (npz); provenance: who made it, and when."""
+
+    kind: str
+    version: int
+    parameters: Mapping[str, Any]
+    value: Mapping[str, Any]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def key(self) -> str:
+        """The record's key, which is also its file name."""
+        return record_key(self.kind, self.version, self.parameters)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that computing the record took."""
+        return float(self.provenance.get("seconds", float("nan")))
+
+
+@dataclass(frozen=True)
+class Images:
+    """Which images a job needs: a data set's name or file, and the hash that it must have.
+
+    folder: where the files are, None for the default; seed: for sets that are generated.
+    """
+
+    dataset: str
+    train_hash: str
+    folder: str | None = None
+    seed: int = 0
+
+    def load(self, *, download: bool = True) -> Dataset:
+        """The data set. Raises DataError where it is not at hand, or is another one."""
+        found = datasets.load(self.dataset, folder=self.folder, seed=self.seed, download=download)
+        if found.train_hash != self.train_hash:
+            raise datasets.DataError(
+                f"dataset={self.dataset!r} has the hash {found.train_hash[:12]}...; "
+                f"allowed: {self.train_hash[:12]}..., the images that the network was trained on"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job as computing sees it.
+
+    needs: the records it needs, by the field of the key that names them; kept: arrays of these
+    that lie in the cache alone; known: the value that a check takes the record's word for.
+    """
+
+    parameters: Mapping[str, Any]
+    needs: Mapping[str, Record] = field(default_factory=dict)
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
+    images: Images | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a job gives: the value and arrays of its record.
+
+    kept: named groups of arrays that stay in the cache; extra: additions to the provenance.
+    """
+
+    value: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    kept: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Work(Protocol):
+    """What a computation may use of the place where it runs."""
+
+    device: str
+
+    def step(self) -> None:
+        """One of the recipe's steps is done."""
+
+    def resume(self) -> Any | None:
+        """What `keep` saved last, None where there is nothing that fits."""
+
+    def keep(self, state: Any) -> None:
+        """Save a state, now and then, so that a kill costs about a minute."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A kind of record.
+
+    fields: the names in its key; words: what computing it is called on a progress bar; compute:
+    from tasks that go together to their values; together: fields in which jobs that go together may
+    differ; agree: whether a record and what was computed again are the same, and a note (None:
+    cannot be computed again exactly); code: what else decides its values, beside `compute`; steps:
+    how many steps one group reports.
+    """
+
+    kind: str
+    version: int
+    fields: tuple[str, ...]
+    words: str
+    compute: Callable[[Sequence[Task], Work], list[Value]]
+    together: tuple[str, ...] = ()
+    agree: Callable[[Record, Value], tuple[bool, str]] | None = None
+    code: tuple[Callable[..., Any], ...] = ()
+    steps: Callable[[Sequence[Job]], int] = len
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A record that is wanted.
+
+    parameters: its key; needs: the jobs whose records it needs, by the field that names them; kept:
+    the group of their kept arrays that it needs; images: which images; about: what a reader calls
+    it, the columns of the frame. Raises ValueError for parameters that are not the recipe's fields.
+    """
+
+    recipe: Recipe
+    parameters: Mapping[str, Any]
+    needs: Mapping[str, Job] = field(default_factory=dict)
+    kept: str = ""
+    images: Images | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if set(self.parameters) != set(self.recipe.fields):
+            raise ValueError(
+                f"parameters={sorted(self.parameters)} of a {self.kind!r} job; "
+                f"allowed: {', '.join(self.recipe.fields)}"
+            )
+
+    @property
+    def kind(self) -> str:
+        """The kind of its record."""
+        return self.recipe.kind
+
+    @cached_property
+    def key(self) -> str:
+        """The key of its record."""
+        return record_key(self.kind, self.recipe.version, self.parameters)
+
+    @property
+    def group(self) -> str:
+        """Equal for jobs that are computed together."""
+        shared = {k: v for k, v in self.parameters.items() if k not in self.recipe.together}
+        return canonical_json([self.kind, shared, self.kept])
+
+
+def stream(network: str, seed: int) -> np.random.Generator:
+    """Random numbers of one network's clustering or test: its own for each network."""
+    return np.random.default_rng([seed, int(network, 16)])
