@@ -132,8 +132,9 @@ class Condition:
             "settings": asdict(self.settings),
             "seed": seed,
         }
-        about = {"dataset": dataset, "dropout": self.dropout, "seed": seed}
-        return Job(RECIPE, parameters, images=self.images, about=about)
+        job = Job(RECIPE, parameters, images=self.images)
+        about = {"dataset": dataset, "dropout": self.dropout, "seed": seed, "network": job.key}
+        return replace(job, about=about)
 
 
 def conditions(
@@ -215,7 +216,7 @@ def job_about(recipe: Recipe, network: Job, phase: str, *shown: str, **parameter
     """
     if phase not in PHASES:
         raise ValueError(f"phase={phase!r} is not allowed: {' or '.join(map(repr, PHASES))}")
-    about = {**network.about, "network": network.key, "phase": phase}
+    about = {**network.about, "phase": phase}
     return Job(
         recipe,
         {"network": network.key, "phase": phase, **parameters},
