@@ -44,11 +44,41 @@ def as_adjacency(adjacency: Adjacency) -> sp.csr_array:
 
 
 def ncut(adjacency: Adjacency, labels: ArrayLike | Tensor) -> float:
-    """Normalized cut of a clustering: sum over clusters of W(X, rest) / vol(X).
+    """Normalized cut of a clustering: the sum over clusters X of W(X, rest) / vol(X).
 
-    Paper A, section 2.1: the sum form, without the factor 1/2 of other texts, between 0 and the
-    number of clusters. labels ``(n,)``: -1 is outside every cluster (edges to such units are
-    cut); a cluster without edges adds nothing. Raises ValueError for shapes that do not match.
+    W(X, rest) is the weight of all edges that leave X, and vol(X) the sum of the degrees in it.
+    This is the sum form, without the factor 1/2 of other texts.
+
+    Parameters
+    ----------
+    adjacency : array, sparse matrix or tensor ``(n, n)``
+        Weights of the edges, 0 or more, symmetric.
+    labels : array_like of int ``(n,)``
+        Cluster of each unit; -1 is outside every cluster, and an edge to such a unit is cut.
+
+    Returns
+    -------
+    float
+        From 0, where no edge is cut, to the number of clusters. A cluster without edges adds
+        nothing.
+
+    Raises
+    ------
+    ValueError
+        For an adjacency that is no such matrix, or labels that are not an integer from -1 per unit.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 2.1; what the number means as an
+       experiment: appendix A.1 and module `stubwalk`.
+
+    Examples
+    --------
+    A path with edges 2, 1 and 2, cut in its middle: of the volume 5 of each half, 1 leaves.
+
+    >>> path = np.array([[0.0, 2, 0, 0], [2, 0, 1, 0], [0, 1, 0, 2], [0, 0, 2, 0]])
+    >>> ncut(path, [0, 0, 1, 1])
+    0.4
     """
     matrix = as_adjacency(adjacency)
     labels = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
@@ -72,17 +102,53 @@ def ncut(adjacency: Adjacency, labels: ArrayLike | Tensor) -> float:
 def spectral_clustering(
     adjacency: Adjacency, n_clusters: int, *, n_init: int = 10, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Labels ``(n,)`` by normalized spectral clustering (paper A, algorithm 1); -1 for units
-    without an edge. A disconnected graph is clustered as it is.
+    """Clusters of a graph by normalized spectral clustering.
 
-    The embedding is exact. Where the graph is bipartite, as that of a layered network is, it
-    comes from a smaller singular value problem (module `spectral`).
-    Raises ValueError for a bad adjacency, or unless 1 <= n_clusters <= number of units with edges.
+    Row i of the embedding holds the entries at unit i of the `n_clusters` eigenvectors of the
+    normalized Laplacian D^-1 (D - A) with the least eigenvalues; k-means clusters the rows. The
+    embedding is exact. Where the graph is bipartite, as that of a layered network is, it comes
+    from a smaller singular value problem (module `spectral`). A disconnected graph is clustered as
+    it is.
+
+    Parameters
+    ----------
+    adjacency : array, sparse matrix or tensor ``(n, n)``
+        Weights of the edges, 0 or more, symmetric.
+    n_clusters : int
+        From 1 to the number of units with edges.
+    n_init : int
+        Starts of k-means; the one with the least inertia counts.
+    rng : numpy.random.Generator
+        Where the starts come from.
+
+    Returns
+    -------
+    ndarray of int ``(n,)``
+        Cluster of each unit, numbered from 0 in no particular order; -1 for units without an edge.
+
+    Raises
+    ------
+    ValueError
+        For a bad adjacency, one without edges, or a bad number of clusters or starts.
 
     Notes
     -----
-    On a graph without cluster structure the method returns some partition all the same: compare
-    its n-cut with a null (module `nulls`) before reading anything into it.
+    On a graph without cluster structure the method returns some partition all the same: compare its
+    n-cut with a null (module `nulls`) before reading anything into it.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 2.2, algorithm 1.
+    .. [2] von Luxburg 2007, "A tutorial on spectral clustering", Statistics and Computing 17.
+
+    Examples
+    --------
+    A path with edges 2, 1 and 2 falls apart in its middle.
+
+    >>> path = np.array([[0.0, 2, 0, 0], [2, 0, 1, 0], [0, 1, 0, 2], [0, 0, 2, 0]])
+    >>> labels = spectral_clustering(path, 2, rng=np.random.default_rng(0))
+    >>> bool(labels[0] == labels[1] != labels[2] == labels[3])
+    True
     """
     matrix = as_adjacency(adjacency)
     labels = np.full(matrix.shape[0], -1)
@@ -135,7 +201,30 @@ def sklearn_spectral_clustering(
     """The plain path: scikit-learn's SpectralClustering on the units with edges.
 
     The reference that `spectral_clustering` and the shuffle test are compared with, in the tests
-    and in ``benchmarks/``. Same labels convention, same errors.
+    and in ``benchmarks/``.
+
+    Parameters
+    ----------
+    adjacency, n_clusters, n_init, rng
+        As in `spectral_clustering`.
+    eigen_solver : {"arpack", "lobpcg", "amg"}
+        Paper A used LOBPCG with AMG preconditioning, "amg" (section 2.2), which needs pyamg.
+
+    Returns
+    -------
+    ndarray of int ``(n,)``
+        As in `spectral_clustering`.
+
+    Raises
+    ------
+    ValueError
+        As in `spectral_clustering`.
+
+    Examples
+    --------
+    >>> pairs = np.kron(np.eye(3), [[0.0, 1.0], [1.0, 0.0]])
+    >>> ncut(pairs, sklearn_spectral_clustering(pairs, 3, rng=np.random.default_rng(0)))
+    0.0
     """
     from sklearn.cluster import SpectralClustering
 
@@ -160,11 +249,45 @@ def sklearn_spectral_clustering(
 def cluster_network(
     weights: Sequence[Matrix], n_clusters: int, *, n_init: int = 10, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], float]:
-    """Labels ``(n,)`` of all units of a network, pixels to logits, and the n-cut.
+    """Clusters of all units of a multi-layer perceptron, and their n-cut.
 
-    The same as `spectral_clustering` on `mlp_adjacency`, straight from the weight matrices.
-    Raises ValueError for bad weights, or unless 1 <= n_clusters <= number of units with edges on
-    the smaller side (see `cluster_layered`).
+    The same as `spectral_clustering` of `graphs.mlp_adjacency`, straight from the weight matrices
+    and in single precision; on the device of the weights.
+
+    Parameters
+    ----------
+    weights : sequence of arrays or tensors ``(n_out, n_in)``
+        From the pixels to the logits, in torch layout.
+    n_clusters : int
+        From 1 to the number of units with edges on the smaller side: layers 0, 2, ... or 1, 3, ...
+    n_init : int
+        Starts of k-means; the one with the least inertia counts.
+    rng : numpy.random.Generator
+        Where the starts come from.
+
+    Returns
+    -------
+    labels : ndarray of int ``(n,)``
+        Cluster of each unit, from the pixels to the logits; -1 for units without an edge.
+    ncut : float
+        As in `ncut`.
+
+    Raises
+    ------
+    ValueError
+        For matrices that do not form a network or are all 0, or a bad number of clusters or starts.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 2.2.
+
+    Examples
+    --------
+    Two pixels, two hidden units and two logits that form two chains.
+
+    >>> labels, value = cluster_network([np.eye(2), np.eye(2)], 2, rng=np.random.default_rng(0))
+    >>> value, bool((labels[:2] == labels[2:4]).all()), bool((labels[:2] == labels[4:]).all())
+    (0.0, True, True)
     """
     n_clusters, n_init = check_count("n_clusters", n_clusters), check_count("n_init", n_init)
     check_weights(weights)

@@ -61,11 +61,38 @@ def layer_of_unit(weights: Sequence[Matrix]) -> NDArray[np.int64]:
 
 
 def mlp_adjacency(weights: Sequence[Matrix]) -> sp.csr_array:
-    """Adjacency ``(n, n)`` of a multi-layer perceptron: |w| between adjacent layers, no biases.
+    """Adjacency of the graph of a multi-layer perceptron.
 
-    n counts all units from pixels to logits, dead ones too (paper A, section 2.1; units without
-    an edge are left out when the graph is clustered). Raises ValueError for matrices that do not
-    follow each other.
+    A[i, j] = A[j, i] = |w| of the weight between units i and j, which lie in adjacent layers;
+    biases are not in the graph.
+
+    Parameters
+    ----------
+    weights : sequence of arrays or tensors ``(n_out, n_in)``
+        From the pixels to the logits, in torch layout.
+
+    Returns
+    -------
+    csr_array of float ``(n, n)``
+        n counts all units, dead ones too; they are left out when the graph is clustered.
+
+    Raises
+    ------
+    ValueError
+        For matrices that do not follow each other, or hold NaN or infinity.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 2.1.
+
+    Examples
+    --------
+    Two pixels and one logit.
+
+    >>> mlp_adjacency([np.array([[3.0, -4.0]])]).toarray()
+    array([[0., 0., 3.],
+           [0., 0., 4.],
+           [3., 4., 0.]])
     """
     check_weights(weights)
     sizes = layer_sizes(weights)
@@ -86,7 +113,25 @@ def _to_numpy(matrix: Matrix) -> NDArray[np.float64]:
 
 
 def live_units(weights: Sequence[Matrix]) -> list[Matrix]:
-    """For every layer, which units have an edge at all: boolean ``(n_layer,)``."""
+    """For every layer, which units have an edge: a weight other than 0 to or from them.
+
+    Parameters
+    ----------
+    weights : sequence of arrays or tensors ``(n_out, n_in)``
+        From the pixels to the logits, in torch layout.
+
+    Returns
+    -------
+    list of bool arrays or tensors ``(n_layer,)``
+        One for each layer, from the pixels to the logits.
+
+    Examples
+    --------
+    The second pixel has no weight, and the second hidden unit only one from it to a logit.
+
+    >>> live_units([np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 2.0]])])
+    [array([ True, False]), array([ True,  True]), array([ True])]
+    """
     edges = [weight != 0 for weight in weights]
     incoming = [None, *(e.any(1) for e in edges)]
     outgoing = [*(e.any(0) for e in edges), None]
@@ -99,8 +144,26 @@ def live_units(weights: Sequence[Matrix]) -> list[Matrix]:
 def drop_dead_units(weights: Sequence[Matrix]) -> list[Matrix]:
     """The weight matrices without the rows and columns of units that have no edge.
 
-    Paper A, footnote 4: pruning often takes all weights of a unit away, which leaves it without
-    a role in the network.
+    Pruning often takes all weights of a unit away, which leaves it without a role in the network.
+
+    Parameters
+    ----------
+    weights : sequence of arrays or tensors ``(n_out, n_in)``
+        From the pixels to the logits, in torch layout.
+
+    Returns
+    -------
+    list of arrays or tensors
+        Matrices of the live units only; the edges are the same.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 2.1, footnote 4.
+
+    Examples
+    --------
+    >>> drop_dead_units([np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[5.0, 0.0]])])
+    [array([[1.]]), array([[5.]])]
     """
     live = live_units(weights)
     return [weight[live[layer + 1]][:, live[layer]] for layer, weight in enumerate(weights)]

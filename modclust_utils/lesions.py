@@ -117,8 +117,34 @@ class DependencyEdge:
 def sub_clusters(labels: ArrayLike, layer_sizes: Sequence[int]) -> SubClusters:
     """The sub-clusters of a clustering: cluster by hidden layer, where they have units.
 
-    labels ``(n_units,)``: integers, -1 for units in no cluster. Raises ValueError for labels that
-    do not fit the layers.
+    Parameters
+    ----------
+    labels : array_like of int ``(n_units,)``
+        Cluster of each unit, from the pixels to the logits; -1 for units in no cluster.
+    layer_sizes : sequence of int
+        Units per layer, from the pixels to the logits.
+
+    Returns
+    -------
+    SubClusters
+        Ordered by layer, then by label.
+
+    Raises
+    ------
+    ValueError
+        For labels that do not fit the layers.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.1 ("sub-module").
+
+    Examples
+    --------
+    One pixel, three hidden units and one logit.
+
+    >>> sub = sub_clusters([0, 1, 0, 1, 0], (1, 3, 1))
+    >>> sub.layer.tolist(), sub.label.tolist(), sub.size.tolist()
+    ([1, 1], [0, 1], [1, 2])
     """
     labels, layers = _checked_labels(labels, layer_sizes), _layer_of_unit(layer_sizes)
     hidden = (labels >= 0) & (layers > 0) & (layers < len(layer_sizes) - 1)
@@ -136,11 +162,46 @@ def random_unit_sets(
     *,
     rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
-    """Random sets ``(n_sets, n_units)`` of the size that `unit_set` has in each layer.
+    """Random sets of as many units in each layer as a given set has there.
 
     They are drawn uniformly, without replacement, from the live units of the layer, those in
-    `unit_set` among them (paper A, section 4.1). unit_set and live: boolean ``(n_units,)``.
-    Raises ValueError where a layer has fewer live units than the set has there.
+    `unit_set` among them.
+
+    Parameters
+    ----------
+    unit_set : array_like of bool ``(n_units,)``
+        The set to imitate; units from the pixels to the logits.
+    live : array_like of bool ``(n_units,)``
+        Units to draw from.
+    layer_sizes : sequence of int
+        Units per layer, from the pixels to the logits.
+    n_sets : int
+        How many.
+    rng : numpy.random.Generator
+        Where they come from.
+
+    Returns
+    -------
+    ndarray of bool ``(n_sets, n_units)``
+        One set a row.
+
+    Raises
+    ------
+    ValueError
+        Where shapes do not fit, or a layer has fewer live units than the set has there.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.1.
+
+    Examples
+    --------
+    Of three hidden units two are live: sets of two are those.
+
+    >>> unit_set = np.array([False, True, True, False, False])
+    >>> live = np.array([True, True, False, True, True])
+    >>> random_unit_sets(unit_set, live, (1, 3, 1), 1, rng=np.random.default_rng(0))
+    array([[False,  True, False,  True, False]])
     """
     unit_set = _checked_units("unit_set", unit_set, layer_sizes)
     live = _checked_units("live", live, layer_sizes)
@@ -202,13 +263,56 @@ def single_lesions(
     n_random: int = 100,
     rng: np.random.Generator,
 ) -> SingleLesions:
-    """Lesion every sub-cluster of a clustering alone (paper A, section 4.1, Table A.18).
+    """Lesion every sub-cluster of a clustering alone, and random sets of its size.
 
-    labels: ``(n_units,)``, as in `sub_clusters`; live: boolean ``(n_units,)``, the units that
-    random sets are drawn from. p = (r + 1) / (n_random + 1), where r counts the random sets with
-    at least the drop of the sub-cluster (North, Curtis and Sham 2002): ties count against it,
-    because the paper asks for a drop above all samples. Raises ValueError for input that does not
-    fit the network, or for more units of a sub-cluster than live units in its layer.
+    Parameters
+    ----------
+    network : MLP
+        One network.
+    x : Tensor ``(n, n_pixels)``
+        Test images.
+    y : Tensor of int ``(n,)``
+        Their classes.
+    labels : array_like of int ``(n_units,)``
+        Cluster of each unit, as in `sub_clusters`.
+    live : array_like of bool ``(n_units,)``
+        The units that random sets are drawn from.
+    n_random : int
+        Random sets for each sub-cluster.
+    rng : numpy.random.Generator
+        Where they come from.
+
+    Returns
+    -------
+    SingleLesions
+        Drops of accuracy, p-values and kinds, one for each sub-cluster.
+
+    Raises
+    ------
+    ValueError
+        For input that does not fit the network, or for more units of a sub-cluster than live units
+        in its layer.
+
+    Notes
+    -----
+    p = (r + 1) / (n_random + 1), where r counts the random sets with at least the drop of the
+    sub-cluster [2]_: ties count against it, because paper A asks for a drop above all samples.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.1, Figure 5, Table A.18.
+    .. [2] North, Curtis and Sham 2002, doi:10.1086/341527.
+
+    Examples
+    --------
+    Each class has a hidden unit of its own. Without the second, both logits of the second image
+    are 0, and the first of equals counts.
+
+    >>> import torch
+    >>> network = MLP([torch.eye(2)] * 2, [torch.zeros(2)] * 2)
+    >>> x, y, labels, live = torch.eye(2), torch.tensor([0, 1]), [0, 1] * 3, [True] * 6
+    >>> single_lesions(network, x, y, labels, live, rng=np.random.default_rng(0)).drop
+    array([0. , 0.5])
     """
     sizes = network.layer_sizes
     n_random = _checked_count("n_random", n_random)
@@ -314,18 +418,58 @@ def double_lesions(
     n_random: int = 50,
     rng: np.random.Generator,
 ) -> DoubleLesions:
-    """Lesion pairs of sub-clusters in different layers (paper A, section 4.2, Table A.19).
+    """Lesion pairs of sub-clusters in different layers together.
 
-    pairs: ``(P, 2)`` indices of sub-clusters, the first in an earlier layer than the second; all
-    such pairs by default, in the order of the indices. For X given Y, the lesion of both is
-    compared with lesions of Y and a random set of the size and layer of X, and the reverse. X is
-    important conditioned on Y where its drop is above those of all random sets and the damage
-    from X given Y is above one percentage point.
+    For X given Y, the lesion of both is compared with lesions of Y and a random set of the size and
+    layer of X, and the reverse. X is important conditioned on Y where its drop is above those of
+    all random sets and the damage from X given Y is above one percentage point.
 
-    Each sub-cluster's n_random sets are drawn once and serve all its partners. Lesions then share
-    more of their way through the network, but the tests of one sub-cluster with different
-    partners are not independent of each other. The sets do not depend on `pairs`.
-    Raises ValueError for input that does not fit the network, or for other pairs.
+    Parameters
+    ----------
+    network, x, y, live
+        As in `single_lesions`.
+    single : SingleLesions
+        What `single_lesions` found for the network.
+    pairs : array_like of int ``(P, 2)``, optional
+        Indices of sub-clusters, the first in an earlier layer than the second; all such pairs by
+        default, in the order of the indices.
+    n_random : int
+        Random sets for each sub-cluster.
+    rng : numpy.random.Generator
+        Where they come from; they do not depend on `pairs`.
+
+    Returns
+    -------
+    DoubleLesions
+        Drops of accuracy and p-values, one for each pair.
+
+    Raises
+    ------
+    ValueError
+        For input that does not fit the network, or for other pairs.
+
+    Notes
+    -----
+    Each sub-cluster's random sets are drawn once and serve all its partners. Lesions then share
+    more of their way through the network, but the tests of one sub-cluster with different partners
+    are not independent of each other.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.2, Figure 6, Table A.19.
+
+    Examples
+    --------
+    Two chains of two hidden units. The first carries class 0, which wins where all logits are 0;
+    the second carries class 1, which is lost with either of its units.
+
+    >>> import torch
+    >>> network = MLP([torch.eye(2)] * 3, [torch.zeros(2)] * 3)
+    >>> x, y, labels, live = torch.eye(2), torch.tensor([0, 1]), [0, 1] * 4, [True] * 8
+    >>> single = single_lesions(network, x, y, labels, live, rng=np.random.default_rng(0))
+    >>> double = double_lesions(network, x, y, single, live, rng=np.random.default_rng(1))
+    >>> double.pairs.tolist(), double.drop_both.tolist()
+    ([[0, 2], [0, 3], [1, 2], [1, 3]], [0.0, 0.5, 0.5, 0.5])
     """
     sizes, sub = network.layer_sizes, single.sub
     n_random = _checked_count("n_random", n_random)
@@ -391,11 +535,36 @@ def _checked_pairs(pairs: ArrayLike, sub: SubClusters) -> NDArray[np.int64]:
 
 
 def dependency_edges(single: SingleLesions, double: DoubleLesions) -> list[DependencyEdge]:
-    """The dependency graph of important sub-clusters (paper A, section 4.2, Figure 6).
+    """The dependency graph of important sub-clusters.
 
     Of two sub-clusters in different layers, both important alone, the earlier one points to the
-    later one where not both are important conditioned on the other: the paper takes this as a sign
+    later one where not both are important conditioned on the other: paper A takes this as a sign
     that information flows between them.
+
+    Parameters
+    ----------
+    single, double
+        What `single_lesions` and `double_lesions` found for one network.
+
+    Returns
+    -------
+    list of DependencyEdge
+        In the order of the pairs.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.2, Figure 6.
+
+    Examples
+    --------
+    Where the second is lesioned, the first matters no more: what it tells, it tells the second.
+
+    >>> from types import SimpleNamespace
+    >>> single = SimpleNamespace(kind=("important", "important"))
+    >>> double = SimpleNamespace(pairs=np.array([[0, 1]]), first_important=np.array([False]),
+    ...                          second_important=np.array([True]))
+    >>> dependency_edges(single, double)
+    [DependencyEdge(first=0, second=1, first_important=False, second_important=True)]
     """
     edges = []
     for (first, second), *important in zip(

@@ -87,8 +87,37 @@ def glorot_mlp(
 ) -> MLP:
     """R freshly initialized networks: Glorot-uniform weights, zero biases.
 
-    The Keras default, which paper A's code path implies (appendix A.2). Network r depends on
-    ``seeds[r]`` alone, so it is the same in every batch.
+    Weights are uniform between -l and l with l = sqrt(6 / (n_in + n_out)): the Keras default, which
+    paper A's use of Keras implies (appendix A.2 names no other).
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Units per layer, from the pixels to the logits.
+    seeds : sequence of int
+        One for each network. Network r depends on ``seeds[r]`` alone, so it is the same in every
+        batch on one kind of device.
+    device : str or torch.device
+        Where the weights are drawn and stay.
+
+    Returns
+    -------
+    MLP
+        A batch of R networks in single precision: weights ``(R, n_out, n_in)``, biases
+        ``(R, n_out)``.
+
+    References
+    ----------
+    .. [1] Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural
+       networks", AISTATS, equation 16.
+
+    Examples
+    --------
+    >>> networks = glorot_mlp([2, 4, 3], seeds=[7])
+    >>> [tuple(weight.shape) for weight in networks.weights]
+    [(1, 4, 2), (1, 3, 4)]
+    >>> bool(networks.weights[0].abs().max() <= 1.0)  # sqrt(6 / (2 + 4))
+    True
     """
     device = torch.device(device)
     generators = [torch.Generator(device).manual_seed(derived_seed(seed, 0)) for seed in seeds]

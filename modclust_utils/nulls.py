@@ -51,11 +51,39 @@ class ShuffleTest:
 def shuffle_weights(
     weights: Sequence[Matrix], mode: Mode, *, rng: np.random.Generator
 ) -> list[Matrix]:
-    """The same weights in other places of the same matrices (paper A, sections 3 and 3.3).
+    """The same weights in other places of the same matrices.
 
-    Mode "layer": each matrix permuted as a whole; "layer-nonzero": its non-zero entries permuted
-    among their places. Array type and device are kept; on a GPU the permutations are drawn there.
-    Raises ValueError for another mode or for matrices that do not follow each other.
+    Parameters
+    ----------
+    weights : sequence of arrays or tensors ``(n_out, n_in)``
+        From the pixels to the logits, in torch layout.
+    mode : {"layer", "layer-nonzero"}
+        "layer" permutes all entries of each matrix; "layer-nonzero" permutes the non-zero ones
+        among their places, which keeps the topology.
+    rng : numpy.random.Generator
+        Where the permutations come from. On a GPU it seeds a generator there, which draws others.
+
+    Returns
+    -------
+    list of arrays or tensors
+        New ones of the same types and shapes, on the same device.
+
+    Raises
+    ------
+    ValueError
+        For another mode, or for matrices that do not form a network.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 3 ("layer") and section 3.3
+       ("layer-nonzero").
+
+    Examples
+    --------
+    >>> weights = [np.array([[1.0, 0.0, 2.0, 3.0]])]
+    >>> (shuffled,) = shuffle_weights(weights, "layer-nonzero", rng=np.random.default_rng(0))
+    >>> float(shuffled[0, 1]), np.sort(shuffled)
+    (0.0, array([[0., 1., 2., 3.]]))
     """
     _check_mode(mode)
     check_weights(weights)
@@ -143,13 +171,54 @@ def shuffle_test(
     n_init: int = 10,
     n_jobs: int = 1,
 ) -> ShuffleTest:
-    """Test a network's n-cut against `n_shuffles` shuffles (paper A, section 3, Table 1).
+    """Test whether a network is more clusterable than shuffles of its weights.
 
-    Units without an edge are dropped first, the reduced matrices are shuffled, and units that
-    then have none are left out again. Every shuffle has its own random stream, so the result
-    depends neither on `n_jobs` nor on how shuffles are batched.
-    Raises ValueError for n_shuffles below 1, another mode, bad weights, or a bad number of
-    clusters.
+    The n-cut of the network is compared with those of `n_shuffles` shuffled networks. Units without
+    an edge are dropped first, the reduced matrices are shuffled, and units that then have none are
+    left out again.
+
+    Parameters
+    ----------
+    weights : sequence of arrays or tensors ``(n_out, n_in)``
+        From the pixels to the logits, in torch layout.
+    n_clusters : int
+        As in `clustering.cluster_network`; paper A takes 4.
+    n_shuffles : int
+        Paper A takes 320; the smallest p-value is 1 / (n_shuffles + 1).
+    mode : {"layer", "layer-nonzero"}
+        As in `shuffle_weights`.
+    rng : numpy.random.Generator
+        Every shuffle has a random stream of its own, spawned from it, so the result depends neither
+        on `n_jobs` nor on how shuffles are batched.
+    n_init : int
+        Starts of k-means.
+    n_jobs : int
+        Processes, as joblib counts them; 1 on a GPU.
+
+    Returns
+    -------
+    ShuffleTest
+        ncut, null_ncuts ``(n_shuffles,)``, and where the one stands among the others: p_value
+        (`stats.empirical_p_value`, lower tail) and z_score (`stats.z_score`).
+
+    Raises
+    ------
+    ValueError
+        For n_shuffles below 1, another mode, bad weights, or a bad number of clusters or starts.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 3, Table 1; section 3.3.
+
+    Examples
+    --------
+    Two networks side by side have an n-cut of 0, as no shuffle has: p = (0 + 1) / (9 + 1).
+
+    >>> two = np.kron(np.eye(2), np.ones((4, 4)))
+    >>> rng = np.random.default_rng(0)
+    >>> test = shuffle_test([two, two], 2, n_shuffles=9, mode="layer", rng=rng)
+    >>> test.ncut, test.p_value
+    (0.0, 0.1)
     """
     return shuffle_tests(
         weights,
@@ -176,6 +245,31 @@ def shuffle_tests(
 
     Shuffles and eigenvectors serve all of them, so this takes less time than one test after the
     other. Each test is that of `shuffle_test` with the same seed, to rounding.
+
+    Parameters
+    ----------
+    weights, n_shuffles, mode, rng, n_init, n_jobs
+        As in `shuffle_test`.
+    clusters : sequence of int
+        Numbers of clusters; paper A takes 4, and 2, 7 and 10 in appendix A.3.
+
+    Returns
+    -------
+    list of ShuffleTest
+        One for each number of clusters, in their order.
+
+    Raises
+    ------
+    ValueError
+        As in `shuffle_test`, and for no numbers of clusters.
+
+    Examples
+    --------
+    >>> two = np.kron(np.eye(2), np.ones((4, 4)))
+    >>> rng = np.random.default_rng(0)
+    >>> tests = shuffle_tests([two, two], [1, 2], n_shuffles=9, mode="layer", rng=rng)
+    >>> [test.ncut for test in tests]  # one cluster has nothing to cut
+    [0.0, 0.0]
     """
     _check_mode(mode)
     if len(clusters) == 0:
@@ -265,7 +359,41 @@ def random_ncuts(
     n_init: int = 10,
     device: str | torch.device = "cpu",
 ) -> NDArray[np.float64]:
-    """n-cuts ``(n_networks,)`` of freshly initialized networks (paper A, Figure 3)."""
+    """n-cuts of freshly initialized networks, clustered like trained ones.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Units per layer, from the pixels to the logits.
+    n_clusters, n_init
+        As in `clustering.cluster_network`.
+    n_networks : int
+        How many; paper A takes 200.
+    rng : numpy.random.Generator
+        Every network has a random stream of its own, spawned from it.
+    device : str or torch.device
+        Where networks are initialized and clustered; another device draws other networks.
+
+    Returns
+    -------
+    ndarray of float ``(n_networks,)``
+        n-cuts of networks from `models.glorot_mlp`.
+
+    Raises
+    ------
+    ValueError
+        For a bad number of networks, clusters or starts.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 3, Figure 3.
+
+    Examples
+    --------
+    >>> ncuts = random_ncuts([6, 5, 4], 2, n_networks=3, rng=np.random.default_rng(0))
+    >>> ncuts.shape, bool(((ncuts > 0) & (ncuts < 2)).all())
+    ((3,), True)
+    """
     n_clusters, n_init = check_count("n_clusters", n_clusters), check_count("n_init", n_init)
     n_networks = check_count("n_networks", n_networks)
     ncuts = []

@@ -22,12 +22,37 @@ _MOST_DECIMALS = 12
 def lattice_index(
     p_values: ArrayLike, *, n_shuffles: int = 320, copies: int = 10, decimals: int = 3
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The place m of each printed p-value on (copies * m + 1) / (n_shuffles + 1), and whether it
-    fits there.
+    """Where printed p-values stand on the lattice (copies * m + 1) / (n_shuffles + 1).
 
-    p_values: ``(n,)``, printed to `decimals` places. Returns m ``(n,)``, that of the nearest point,
-    between 0 and n_shuffles / copies, and fits ``(n,)``: that point rounds to the printed value.
-    Raises ValueError for p-values outside 0 to 1 and for copies that do not divide n_shuffles.
+    Parameters
+    ----------
+    p_values : array_like ``(n,)``
+        Printed to `decimals` places.
+    n_shuffles : int
+        Shuffles behind each p-value, repeated ones counted.
+    copies : int
+        How often each different shuffle was counted; a divisor of n_shuffles.
+    decimals : int
+        From 1 to 12.
+
+    Returns
+    -------
+    m : ndarray of int ``(n,)``
+        The nearest point of the lattice, from 0 to n_shuffles / copies.
+    fits : ndarray of bool ``(n,)``
+        Whether that point rounds to the printed value.
+
+    Raises
+    ------
+    ValueError
+        For p-values outside 0 to 1, and for other numbers than these.
+
+    Examples
+    --------
+    1/321 is printed as 0.003 and 11/321 as 0.034; nothing on the lattice is printed as 0.04.
+
+    >>> lattice_index([0.003, 0.034, 0.04])
+    (array([0, 1, 1]), array([ True,  True, False]))
     """
     n_distinct = _distinct(n_shuffles, copies)
     decimals = _check_decimals(decimals)

@@ -16,10 +16,41 @@ from modclust_utils.clustering import Adjacency, as_adjacency
 def stub_walks(
     adjacency: Adjacency, labels: ArrayLike, *, n_walks: int, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Whether each of `n_walks` walks left its cluster, ``(n_walks,)``.
+    """Walk along random stubs, and see who leaves its cluster.
 
-    labels ``(n,)``, -1 for units outside every cluster. Raises ValueError for n_walks below 1, for
-    labels of another shape, or where a cluster has no stubs to choose from.
+    Parameters
+    ----------
+    adjacency : array, sparse matrix or tensor ``(n, n)``
+        Weights of the edges, 0 or more, symmetric.
+    labels : array_like of int ``(n,)``
+        Cluster of each unit, from 0; -1 for units outside every cluster.
+    n_walks : int
+        How many.
+    rng : numpy.random.Generator
+        Where they come from.
+
+    Returns
+    -------
+    ndarray of bool ``(n_walks,)``
+        Whether each walk failed, that is, left its cluster; the probability is n-cut / k.
+
+    Raises
+    ------
+    ValueError
+        For n_walks below 1, for labels of another shape, or where a cluster has no stubs.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), appendix A.1.
+
+    Examples
+    --------
+    Of the volume 5 of each half of a path with edges 2, 1 and 2, 1 leaves.
+
+    >>> path = np.array([[0.0, 2, 0, 0], [2, 0, 1, 0], [0, 1, 0, 2], [0, 0, 2, 0]])
+    >>> failed = stub_walks(path, [0, 0, 1, 1], n_walks=10_000, rng=np.random.default_rng(0))
+    >>> round(float(failed.mean()), 1)
+    0.2
     """
     if n_walks < 1:
         raise ValueError(f"n_walks={n_walks} is not allowed: 1 or more")

@@ -1,0 +1,78 @@
+"""Examples in docstrings run; every entry point has one, and names the parameters that it takes."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import re
+
+import pytest
+
+# What a reader or a student calls; all else may keep to the short form.
+ENTRY_POINTS = {
+    "clustering": [
+        "cluster_network",
+        "ncut",
+        "sklearn_spectral_clustering",
+        "spectral_clustering",
+    ],
+    "graphs": ["drop_dead_units", "live_units", "mlp_adjacency"],
+    "kmeans": [],
+    "lesion_accuracies": [],
+    "lesions": [
+        "dependency_edges",
+        "double_lesions",
+        "random_unit_sets",
+        "single_lesions",
+        "sub_clusters",
+    ],
+    "models": ["glorot_mlp"],
+    "nulls": ["random_ncuts", "shuffle_test", "shuffle_tests", "shuffle_weights"],
+    "partitions": ["match_labels", "order_labels"],
+    "quantized": ["lattice_index"],
+    "settings": [],
+    "spectral": [],
+    "stats": [
+        "cohens_d",
+        "empirical_p_value",
+        "mean_interval",
+        "proportion_interval",
+        "std_interval",
+        "welch_interval",
+        "z_score",
+    ],
+    "stubwalk": ["stub_walks"],
+    "training": ["magnitude_mask", "polynomial_sparsity", "train"],
+}
+FUNCTIONS = [(module, name) for module, names in ENTRY_POINTS.items() for name in names]
+
+
+def imported(module):
+    return importlib.import_module(f"modclust_utils.{module}")
+
+
+def documented_parameters(docstring):
+    """Names in a numpydoc section of parameters: ``a, b : type`` at the margin."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+$|\Z)", docstring, re.M | re.S)
+    heads = re.findall(r"^(\w[\w, ]*?)(?: :.*)?$", section[1] if section else "", re.M)
+    return {name for head in heads for name in head.split(", ")}
+
+
+@pytest.mark.parametrize("module", ENTRY_POINTS)
+def test_examples_give_what_they_say(module):
+    failed, attempted = doctest.testmod(imported(module))
+    assert failed == 0
+    assert (attempted > 0) == bool(ENTRY_POINTS[module])
+
+
+@pytest.mark.parametrize(("module", "name"), FUNCTIONS)
+def test_every_entry_point_has_an_example(module, name):
+    assert doctest.DocTestParser().get_examples(getattr(imported(module), name).__doc__)
+
+
+@pytest.mark.parametrize(("module", "name"), FUNCTIONS)
+def test_documented_parameters_are_those_of_the_signature(module, name):
+    function = getattr(imported(module), name)
+    documented = documented_parameters(inspect.getdoc(function))
+    assert documented == set(inspect.signature(function).parameters)
