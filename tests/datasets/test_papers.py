@@ -18,7 +18,7 @@ import pytest
 from modclust_utils import paths
 from modclust_utils.datasets.papers import PER_NETWORK_TABLES, paper_table, printed_p_values
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "papers"
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "papers"
 
 TABLE_1 = (
     *("dataset", "dropout", "prop_sig", "train_acc", "test_acc"),
@@ -239,6 +239,19 @@ def test_characters_are_plain(name):
     assert not set("$+\r\t") & set(text)
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("filan2020_table_1", "Filan et al. 2020, Table 1"),
+        ("filan2020_table_a18", "Filan et al. 2020, Table A.18"),
+        ("filan2020_text", "Filan et al. 2020, text"),
+        ("casper2022_figure_2", "Casper et al. 2022, Figure 2"),
+    ],
+)
+def test_a_table_says_where_it_is_printed(name, place):
+    assert paper_table(name, FOLDER).attrs["source"] == f"{place} (data/papers/{name}.csv)"
+
+
 def test_booleans_are_bool():
     assert paper_table("filan2020_table_1", FOLDER)["dropout"].tolist() == [False, True] * 3
     pairs = paper_table("filan2020_table_a19", FOLDER)
@@ -456,7 +469,7 @@ def test_nearest_parent_of_current_directory(value, book, monkeypatch):
 def test_parents_of_the_file_come_last(book, tmp_path, monkeypatch):
     monkeypatch.delenv(paths.VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(paths, "__file__", str(book / "modclust_utils" / "publish" / "paths.py"))
+    monkeypatch.setattr(paths, "__file__", str(book / "modclust_utils" / "paths.py"))
     assert paths.root() == book
 
 
