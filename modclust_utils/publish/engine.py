@@ -99,7 +99,11 @@ def _groups(jobs: Sequence[Job]) -> list[list[Job]]:
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         groups.setdefault(job.group, []).append(job)
-    return list(groups.values())
+    parts = []
+    for group in groups.values():
+        size = group[0].recipe.at_most or len(group)
+        parts += [group[i : i + size] for i in range(0, len(group), size)]
+    return parts
 
 
 @dataclass(frozen=True)
