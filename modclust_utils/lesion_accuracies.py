@@ -1,5 +1,6 @@
 """The accuracy of a network under many lesions at once (paper A, section 4.1).
 
+Here is the fast path, for multi-layer perceptrons; module `lesion_modules` has one for any network.
 Sets of lesioned units form a tree over the layers: what two sets have in common from the front is
 computed once. Pruned weights are products of sparse matrices where that is faster.
 """
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from modclust_utils.lesion_modules import module_lesion_hits
 from modclust_utils.models import MLP
 
 # Images that go through at once: few enough for a core's own cache, enough to keep a GPU at work.
@@ -25,21 +27,83 @@ _SPARSE = 0.15
 
 
 def lesion_accuracy(
-    network: MLP, x: Tensor, y: Tensor, unit_sets: ArrayLike | Tensor
+    network: MLP | nn.Module,
+    x: Tensor,
+    y: Tensor,
+    unit_sets: ArrayLike | Tensor,
+    *,
+    layers: Sequence[str] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Accuracy of a network under each of many lesions (paper A, section 4.1).
+    """Accuracy of a network under each of many lesions.
 
-    unit_sets: boolean ``(n_sets, n_units)``, units numbered as in the graph, from pixels to
-    logits; only hidden units may be lesioned. x: ``(n, n_pixels)``; y: ``(n,)``, class numbers.
-    Returns accuracies ``(n_sets,)`` and those of each class ``(n_sets, n_classes)``, NaN for a
-    class without images; float64, on the device of the network.
+    In an `MLP` a lesion sets the incoming weights and the bias of hidden units to 0. In any other
+    torch module it sets their output to 0, right behind the submodules named in `layers`; for
+    those that a ReLU follows the two are the same (module `lesion_modules`).
 
-    What lesions have in common is computed once: layers before the first lesioned one, and
-    everything up to the layer in which two sets differ. The answers are those of one forward pass
-    per lesion, except for images whose two largest logits agree to rounding.
-    Raises ValueError for input that does not fit the network.
+    Parameters
+    ----------
+    network : MLP or torch.nn.Module
+        One network. A module puts out logits ``(n, n_classes)``; it is asked in evaluation mode,
+        and left as it was.
+    x : Tensor ``(n, n_pixels)``, or ``(n, ...)`` as the module takes it
+        Test images, in the precision and on the device of the network.
+    y : Tensor of int ``(n,)``
+        Their classes, from 0.
+    unit_sets : bool array or tensor ``(n_sets, n_units)``
+        The units of each lesion. Of an MLP all units count, as in the graph, from the pixels to the
+        logits, but only hidden ones may be lesioned. Of a module they are the outputs along axis 1
+        (channels) of its `layers`, one layer after the other.
+    layers : sequence of str, for a module
+        Names of submodules, as in ``named_modules()``; each runs once in a forward pass.
+
+    Returns
+    -------
+    accuracies : Tensor of float64 ``(n_sets,)``
+        Shares of all images, on the device of the network.
+    class_accuracies : Tensor of float64 ``(n_sets, n_classes)``
+        Shares of the images of each class; NaN for a class without images.
+
+    Raises
+    ------
+    ValueError
+        For input that does not fit the network, and for `layers` that it does not have.
+
+    Notes
+    -----
+    For an MLP, what lesions have in common is computed once: layers before the first lesioned one,
+    and everything up to the layer in which two sets differ. The answers are those of one forward
+    pass per lesion, except for images whose two largest logits agree to rounding. For a module it
+    is one forward pass per lesion. Either way images go through in chunks.
+
+    References
+    ----------
+    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.1.
+
+    Examples
+    --------
+    Each of two classes has a hidden unit of its own. Without the second, both logits of the second
+    image are 0, and the first of equals counts.
+
+    >>> network, x, y = MLP([torch.eye(2)] * 2, [torch.zeros(2)] * 2), torch.eye(2), torch.arange(2)
+    >>> lesion_accuracy(network, x, y, np.array([[0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0]]) == 1)[0]
+    tensor([1.0000, 0.5000], dtype=torch.float64)
+
+    The same of a module, whose units are those of the layers that we name.
+
+    >>> module = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Identity())
+    >>> lesion_accuracy(module, x, y, np.array([[0, 0], [0, 1]]) == 1, layers=["0"])[0]
+    tensor([1.0000, 0.5000], dtype=torch.float64)
     """
-    hits, counts = lesion_hits(network, x, y, unit_sets)
+    if isinstance(network, MLP):
+        if layers is not None:
+            raise ValueError(f"layers={layers!r} is not allowed: None, as network is an MLP")
+        hits, counts = lesion_hits(network, x, y, unit_sets)
+    elif isinstance(network, nn.Module):
+        hits, counts = module_lesion_hits(network, x, y, unit_sets, layers)
+    else:
+        raise ValueError(
+            f"network is of type {type(network).__name__}; allowed: MLP or torch.nn.Module"
+        )
     return hits.sum(1) / counts.sum(), hits / counts
 
 

@@ -19,7 +19,8 @@ ENTRY_POINTS = {
     ],
     "graphs": ["drop_dead_units", "live_units", "mlp_adjacency"],
     "kmeans": [],
-    "lesion_accuracies": [],
+    "lesion_accuracies": ["lesion_accuracy"],
+    "lesion_modules": [],
     "lesions": [
         "dependency_edges",
         "double_lesions",

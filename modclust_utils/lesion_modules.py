@@ -1,0 +1,167 @@
+"""The accuracy of any torch module under lesions of units in some of its layers.
+
+A layer is a submodule by its name, and its units are the entries along the second axis of what it
+puts out: the neurons of a Linear, the channels of a convolution. A lesion sets them to 0 there.
+
+If the layer is a ReLU, or goes straight into one, the units are 0 after it, as in a lesion of their
+incoming weights and biases (module `lesions`). If a batch norm stands between, it still adds its
+shift to a silent channel: then name the batch norm or the ReLU behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from modclust_utils.clustering import check_count
+
+
+@torch.no_grad()
+def module_lesion_hits(
+    network: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    unit_sets: ArrayLike | Tensor,
+    layers: Sequence[str] | None,
+    *,
+    chunk_size: int = 256,
+) -> tuple[Tensor, Tensor]:
+    """Images of each class that are classified correctly under each lesion ``(n_sets, n_classes)``,
+    and images of each class ``(n_classes,)``: whole numbers in float64.
+
+    One forward pass for each lesion and each `chunk_size` images, in evaluation mode; afterwards
+    the network is as it was. All else as in `lesion_accuracies.lesion_accuracy`.
+    """
+    chunk_size = check_count("chunk_size", chunk_size)
+    named = _named_layers(network, layers)
+    _check_images(network, x, y)
+    with _evaluation_mode(network):
+        sizes, n_classes = _outline(network, named, x[:1])
+        _check_classes(y, n_classes)
+        sets, y = _checked_sets(unit_sets, dict(zip(named, sizes, strict=True))), y.long()
+        hits = torch.zeros(len(sets), n_classes, dtype=torch.float64, device=x.device)
+        for unit_set, row in zip(sets, hits, strict=True):
+            silent = np.split(unit_set, np.cumsum(sizes)[:-1])
+            with _silenced(list(named.values()), silent, x.device):
+                for images, own in zip(x.split(chunk_size), y.split(chunk_size), strict=True):
+                    right = network(images).argmax(1) == own
+                    row.index_add_(0, own, right.double())
+    return hits, torch.bincount(y, minlength=n_classes).double()
+
+
+@contextmanager
+def _evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """No dropout, no new statistics of batches; then every submodule in the mode that it had."""
+    modes = [(each, each.training) for each in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for each, training in modes:
+            each.training = training
+
+
+@contextmanager
+def _silenced(
+    layers: Sequence[nn.Module], silent: Sequence[NDArray[np.bool_]], device: torch.device
+) -> Iterator[None]:
+    """While it lasts, the `silent` units of each layer are 0."""
+    with ExitStack() as hooks:
+        for layer, units in zip(layers, silent, strict=True):
+            if units.any():
+                hook = partial(_silence, torch.from_numpy(units).to(device))
+                hooks.enter_context(layer.register_forward_hook(hook))
+        yield
+
+
+def _silence(units: Tensor, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    return output.masked_fill(units.view(-1, *[1] * (output.ndim - 2)), 0)
+
+
+def _outline(
+    network: nn.Module, layers: dict[str, nn.Module], image: Tensor
+) -> tuple[list[int], int]:
+    """Units of each layer and the number of classes, from a forward pass of one image."""
+    outputs: dict[str, list[Any]] = {name: [] for name in layers}
+    with ExitStack() as hooks:
+        for name, layer in layers.items():
+            hooks.enter_context(layer.register_forward_hook(partial(_keep, outputs[name])))
+        logits = network(image)
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        raise ValueError(f"network puts out {_words(logits)}; allowed: logits (n, n_classes)")
+    for name, found in outputs.items():
+        if len(found) != 1:
+            raise ValueError(
+                f"layers has {name!r}, which runs {len(found)} times in a forward pass; allowed: "
+                "submodules that run once"
+            )
+        if not isinstance(found[0], Tensor) or found[0].ndim < 2 or len(found[0]) != 1:
+            raise ValueError(
+                f"layers has {name!r}, which puts out {_words(found[0])} for one image; allowed: "
+                "a tensor (1, units, ...)"
+            )
+    return [found[0].shape[1] for found in outputs.values()], logits.shape[1]
+
+
+def _keep(outputs: list[Any], layer: nn.Module, inputs: Any, output: Any) -> None:
+    outputs.append(output)
+
+
+def _words(output: Any) -> str:
+    if isinstance(output, Tensor):
+        return f"a tensor of shape {tuple(output.shape)}"
+    return f"something of type {type(output).__name__}"
+
+
+def _named_layers(network: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
+    there = {name: each for name, each in network.named_modules() if name}
+    if names is None or isinstance(names, str) or len(names) == 0 or len(set(names)) < len(names):
+        raise ValueError(
+            f"layers={names!r} is not allowed: a list of different submodules, of {list(there)}"
+        )
+    for name in names:
+        if name not in there:
+            raise ValueError(f"layers has {name!r}, which is no submodule; there are {list(there)}")
+    return {name: there[name] for name in names}
+
+
+def _check_images(network: nn.Module, x: Tensor, y: Tensor) -> None:
+    if x.ndim < 2 or len(x) == 0:
+        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, ...) with n of 1 or more")
+    weight = next(network.parameters(), x)
+    if x.dtype != weight.dtype or x.device != weight.device:
+        raise ValueError(
+            f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
+            "as the network"
+        )
+    if y.shape != x.shape[:1] or y.is_floating_point() or y.device != x.device:
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
+            f"({len(x)},) on {x.device}"
+        )
+
+
+def _check_classes(y: Tensor, n_classes: int) -> None:
+    if not 0 <= int(y.min()) <= int(y.max()) < n_classes:
+        raise ValueError(
+            f"y has labels from {int(y.min())} to {int(y.max())}; allowed: 0 to {n_classes - 1}"
+        )
+
+
+def _checked_sets(unit_sets: ArrayLike | Tensor, sizes: dict[str, int]) -> NDArray[np.bool_]:
+    sets = np.asarray(unit_sets.cpu() if isinstance(unit_sets, Tensor) else unit_sets)
+    n_units = sum(sizes.values())
+    if sets.dtype != bool or sets.ndim != 2 or sets.shape[1] != n_units:
+        units = ", ".join(f"{size} of {name!r}" for name, size in sizes.items())
+        raise ValueError(
+            f"unit_sets has shape {sets.shape} and type {sets.dtype}; allowed: boolean "
+            f"(n_sets, {n_units}), units {units}"
+        )
+    return sets
