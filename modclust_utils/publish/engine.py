@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 import torch
 
+from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.records import RecordStore, read_record, write_atomically
 from modclust_utils.publish.workers import BACKEND, Steps, in_workers, shown_steps
-from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value
+from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, made_from
 from modclust_utils.recipes.frames import frame
 from modclust_utils.training import TrainingState
 
@@ -48,38 +50,105 @@ def compute(
     n_jobs: processes of the joblib backend. Stopped at any point, a second call goes on there.
     """
     for stage in stages(jobs, store):
-        groups = _groups(stage)
+        groups, shelf = _groups(stage), Shelf(store)
         total = sum(group[0].recipe.steps(group) for group in groups)
         words = " and ".join(dict.fromkeys(job.recipe.words for job in stage))
         # small operations on more threads than free cores wait for each other most of the time
         threads = max(n_jobs // len(groups), 1)
         with progress(words, total) as bar, shown_steps(bar) as steps:
-            tasks = (_packet(i, groups[i], store, device, steps) for i in range(len(groups)))
+            tasks = (_packet(i, groups[i], shelf, device, steps) for i in range(len(groups)))
             processes = min(n_jobs, len(groups))
             for done in in_workers(
                 run_group, tasks, n_jobs=processes, threads=threads, backend=backend
             ):
-                _write(groups[done.index], done, store)
+                _write(groups[done.index], done, shelf)
+
+
+class Shelf:
+    """What is there of some jobs: their records, each file read once.
+
+    A record counts only for the very records that it was made from: one about a network that was
+    trained anew since, with other weights, does not.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        without: Set[Place] = frozenset(),
+        files: dict[Path, Record] | None = None,
+    ) -> None:
+        self.store, self.without = store, without
+        self.files = {} if files is None else files
+        self._found: dict[Place, Record | None] = {}
+
+    def record(self, job: Job) -> Record | None:
+        """The record of a job, None where it has to be computed.
+
+        Raises RecordError where a file is damaged or was edited.
+        """
+        place = job.kind, job.key
+        if place not in self._found:
+            self._found[place] = None if place in self.without else self._look_up(job)
+        return self._found[place]
+
+    def require(self, job: Job) -> Record:
+        """The record of a job. Raises RecordError where it is not there."""
+        record = self.record(job)
+        if record is None:
+            path = self.store.path(job.kind, job.key)
+            raise RecordError(f"{path} is missing. Run the chapter again.")
+        return record
+
+    def _look_up(self, job: Job) -> Record | None:
+        needs = {name: self.record(need) for name, need in job.needs.items()}
+        there = {name: record for name, record in needs.items() if record is not None}
+        if len(there) < len(needs):
+            return None
+        wanted = made_from(there)
+        for path in self.store.paths(job.kind, job.key):
+            if path not in self.files:
+                self.files[path] = read_record(path)
+            found = self.files[path]
+            if all(found.made_from.get(name) == source for name, source in wanted.items()):
+                return found
+        return None
 
 
 def missing(jobs: Iterable[Job], store: RecordStore) -> list[Job]:
-    """The jobs that have no record, each once, after those that they need.
+    """The jobs that have to be computed, each once, after those that they need.
 
-    A network whose record is there is among them where its kept arrays are needed and gone: it has
-    to be trained again for them.
+    A network whose kept arrays are needed and gone has to be trained again. It is another network
+    then, so that all that is planned of it is computed anew.
     """
+    jobs = list(jobs)
+    files: dict[Path, Record] = {}
+    again: set[Place] = set()
+    while True:
+        shelf = Shelf(store, again, files)
+        found = _not_there(jobs, shelf)
+        lost = {
+            (need.kind, need.key)
+            for job in found
+            if job.kept
+            for need in job.needs.values()
+            if (record := shelf.record(need)) and store.kept(record, job.kept) is None
+        }
+        if not lost:
+            return found
+        again |= lost
+
+
+def _not_there(jobs: Iterable[Job], shelf: Shelf) -> list[Job]:
     found: dict[Place, Job] = {}
 
-    def visit(job: Job, kept: str) -> None:
-        is_there = store.find(job.kind, job.key) is not None
-        if is_there and (not kept or store.kept_path(job.key, kept).is_file()):
-            return
-        for need in job.needs.values():
-            visit(need, job.kept)
-        found.setdefault((job.kind, job.key), job)
+    def visit(job: Job) -> None:
+        if shelf.record(job) is None:
+            for need in job.needs.values():
+                visit(need)
+            found.setdefault((job.kind, job.key), job)
 
     for job in jobs:
-        visit(job, "")
+        visit(job)
     return list(found.values())
 
 
@@ -130,20 +199,28 @@ class _Done:
 
 
 def _packet(
-    index: int, group: Sequence[Job], store: RecordStore, device: str, steps: Steps
+    index: int, group: Sequence[Job], shelf: Shelf, device: str, steps: Steps
 ) -> tuple[_Packet]:
     recipe = group[0].recipe
-    checkpoint = store.cache / "checkpoints" / f"{group[0].key}-{len(group)}.pt"
-    tasks = [task_of(job, store) for job in group]
+    tasks = [task_of(job, shelf) for job in group]
+    checkpoint = _checkpoint(group, shelf.store)
     return (_Packet(index, recipe, tasks, device, steps, recipe.steps(group), checkpoint),)
 
 
-def task_of(job: Job, store: RecordStore, **known: Any) -> Task:
-    """A job with the records that it needs, from the store. Raises RecordError where one is not."""
-    needs = {name: store.require(need.kind, need.key) for name, need in job.needs.items()}
-    kept = {}
-    for need in job.needs.values() if job.kept else ():
-        kept |= store.kept(need.key, job.kept)
+def _checkpoint(group: Sequence[Job], store: RecordStore) -> Path:
+    return store.cache / "checkpoints" / f"{group[0].key}-{len(group)}.pt"
+
+
+def task_of(job: Job, shelf: Shelf, **known: Any) -> Task:
+    """A job with the records that it needs. Raises RecordError where one is not there."""
+    needs = {name: shelf.require(need) for name, need in job.needs.items()}
+    kept: dict[str, np.ndarray] = {}
+    for record in needs.values() if job.kept else ():
+        arrays = shelf.store.kept(record, job.kept)
+        if arrays is None:
+            path = shelf.store.kept_path(record.key, job.kept)
+            raise RecordError(f"{path} is missing, or of another training. Run the chapter again.")
+        kept |= arrays
     return Task(job.parameters, needs, kept, job.images, known)
 
 
@@ -155,14 +232,12 @@ def run_group(packet: _Packet) -> _Done:
     return _Done(packet.index, values, place.seconds, device_name(packet.device))
 
 
-def _write(group: Sequence[Job], done: _Done, store: RecordStore) -> None:
+def _write(group: Sequence[Job], done: _Done, shelf: Shelf) -> None:
     for job, made in zip(group, done.values, strict=True):
-        for name, arrays in made.kept.items():
-            store.put_kept(job.key, name, arrays)
-        if store.find(job.kind, job.key) is None:
-            # else it was computed again for its kept arrays alone; others belong to the record
-            store.put(job, made, seconds=done.seconds / len(group), device=done.device)
-    (store.cache / "checkpoints" / f"{group[0].key}-{len(group)}.pt").unlink(missing_ok=True)
+        needs = {name: shelf.require(need) for name, need in job.needs.items()}
+        seconds = done.seconds / len(group)
+        shelf.store.put(job, made, seconds=seconds, device=done.device, needs=needs)
+    _checkpoint(group, shelf.store).unlink(missing_ok=True)
 
 
 @dataclass
@@ -262,10 +337,5 @@ def planned(plan: dict[str, list[Job]]) -> dict[Place, Job]:
 
 def read_frames(plan: dict[str, list[Job]], store: RecordStore) -> dict[str, pd.DataFrame]:
     """A frame for each name of a plan. Raises RecordError where a record is missing."""
-    read: dict[Place, Record] = {}
-    for place in planned(plan):
-        path = store.find(*place)
-        read[place] = store.require(*place) if path is None else read_record(path)
-    return {
-        name: frame(jobs, [read[job.kind, job.key] for job in jobs]) for name, jobs in plan.items()
-    }
+    shelf = Shelf(store)
+    return {name: frame(jobs, [shelf.require(job) for job in jobs]) for name, jobs in plan.items()}

@@ -23,7 +23,7 @@ import yaml
 
 from modclust_utils.paths import root
 from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, plan
-from modclust_utils.publish.engine import planned
+from modclust_utils.publish.engine import missing, planned
 from modclust_utils.publish.errors import BuildError
 from modclust_utils.publish.records import (
     RecordStore,
@@ -49,7 +49,7 @@ def is_complete(chapter: int, profile: str, store: RecordStore) -> bool:
 def completeness(chapter: int, profile: str, store: RecordStore) -> tuple[int, int]:
     """How many of the records that a chapter needs under a profile are there, and of how many."""
     needed = planned(plan(chapter, SimpleNamespace(**check_run(chapter, profile))))
-    return sum(store.find(*place) is not None for place in needed), len(needed)
+    return len(needed) - len(missing(needed.values(), store)), len(needed)
 
 
 def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:

@@ -1,7 +1,9 @@
 """Records on disk: one small file for each piece of work, written once and read ever after.
 
 Asked for again a record is read; deleted it comes back. Files are written beside their place and
-then renamed, so that a kill or a full disk leaves either the whole record or none.
+then renamed, so that a kill or a full disk leaves either the whole record or none. A record carries
+a hash of all that it says, its arrays among them, and names what it was made from: one that was
+edited is refused.
 """
 
 from __future__ import annotations
@@ -23,9 +25,19 @@ import numpy as np
 
 from modclust_utils.paths import root
 from modclust_utils.publish.errors import RecordError
-from modclust_utils.recipes.base import Job, Record, Value, plain, record_key
+from modclust_utils.recipes.base import (
+    Job,
+    Record,
+    Value,
+    canonical_json,
+    made_from,
+    plain,
+    record_key,
+)
 from modclust_utils.recipes.packing import PackedArrays, pack_arrays, unpack_arrays
 
+#: In a file of kept arrays: the hash of the arrays of the record that they belong to.
+_OF = "of"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 
 
@@ -86,56 +98,65 @@ class RecordStore:
 
     def find(self, kind: str, key: str) -> Path | None:
         """The file of a record, None where there is none yet."""
-        paths = (self.path(kind, key, folder) for folder in self.folders)
-        return next((path for path in paths if path.is_file()), None)
+        return next(self.paths(kind, key), None)
 
-    def require(self, kind: str, key: str) -> Record:
-        """The record that has to be there. Raises RecordError where it is not."""
-        path = self.find(kind, key)
-        if path is None:
-            raise RecordError(f"{self.path(kind, key)} is missing. Run the chapter again.")
-        return read_record(path)
+    def paths(self, kind: str, key: str) -> Iterator[Path]:
+        """The files of a record, one in each folder that has it."""
+        for folder in self.folders:
+            path = self.path(kind, key, folder)
+            if path.is_file():
+                yield path
 
-    def put(self, job: Job, made: Value, *, seconds: float, device: str) -> None:
-        """Write the record of a job, its arrays first."""
+    def put(
+        self,
+        job: Job,
+        made: Value,
+        *,
+        seconds: float,
+        device: str,
+        needs: Mapping[str, Record] | None = None,
+    ) -> None:
+        """Write the record of a job, its arrays first, then its kept arrays.
+
+        needs: the records that it was made from.
+        """
         path = self.path(job.kind, job.key)
-        provenance = {
-            **provenance_now(),
-            "seconds": round(seconds, 3),
-            "device": device,
-            **made.extra,
-        }
         content: dict[str, Any] = {
             "kind": job.kind,
             "version": job.recipe.version,
             "parameters": dict(job.parameters),
             "value": dict(made.value),
-            "provenance": provenance,
+            "provenance": {
+                **provenance_now(),
+                "seconds": round(seconds, 3),
+                "device": device,
+                **made.extra,
+            },
+            "made_from": made_from(needs or {}, made.test_hash),
         }
-        if made.arrays:
-            packed = pack_arrays(made.arrays)
+        packed = pack_arrays(made.arrays) if made.arrays else b""
+        if packed:
             content["arrays_sha256"] = hashlib.sha256(packed).hexdigest()
             write_atomically(path.with_suffix(".npz"), packed)
-        text = json.dumps(content, indent=1, sort_keys=True, default=plain)
-        write_atomically(path, (text + "\n").encode())
+        for group, arrays in made.kept.items():
+            of = np.frombuffer(bytes.fromhex(content.get("arrays_sha256", "")), np.uint8)
+            write_atomically(self.kept_path(job.key, group), pack_arrays({**arrays, _OF: of}))
+        write_atomically(path, sealed(content))
 
     def kept_path(self, key: str, group: str) -> Path:
         """Where the cache keeps a group of arrays that belongs to a record but is not in it."""
         return self.cache / "weights" / f"{key}-{group}.npz"
 
-    def put_kept(self, key: str, group: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep a group of arrays in the cache."""
-        write_atomically(self.kept_path(key, group), pack_arrays(arrays))
-
-    def kept(self, key: str, group: str) -> dict[str, np.ndarray]:
-        """A group of arrays in the cache. Raises RecordError where it is gone or damaged."""
-        path = self.kept_path(key, group)
+    def kept(self, record: Record, group: str) -> dict[str, np.ndarray] | None:
+        """A group of arrays in the cache; None where it is gone, damaged, or not the record's own:
+        left by another training of the same network."""
+        path = self.kept_path(record.key, group)
         try:
-            return unpack_arrays(path.read_bytes())
-        except Exception as error:  # a damaged archive can make its readers fail in any way
-            raise RecordError(
-                f"{path} cannot be read ({error}). Delete it: the next run computes it again."
-            ) from error
+            arrays = unpack_arrays(path.read_bytes())
+            of = arrays.pop(_OF).tobytes().hex()
+        except Exception:  # a damaged archive can make its readers fail in any way
+            return None
+        return arrays if of == record.arrays_sha256 else None
 
     def __iter__(self) -> Iterator[Path]:
         """The files of all records, each once."""
@@ -147,8 +168,22 @@ class RecordStore:
                     yield path
 
 
+def seal(content: Mapping[str, Any]) -> str:
+    """Hash of all that a record says but the seal itself."""
+    said = {name: entry for name, entry in content.items() if name != "sha256"}
+    # through JSON once, so that what is hashed is what a reader finds
+    said = json.loads(json.dumps(said, default=plain))
+    return hashlib.sha256(canonical_json(said).encode()).hexdigest()
+
+
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """The file of a record with its seal."""
+    text = json.dumps({**content, "sha256": seal(content)}, indent=1, sort_keys=True, default=plain)
+    return (text + "\n").encode()
+
+
 def read_record(path: Path) -> Record:
-    """Read a record file and check it. Raises RecordError where it is damaged."""
+    """Read a record file and check it. Raises RecordError where it is damaged or was edited."""
     advice = f"Delete {path} (and its .npz): the next run computes it again."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -159,15 +194,24 @@ def read_record(path: Path) -> Record:
         raise RecordError(f"{path} is not a record ({error!r}). {advice}") from error
     if key != path.stem:
         raise RecordError(f"{path} was altered: its parameters belong to {key}. {advice}")
+    if "sha256" not in content:
+        raise RecordError(
+            f"{path} carries no hash of what it says, as a record of an earlier version. {advice}"
+        )
+    if content["sha256"] != seal(content):
+        raise RecordError(f"{path} was edited: it does not fit the hash that it carries. {advice}")
+    made = content["made_from"]
     if "arrays_sha256" not in content:
-        return Record(kind, number, parameters, value, provenance)
+        return Record(kind, number, parameters, value, provenance, made_from=made)
     try:
         packed = path.with_suffix(".npz").read_bytes()
     except OSError as error:
         raise RecordError(f"{path} has lost its arrays ({error}). {advice}") from error
-    if hashlib.sha256(packed).hexdigest() != content["arrays_sha256"]:
+    arrays_hash = hashlib.sha256(packed).hexdigest()
+    if arrays_hash != content["arrays_sha256"]:
         raise RecordError(f"{path.with_suffix('.npz')} was altered or cut off. {advice}")
-    return Record(kind, number, parameters, value, provenance, PackedArrays(packed))
+    arrays = PackedArrays(packed)
+    return Record(kind, number, parameters, value, provenance, arrays, made, arrays_hash)
 
 
 @cache

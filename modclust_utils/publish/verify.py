@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 
 from modclust_utils.datasets import DataError
-from modclust_utils.publish.engine import task_of
+from modclust_utils.publish.engine import Shelf, task_of
 from modclust_utils.publish.records import RecordStore, read_record
 from modclust_utils.publish.workers import in_workers
 from modclust_utils.recipes import all_recipes, recipe_of
@@ -65,9 +65,10 @@ def _why_not(store: RecordStore, job: Job | None) -> str | None:
     if job is None:
         return "its network is not here"
     for need in job.needs.values():
-        if job.kept and not store.kept_path(need.key, job.kept).is_file():
+        network = Shelf(store).require(need)
+        if job.kept and store.kept(network, job.kept) is None:
             return f"the weights of its network {job.kept} pruning are not here"
-        tested_on = store.require(need.kind, need.key).value["test_hash"]
+        tested_on = network.value["test_hash"]
         if job.images is not None and _test_hash(job.images) != tested_on:
             return "its images are not here"
     return None
@@ -102,7 +103,7 @@ def verify(store: RecordStore, path: Path) -> Check:
     assert job is not None
     assert recipe.agree is not None
     # the record's own clusters: k-means may find others here, of an n-cut that is nearly the same
-    (again,) = recipe.compute([task_of(job, store, **record.value)], _Here())
+    (again,) = recipe.compute([task_of(job, Shelf(store), **record.value)], _Here())
     return Check(path, *recipe.agree(record, again))
 
 

@@ -41,7 +41,12 @@ def record_key(kind: str, version: int, parameters: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """value: the results (JSON); arrays: larger ones (npz); provenance: who made it, and when."""
+    """value: the results (JSON); arrays: larger ones (npz); provenance: who made it, and when.
+
+    made_from: the records that it was computed from, by the field of the key that names them, each
+    with the hash of its arrays, and the hash of the test images where accuracies are in it;
+    arrays_sha256: the hash of its own arrays, "" where it has none.
+    """
 
     kind: str
     version: int
@@ -49,6 +54,8 @@ class Record:
     value: Mapping[str, Any]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    made_from: Mapping[str, Any] = field(default_factory=dict)
+    arrays_sha256: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -103,13 +110,15 @@ class Task:
 class Value:
     """What a job gives: the value and arrays of its record.
 
-    kept: named groups of arrays that stay in the cache; extra: additions to the provenance.
+    kept: named groups of arrays that stay in the cache; extra: additions to the provenance;
+    test_hash: that of the test images, where accuracies are in it.
     """
 
     value: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     kept: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    test_hash: str = ""
 
 
 class Work(Protocol):
@@ -188,6 +197,15 @@ class Job:
         """Equal for jobs that are computed together."""
         shared = {k: v for k, v in self.parameters.items() if k not in self.recipe.together}
         return canonical_json([self.kind, shared, self.kept])
+
+
+def made_from(needs: Mapping[str, Record], test_hash: str = "") -> dict[str, Any]:
+    """What a record says about where it comes from: the records it needed, and the test images."""
+    sources: dict[str, Any] = {
+        name: {"kind": record.kind, "key": record.key, "arrays_sha256": record.arrays_sha256}
+        for name, record in needs.items()
+    }
+    return sources | ({"test_images": test_hash} if test_hash else {})
 
 
 def stream(network: str, seed: int) -> np.random.Generator:

@@ -55,7 +55,8 @@ def _study(task: Task, device: str) -> Value:
             "labels": labels.tolist(),
             "sub_clusters": _single_rows(single),
             "pairs": _pair_rows(single, double),
-        }
+        },
+        test_hash=dataset.test_hash,
     )
 
 

@@ -63,7 +63,8 @@ def compute(tasks: Sequence[Task], work: Work) -> list[Value]:
         arrays |= {f"bias_{i}": b.cpu().numpy() for i, b in enumerate(after.biases)}
         own = {name: float(each[r]) for name, each in accuracy.items()}
         kept = {BEFORE: weight_arrays(before)}
-        values.append(Value(own | facts, arrays, kept, {"batch_size": len(tasks)}))
+        extra = {"batch_size": len(tasks)}
+        values.append(Value(own | facts, arrays, kept, extra, dataset.test_hash))
     return values
 
 
