@@ -141,3 +141,11 @@ def plain_data(table: pd.DataFrame) -> pd.DataFrame:
         name for name in table if not any(isinstance(value, nested) for value in table[name].head())
     ]
     return pd.DataFrame(table[keep])
+
+
+def only_k(frame: pd.DataFrame) -> int:
+    """The number of clusters of all rows of a frame. Raises ValueError where there are several."""
+    found = sorted(set(frame["n_clusters"].astype(int)))
+    if len(found) != 1:
+        raise ValueError(f"n_clusters={found} in one frame; allowed: one number of clusters")
+    return found[0]

@@ -1,8 +1,4 @@
-"""The figures of the book: plain data in, a matplotlib Figure out.
-
-No figure is known to pyplot, nothing is shown, and no global setting is touched: who asked for a
-figure saves it (`figure.savefig`) and can forget it.
-"""
+"""Figures of chapter 1: tables of the chapter in, a figure with its trace out."""
 
 from __future__ import annotations
 
@@ -15,13 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from numpy.typing import ArrayLike
 
+from modclust_utils.chapters.ch01_clusterability.tables import printed_support
 from modclust_utils.figures.colors import CLUSTER_COLORS
 from modclust_utils.figures.network import network_figure
 from modclust_utils.figures.style import (
     CONDITION_STYLE,
-    DEAD_COLOR,
     INK,
     NULL_COLOR,
     PAPER_MARKER,
@@ -39,29 +34,29 @@ from modclust_utils.figures.style import (
     new_figure,
     styled,
 )
-from modclust_utils.stats import mean_interval
-
-__all__ = [
-    "CONDITION_STYLE",
-    "DEAD_COLOR",
-    "comparison_figure",
-    "k_figure",
-    "ncut_accuracy_figure",
-    "network_figure",
-    "null_figure",
-    "random_ncuts_figure",
-    "stub_walk_figure",
-]
+from modclust_utils.recipes.frames import only_k, shown_figure
+from modclust_utils.recipes.network import weights
+from modclust_utils.stats import empirical_p_value, mean_interval
 
 
+@shown_figure
+def network(sizes: pd.DataFrame, partition: pd.DataFrame, networks: pd.DataFrame) -> Figure:
+    """A network in its clusters (paper A, Figure 1).
+
+    sizes: `tables.cluster_sizes` of it; partition, networks: one row each, of this network.
+    """
+    return network_figure(weights(networks["record"].iloc[0]), partition["labels"].iloc[0])
+
+
+@shown_figure
 @styled
-def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
+def ncut_accuracy(table: Rows, tests: pd.DataFrame) -> Figure:
     """n-cut and test accuracy of every network before and after pruning (paper A, Figure 2).
 
     A panel for each data set, all with one n-cut axis. Colours as in the paper: dark before
     pruning, light after it, blue without dropout, green and pink with it; diamonds mean dropout.
-    table: columns dataset, dropout (bool), phase ("before" or "after"), ncut, test_acc (0 to 1).
-    Raises ValueError for missing columns or another phase.
+    table: columns dataset, dropout (bool), phase ("before" or "after"), ncut, test_acc (0 to 1);
+    tests: where its n-cuts are from. Raises ValueError for missing columns or another phase.
     """
     table = as_table(
         table, "table", others=["dataset", "dropout", "phase"], numbers=["ncut", "test_acc"]
@@ -94,7 +89,7 @@ def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
         ax.set_title(dataset_name(dataset))
         ax.set_ylabel("test accuracy")
         ax.margins(x=0.04, y=0.16)
-    panels[-1].set_xlabel(ncut_label(n_clusters))
+    panels[-1].set_xlabel(ncut_label(only_k(tests)))
     used = set(zip(table["dropout"].astype(bool), table["phase"], strict=True))
     handles = [
         Line2D([], [], linestyle="", markersize=6, markeredgecolor=marker_edge(key[0]), **style)
@@ -105,16 +100,17 @@ def ncut_accuracy_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
     return figure
 
 
+@shown_figure
 @styled
-def random_ncuts_figure(
-    ncuts: ArrayLike, support: tuple[float, float], *, n_clusters: int = 4
-) -> Figure:
+def random_ncuts(values: pd.DataFrame, fresh: pd.DataFrame, facts: pd.DataFrame) -> Figure:
     """Histogram and density of the n-cuts of freshly initialized networks (paper A, Figure 3).
 
-    ncuts: ``(n,)`` with n of 2 or more; support: the range that the paper states, shaded.
-    Raises ValueError for too few values or an empty range.
+    values: column ncut, two rows or more; fresh: their record; facts: what the text of the paper
+    says, the range among it, which is shaded. Raises ValueError for too few values or an empty
+    range.
     """
-    ncuts = as_sample(ncuts, "ncuts", 2)
+    ncuts = as_sample(values["ncut"], "ncuts", 2)
+    support = printed_support(facts)
     low, high = support
     if not low < high:
         raise ValueError(f"support={support!r} is not allowed: (low, high) with low < high")
@@ -141,23 +137,24 @@ def random_ncuts_figure(
         va="top",
         size=8.5,
     )
-    ax.set_xlabel(ncut_label(n_clusters))
+    ax.set_xlabel(ncut_label(only_k(fresh)))
     ax.set_ylabel("networks")
     ax.set_title(f"n-cuts of {len(ncuts)} randomly initialized networks")
     return figure
 
 
+@shown_figure
 @styled
-def comparison_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
+def comparison(networks: pd.DataFrame, table: pd.DataFrame) -> Figure:
     """Our n-cuts, their shuffles and the paper's numbers, a row for each condition (Table 1).
 
-    table: columns dataset, dropout (bool), ours (the n-cuts of our networks), null_mean, null_std
-    (of the shuffles), paper_mean, paper_std (NaN where the paper has no such networks).
+    networks: dataset, dropout (bool), ncut of every network; table: `tables.clusterability` of them
+    (paper_ncut_mean and _std are NaN where the paper has no such networks).
     Raises ValueError for missing columns or a row without n-cuts.
     """
-    others = ["dataset", "dropout", "ours", "paper_mean", "paper_std"]
-    table = as_table(table, "table", others=others, numbers=["null_mean", "null_std"])
-    table = table.astype({"paper_mean": float, "paper_std": float})
+    n_clusters = only_k(table)
+    ncuts = networks.groupby(["dataset", "dropout"])["ncut"].agg(list).rename("ours").reset_index()
+    table = table.merge(ncuts, on=["dataset", "dropout"], validate="one_to_one")
     figure = new_figure(1.3 + 0.62 * len(table))
     ax = figure.add_subplot()
     new_dataset = table["dataset"] != table["dataset"].shift()
@@ -179,7 +176,7 @@ def comparison_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
                label="ours, with mean and 95 % interval"),
         Patch(color=SHUFFLES_COLOR, alpha=0.5, label="our shuffles: mean ± sd"),
     ]  # fmt: skip
-    if table["paper_mean"].notna().any():
+    if table["paper_ncut_mean"].notna().any():
         title, label = f"{title} and the paper's", "paper: mean ± sd"
         handles.append(Line2D([], [], color=INK, linewidth=1, label=label, **PAPER_MARKER))
     ax.set_title(title)
@@ -191,10 +188,10 @@ def _draw_comparison(ax: Axes, y: float, row: Any) -> None:
     """One condition: shuffles behind, dots above the middle, the paper's mean below it."""
     ours = np.sort(as_sample(row.ours, "ours", 1))
     style = CONDITION_STYLE[bool(row.dropout), "after"]
-    corner, width = (row.null_mean - row.null_std, y - 0.42), 2 * row.null_std
+    corner, width = (row.null_ncut_mean - row.null_ncut_std, y - 0.42), 2 * row.null_ncut_std
     band = {"facecolor": SHUFFLES_COLOR, "alpha": 0.5, "linewidth": 0, "zorder": 1}
     ax.add_patch(Rectangle(corner, width, 0.84, **band))
-    ax.vlines(row.null_mean, y - 0.42, y + 0.42, color=NULL_COLOR, linewidth=1.2, zorder=1.5)
+    ax.vlines(row.null_ncut_mean, y - 0.42, y + 0.42, color=NULL_COLOR, linewidth=1.2, zorder=1.5)
     # three heights in turn, so that networks with almost the same n-cut stay visible
     steps = np.resize([0.0, 0.09, -0.09], len(ours))
     ax.scatter(
@@ -205,47 +202,41 @@ def _draw_comparison(ax: Axes, y: float, row: Any) -> None:
     low, high = mean_interval(ours)
     ax.plot([low, high], [y + 0.05, y + 0.05], color=INK, linewidth=2.2, zorder=4)
     ax.plot(mean, y + 0.05, color=INK, marker="|", markersize=9, markeredgewidth=1.6, zorder=4)
-    if np.isfinite(row.paper_mean):
+    if np.isfinite(row.paper_ncut_mean):
         ax.errorbar(
-            row.paper_mean, y + 0.28, xerr=row.paper_std,
+            row.paper_ncut_mean, y + 0.28, xerr=row.paper_ncut_std,
             color=INK, linewidth=1, capsize=2.5, zorder=4, **PAPER_MARKER,
         )  # fmt: skip
 
 
+@shown_figure
 @styled
-def null_figure(tests: Rows, *, n_clusters: int = 4) -> Figure:
+def nulls(shuffles: pd.DataFrame, tests: pd.DataFrame) -> Figure:
     """The n-cut of one network of each condition among those of its shuffles (paper A, Figure 4).
 
-    tests: rows with title, ncut, null_ncuts ``(n_shuffles,)``, p_value, n_shuffles; a panel each,
-    all with one n-cut axis. Raises ValueError for missing columns or another number of shuffles.
+    shuffles: a row for each, columns network (a title), ncut, null; a panel for each network, all
+    with one n-cut axis; tests: where they are from.
     """
-    numbers = ["ncut", "p_value", "n_shuffles"]
-    tests = as_table(tests, "tests", others=["title", "null_ncuts"], numbers=numbers)
-    columns = min(2, len(tests))
-    rows = -(-len(tests) // columns)
+    panels_of = list(shuffles.groupby("network", sort=False))
+    columns = min(2, len(panels_of))
+    rows = -(-len(panels_of) // columns)
     figure = new_figure(0.9 + 1.75 * rows)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-    for ax, test in zip(panels, tests.itertuples(), strict=False):
-        null = as_sample(test.null_ncuts, "null_ncuts", 1)
-        if len(null) != test.n_shuffles:
-            raise ValueError(
-                f"n_shuffles={test.n_shuffles} is not allowed for {test.title!r}: "
-                f"null_ncuts has {len(null)} values"
-            )
+    for ax, (title, rows_of_one) in zip(panels, panels_of, strict=False):
+        null = as_sample(rows_of_one["null"], "null", 1)
+        ncut = float(rows_of_one["ncut"].iloc[0])
+        p_value = empirical_p_value(ncut, null, tail="lower")
         sns.histplot(x=null, color=SHUFFLES_COLOR, alpha=1, edgecolor="white", linewidth=0.4, ax=ax)
-        ax.axvline(test.ncut, color=CLUSTER_COLORS[2], linewidth=2)
-        ax.set_title(
-            f"{test.title}\nn-cut {test.ncut:.3f}, p = {test.p_value:.2g} ({len(null)} shuffles)",
-            size=9,
-        )
+        ax.axvline(ncut, color=CLUSTER_COLORS[2], linewidth=2)
+        ax.set_title(f"{title}\nn-cut {ncut:.3f}, p = {p_value:.2g} ({len(null)} shuffles)", size=9)
         ax.set_ylabel("shuffles")
         ax.yaxis.get_major_locator().set_params(integer=True)
         ax.grid(axis="x", visible=False)
     for index, ax in enumerate(panels):
-        if index >= len(tests):
+        if index >= len(panels_of):
             ax.set_visible(False)
-        elif index + columns >= len(tests):
-            ax.set_xlabel(ncut_label(n_clusters), size=8.5)
+        elif index + columns >= len(panels_of):
+            ax.set_xlabel(ncut_label(only_k(tests)), size=8.5)
             ax.xaxis.set_tick_params(labelbottom=True)
     handles = [
         Line2D([], [], color=CLUSTER_COLORS[2], linewidth=2, label="the network"),
@@ -255,31 +246,27 @@ def null_figure(tests: Rows, *, n_clusters: int = 4) -> Figure:
     return figure
 
 
+@shown_figure
 @styled
-def stub_walk_figure(
-    steps: ArrayLike, estimate: ArrayLike, low: ArrayLike, high: ArrayLike, exact: float
-) -> Figure:
+def stub_walk(walk: pd.DataFrame, partition: pd.DataFrame) -> Figure:
     """Share of stub walks that leave their cluster, as walks are added (paper A, appendix A.1).
 
-    steps, estimate, low, high: ``(n,)``, the number of walks so far, the share of them that
-    left and its 95 % interval; exact: n-cut / k. Raises ValueError for lengths that differ, and for
-    steps that do not increase.
+    walk: columns walks, the number of walks so far, left, the share of them that left their
+    cluster, low and high, its 95 % interval; partition: one row, whose n-cut / k is what the share
+    comes to. Raises ValueError for walks that do not increase.
     """
-    series = {"steps": steps, "estimate": estimate, "low": low, "high": high}
-    series = {name: as_sample(values, name, 2) for name, values in series.items()}
-    lengths = {name: len(values) for name, values in series.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"lengths {lengths} are not allowed: one length for all")
-    if series["steps"][0] < 1 or (np.diff(series["steps"]) <= 0).any():
-        raise ValueError(f"steps={steps!r} is not allowed: increasing numbers from 1")
+    series = {name: as_sample(walk[name], name, 2) for name in ("walks", "left", "low", "high")}
+    exact = float(partition["ncut"].iloc[0]) / only_k(partition)
+    if series["walks"][0] < 1 or (np.diff(series["walks"]) <= 0).any():
+        raise ValueError("walks do not increase; allowed: increasing numbers from 1")
     figure = new_figure(3.2)
     ax = figure.add_subplot()
     color = CLUSTER_COLORS[0]
     ax.fill_between(
-        series["steps"], series["low"], series["high"], color=color, alpha=0.2, linewidth=0,
+        series["walks"], series["low"], series["high"], color=color, alpha=0.2, linewidth=0,
         label="95 % interval",
     )  # fmt: skip
-    ax.plot(series["steps"], series["estimate"], color=color, linewidth=1.5, label="share so far")
+    ax.plot(series["walks"], series["left"], color=color, linewidth=1.5, label="share so far")
     ax.axhline(
         exact,
         color=CLUSTER_COLORS[2],
@@ -288,7 +275,7 @@ def stub_walk_figure(
         label=f"n-cut / k = {exact:.3f}",
     )
     ax.set_xscale("log")
-    ax.set_xlim(series["steps"].min(), series["steps"].max())
+    ax.set_xlim(series["walks"].min(), series["walks"].max())
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     ax.set_xlabel("stub walks so far")
     ax.set_ylabel("share that left their cluster")
@@ -297,19 +284,20 @@ def stub_walk_figure(
     return figure
 
 
+@shown_figure
 @styled
-def k_figure(table: Rows) -> Figure:
+def number_of_clusters(table: Rows) -> Figure:
     """Mean n-cut against that of the shuffles for several k (paper A, Tables 1, A.1, A.2, A.3).
 
     A panel for each data set: the ratio of the means, below 1 where networks are more clusterable
     than their shuffles; shaded, the shuffles' mean ± standard deviation; dashed and open, the
-    paper's. table: columns dataset, dropout (bool), n_clusters, ncut_mean, null_mean, null_std,
-    paper_ncut_mean, paper_null_mean (NaN where the paper has none).
+    paper's. table: columns dataset, dropout (bool), n_clusters, ncut_mean, null_ncut_mean,
+    null_ncut_std, paper_ncut_mean, paper_null_ncut_mean (NaN where the paper has none).
     """
-    others = ["dataset", "dropout", "paper_ncut_mean", "paper_null_mean"]
-    numbers = ["n_clusters", "ncut_mean", "null_mean", "null_std"]
+    others = ["dataset", "dropout", "paper_ncut_mean", "paper_null_ncut_mean"]
+    numbers = ["n_clusters", "ncut_mean", "null_ncut_mean", "null_ncut_std"]
     table = as_table(table, "table", others=others, numbers=numbers)
-    table = table.astype({"paper_ncut_mean": float, "paper_null_mean": float})
+    table = table.astype({"paper_ncut_mean": float, "paper_null_ncut_mean": float})
     datasets = in_order(table["dataset"])
     figure = new_figure(3.6)
     panels = figure.subplots(1, len(datasets), sharey=True, squeeze=False).ravel()
@@ -347,10 +335,10 @@ def k_figure(table: Rows) -> Figure:
 
 def _draw_k_series(ax: Axes, dropout: bool, series: pd.DataFrame) -> None:
     edge, style = marker_edge(dropout), CONDITION_STYLE[dropout, "after"]
-    k, spread = series["n_clusters"], series["null_std"] / series["null_mean"]
+    k, spread = series["n_clusters"], series["null_ncut_std"] / series["null_ncut_mean"]
     ax.fill_between(k, 1 - spread, 1 + spread, color=SHUFFLES_COLOR, alpha=0.3, linewidth=0)
     shared = {"color": edge, "marker": style["marker"], "markersize": 6, "linewidth": 1.3}
-    paper = series["paper_ncut_mean"] / series["paper_null_mean"]
+    paper = series["paper_ncut_mean"] / series["paper_null_ncut_mean"]
     ax.plot(k, paper, linestyle="--", markerfacecolor="white", zorder=2, **shared)
-    ours = series["ncut_mean"] / series["null_mean"]
+    ours = series["ncut_mean"] / series["null_ncut_mean"]
     ax.plot(k, ours, markerfacecolor=style["color"], zorder=3, **shared)

@@ -1,106 +1,101 @@
-"""Sentences whose numbers come from records: what a chapter's results show, in words."""
+"""What chapter 1 finds: numbers for its sentences, and sentences where language branches."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from modclust_utils.chapters.ch01_clusterability.tables import condition_name
-from modclust_utils.clustering import cluster_network, ncut, sklearn_spectral_clustering
+from modclust_utils.chapters.ch01_clusterability.tables import CONDITION
 from modclust_utils.figures.style import dataset_name
-from modclust_utils.graphs import live_units, mlp_adjacency
-from modclust_utils.publish.networks import Network, after_weights
-from modclust_utils.publish.records import Record
+from modclust_utils.graphs import live_units
+from modclust_utils.recipes import partition
+from modclust_utils.recipes.network import weights
+from modclust_utils.tables import condition_name
 
 
-def network_sentence(networks: Sequence[Network]) -> str:
+def trained(networks: pd.DataFrame) -> str:
     """How many networks there are, of what kind, and how long they took to train."""
-    sizes = Counter((n.condition.dataset, n.condition.dropout) for n in networks).values()
-    each = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+    sizes = networks.groupby(CONDITION).size()
+    each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    minutes = sum(record.seconds for record in networks["record"]) / 60
     lines = [
-        f"{len(networks)} networks, {each} of each kind. Training them took "
-        f"{sum(n.record.seconds for n in networks) / 60:,.1f} minutes of computing in all."
+        f"{len(networks)} networks, {each} of each kind. Training them took {minutes:,.1f} minutes "
+        "of computing in all.\n"
     ]
-    for dataset in dict.fromkeys(n.condition.dataset for n in networks):
-        lines.append(_dataset_line([n for n in networks if n.condition.dataset == dataset]))
-    return "\n".join(lines)
-
-
-def _dataset_line(networks: Sequence[Network]) -> str:
-    plain, dropout = (
-        next(n for n in networks if n.condition.dropout is wanted) for wanted in (False, True)
-    )
-    value = plain.record.value
-    epochs = [
-        f"{n.condition.settings.epochs} + {n.condition.settings.pruning_epochs} epochs"
-        for n in (plain, dropout)
-    ]
-    note = (
-        f" {value['test_note'][0].upper()}{value['test_note'][1:]}." if value["test_note"] else ""
-    )
-    return (
-        f"\n- {dataset_name(plain.condition.dataset)}: {epochs[0]} without dropout, {epochs[1]} "
-        f"with a dropout rate of {dropout.condition.settings.dropout_rate:g}; tested on "
-        f"{value['n_test']:,} images.{note}"
-    )
-
-
-def cluster_sentence(
-    network: Network, weights: Sequence[np.ndarray], labels: np.ndarray, value: float
-) -> str:
-    """What the drawn network is, and how its clusters divide it."""
-    kept = sum(int(np.count_nonzero(w)) for w in weights)
-    size = sum(w.size for w in weights)
-    dead = [int((~np.asarray(part)).sum()) for part in live_units(weights)]
-    sizes = np.bincount(labels[labels >= 0])
-    return (
-        f"The network is {condition_name(network.condition.dataset, network.condition.dropout)}, "
-        f"seed {network.seed}. Pruning left {kept:,} of its {size:,} weights ({kept / size:.1%}). "
-        f"Without any edge are {dead[0]} of its {weights[0].shape[1]} pixels and "
-        f"{sum(dead[1:-1])} of its hidden units. Its clusters have "
-        f"{', '.join(str(n) for n in sizes)} units, and its n-cut is {value:.3f}."
-    )
-
-
-def condition_sentences(table: pd.DataFrame, n_shuffles: int) -> str:
-    """A line for each condition of `tables.clusterability_table`."""
-    lines = []
-    for _, row in table.iterrows():
-        line = (
-            f"- **{condition_name(row['dataset'], row['dropout'])}.** Mean n-cut "
-            f"{row['ncut_mean']:.3f}, shuffles {row['null_ncut_mean']:.3f}, on average "
-            f"{abs(row['z_mean']):.1f} standard deviations {_side(row['z_mean'])}; "
-            f"{row['n_sig']} of {row['n']} networks below all {n_shuffles} of their shuffles"
+    for dataset, group in networks.groupby("dataset", sort=False):
+        plain, dropped = (group[group["dropout"] == wanted].iloc[0] for wanted in (False, True))
+        (short, long) = (
+            f"{s['epochs']} + {s['pruning_epochs']} epochs"
+            for s in (row["record"].parameters["settings"] for row in (plain, dropped))
         )
-        if row["n_above_all"]:
-            line += f", {row['n_above_all']} above all of them"
-        lines.append(line + ".")
-    return "\n".join(lines)
-
-
-def _side(z: float) -> str:
-    return "below" if z < 0 else "above"
-
-
-def pruning_sentences(by_network: pd.DataFrame) -> str:
-    """How much pruning lowered the n-cut, and how n-cut and accuracy go together."""
-    lines = []
-    for (dataset, dropout), group in by_network.groupby(["dataset", "dropout"], sort=False):
-        wide = group.pivot(index="seed", columns="phase", values="ncut")
-        change = wide["after"] - wide["before"]
-        lower = int((change < 0).sum())
+        rate = dropped["record"].parameters["settings"]["dropout_rate"]
+        note = plain["test_note"]
         lines.append(
-            f"- **{condition_name(str(dataset), bool(dropout))}.** Before pruning "
-            f"{wide['before'].mean():.3f}, after {wide['after'].mean():.3f}: lower in {lower} of "
-            f"{len(wide)} networks."
+            f"- {dataset_name(str(dataset))}: {short} without dropout, {long} with a dropout rate "
+            f"of {rate:g}; tested on {plain['n_test']:,} images."
+            + (f" {note[0].upper()}{note[1:]}." if note else "")
         )
     return "\n".join(lines)
 
 
-def difference_sentences(table: pd.DataFrame) -> str:
+@dataclass(frozen=True)
+class Drawn:
+    """A network and how its clusters divide it.
+
+    kept of n_weights: weights that pruning left; dead_pixels of n_pixels, dead_hidden: units
+    without an edge; sizes: units of its clusters.
+    """
+
+    name: str
+    seed: int
+    kept: int
+    n_weights: int
+    dead_pixels: int
+    n_pixels: int
+    dead_hidden: int
+    sizes: list[int]
+    ncut: float
+
+
+def drawn_network(drawn: pd.DataFrame, network: pd.DataFrame) -> Drawn:
+    """What there is to say of a network and its `tables.drawn_partition`."""
+    own, found = network.iloc[0], drawn.iloc[0]
+    matrices = weights(own["record"])
+    dead = [int((~np.asarray(part)).sum()) for part in live_units(matrices)]
+    return Drawn(
+        name=condition_name(own["dataset"], own["dropout"]),
+        seed=int(own["seed"]),
+        kept=sum(int(np.count_nonzero(w)) for w in matrices),
+        n_weights=sum(w.size for w in matrices),
+        dead_pixels=dead[0],
+        n_pixels=matrices[0].shape[1],
+        dead_hidden=sum(dead[1:-1]),
+        sizes=np.bincount(found["labels"][found["labels"] >= 0]).tolist(),
+        ncut=float(found["ncut"]),
+    )
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """How many of all networks have a lower n-cut after pruning, and in how many kinds all do."""
+
+    n_lower: int
+    n: int
+    kinds_all_lower: int
+    kinds: int
+
+
+def pruning(by_phase: pd.DataFrame) -> Pruning:
+    """What pruning does to n-cuts, from `tables.by_phase`."""
+    wide = by_phase.pivot(index=[*CONDITION, "seed"], columns="phase", values="ncut")
+    lower = wide["after"] < wide["before"]
+    by_kind = lower.groupby(CONDITION).all()
+    return Pruning(int(lower.sum()), len(lower), int(by_kind.sum()), len(by_kind))
+
+
+def agreement(table: pd.DataFrame) -> str:
     """Where our mean n-cut agrees with the printed one, and where it does not."""
     known = table[table["paper_ncut_mean"].notna()]
     if known.empty:
@@ -108,53 +103,44 @@ def difference_sentences(table: pd.DataFrame) -> str:
             "The data sets of this run are not in the paper, so its numbers cannot be compared "
             "with printed ones. What can be compared is the pattern: dropout, pruning, shuffles."
         )
-    inside, outside = [], []
-    for _, row in known.iterrows():
-        gap = row["ncut_mean"] - row["paper_ncut_mean"]
-        name = condition_name(row["dataset"], row["dropout"])
-        text = (
-            f"{name}: {row['ncut_mean']:.3f} against {row['paper_ncut_mean']:.3f} ± "
-            f"{row['paper_ncut_std']:.3f} (95 % interval of the difference "
-            f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
-        )
-        (inside if abs(gap) <= row["paper_ncut_std"] else outside).append(text)
+    inside = (known["ncut_mean"] - known["paper_ncut_mean"]).abs() <= known["paper_ncut_std"]
     parts = []
-    if inside:
-        parts.append(
-            "Our mean n-cut lies within the printed spread for\n\n- " + "\n- ".join(inside)
-        )
-    if outside:
-        parts.append("It lies outside for\n\n- " + "\n- ".join(outside))
+    for words, rows in (
+        ("Our mean n-cut lies within the printed spread for", known[inside]),
+        (
+            "It lies outside for"
+            if inside.any()
+            else "Our mean n-cut lies outside the printed spread for",
+            known[~inside],
+        ),
+    ):
+        if len(rows):
+            lines = [
+                f"- {condition_name(r.dataset, r.dropout)}: {r.ncut_mean:.3f} against "
+                f"{r.paper_ncut_mean:.3f} ± {r.paper_ncut_std:.3f} (95 % interval of the "
+                f"difference {r.difference_low:+.3f} to {r.difference_high:+.3f})"
+                for r in rows.itertuples()
+            ]
+            parts.append(f"{words}\n\n" + "\n".join(lines))
     return "\n\n".join(parts)
 
 
-def outlier_sentences(
-    networks: Sequence[Network], tests: Sequence[Record], n_clusters: int, seed: int
-) -> str:
-    """For every network with an n-cut above all its shuffles: its clusters, by our method and by
-    scikit-learn's, and the mean of its kind without it."""
+def outliers(tests: pd.DataFrame, partitions: pd.DataFrame) -> str:
+    """For every network with an n-cut above all its shuffles: its clusters, its n-cut by
+    scikit-learn's method, and the mean of its kind without it."""
     lines = []
-    for network, test in zip(networks, tests, strict=True):
-        if test.value["ncut"] <= max(test.value["null_ncuts"]):
-            continue
-        condition = network.condition
-        weights = after_weights(network.record)
-        labels, _ = cluster_network(weights, n_clusters, rng=np.random.default_rng(seed))
-        adjacency = mlp_adjacency(weights)
-        rng = np.random.default_rng(seed)
-        plain = ncut(adjacency, sklearn_spectral_clustering(adjacency, n_clusters, rng=rng))
+    for test in tests[tests["ncut"] > tests["null_ncuts"].map(max)].to_dict("records"):
+        found = partitions[partitions["network"] == test["network"]].iloc[0]
+        labels = partition.labels(found["record"])
         sizes = sorted(np.bincount(labels[labels >= 0]).tolist(), reverse=True)
-        others = [
-            other.value["ncut"]
-            for member, other in zip(networks, tests, strict=True)
-            if member.condition == condition and member.key != network.key
-        ]
-        spread = f" ± {np.std(others, ddof=1):.3f}" if len(others) > 1 else ""
+        kind = (tests[CONDITION] == [test[name] for name in CONDITION]).all(axis=1)
+        others = tests.loc[kind & (tests["network"] != test["network"]), "ncut"]
+        spread = f" ± {others.std(ddof=1):.3f}" if len(others) > 1 else ""
         lines.append(
-            f"- {condition_name(condition.dataset, condition.dropout)}, seed {network.seed}: n-cut "
-            f"{test.value['ncut']:.3f} (scikit-learn's SpectralClustering: {plain:.3f}), clusters "
-            f"of {', '.join(map(str, sizes))} units. Without it, the mean over this kind of "
-            f"network is {np.mean(others):.3f}{spread}."
+            f"- {condition_name(test['dataset'], test['dropout'])}, seed {test['seed']}: n-cut "
+            f"{test['ncut']:.3f} (scikit-learn's SpectralClustering: {found['ncut_sklearn']:.3f}), "
+            f"clusters of {', '.join(map(str, sizes))} units. Without it, the mean over this kind "
+            f"of network is {others.mean():.3f}{spread}."
         )
     if not lines:
         return "No network of this run has an n-cut above those of all its shuffles."

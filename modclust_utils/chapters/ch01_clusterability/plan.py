@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modclust_utils.recipes import clustering, random_ncuts, shuffle_test
+from modclust_utils.recipes import clustering, partition, random_ncuts, shuffle_test
 from modclust_utils.recipes.base import Job
 from modclust_utils.recipes.network import conditions
 
@@ -12,8 +12,9 @@ from modclust_utils.recipes.network import conditions
 def plan(p: Any) -> dict[str, list[Job]]:
     """The jobs of the chapter.
 
-    networks: every data set without and with dropout; before: their n-cuts before pruning; tests:
-    after it, for every k; fresh: networks that were not trained.
+    networks: every data set without and with dropout; before: their n-cuts before pruning;
+    partitions: their clusters after it; tests: shuffle tests, for every k; fresh: networks that
+    were not trained.
     """
     networks = [job for condition in conditions(p, p.datasets) for job in condition.jobs]
     return {
@@ -21,6 +22,9 @@ def plan(p: Any) -> dict[str, list[Job]]:
         "before": [
             clustering.job(network, "before", n_clusters=p.n_clusters, seed=p.seed)
             for network in networks
+        ],
+        "partitions": [
+            partition.job(network, n_clusters=p.n_clusters, seed=p.seed) for network in networks
         ],
         "tests": [
             shuffle_test.job(

@@ -1,189 +1,38 @@
-"""From records to tables: ours beside the paper's."""
+"""Tables of chapter 1: ours beside the paper's (Table 1, Tables A.1 to A.3, Figure 2)."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from modclust_utils import stats
 from modclust_utils.datasets.papers import paper_table
-from modclust_utils.figures.style import dataset_name, dropout_name
+from modclust_utils.figures.style import dataset_name
 from modclust_utils.graphs import layer_of_unit, mlp_adjacency
-from modclust_utils.publish.networks import Network
-from modclust_utils.publish.records import Record
-
-
-def network_table(
-    networks: Sequence[Network], before: Sequence[Record], tests: Sequence[Record]
-) -> pd.DataFrame:
-    """One row for each network and phase: n-cut and accuracies (Figure 2)."""
-    rows = []
-    for network, clustering, test in zip(networks, before, tests, strict=True):
-        value = network.record.value
-        for phase, ncut in (("before", clustering.value["ncut"]), ("after", test.value["ncut"])):
-            rows.append(
-                {
-                    "dataset": network.condition.dataset,
-                    "dropout": network.condition.dropout,
-                    "seed": network.seed,
-                    "phase": phase,
-                    "ncut": ncut,
-                    "test_acc": value[f"test_accuracy_{phase}"],
-                    "train_acc": value[f"train_accuracy_{phase}"],
-                    "running_acc": value[f"running_accuracy_{phase}"],
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def is_significant(test: Record) -> bool:
-    """Whether the network's n-cut is below those of all its shuffles (paper A, Table 1)."""
-    return test.value["p_value"] <= 1 / (test.parameters["n_shuffles"] + 1)
-
-
-def clusterability_table(
-    networks: Sequence[Network], tests: Sequence[Record], paper: pd.DataFrame
-) -> pd.DataFrame:
-    """Table 1 (or A.1 to A.3): a row for each condition, our columns and the paper's.
-
-    Columns of ours: n, n_sig with its 95 % interval as a share, accuracies after pruning, n-cut
-    (mean, sample standard deviation, 95 % interval of the mean), the nulls of all networks together
-    (mean, standard deviation), mean z-score. The paper's columns start with ``paper_`` and are
-    NaN for data sets that are not in it. ``difference_low`` and ``difference_high`` are Welch's
-    interval for the difference of the two mean n-cuts.
-    """
-    groups: dict[tuple[str, bool], list[tuple[Network, Record]]] = {}
-    for network, test in zip(networks, tests, strict=True):
-        key = (network.condition.dataset, network.condition.dropout)
-        groups.setdefault(key, []).append((network, test))
-    rows = [
-        _condition_row(dataset, dropout, members, paper)
-        for (dataset, dropout), members in groups.items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def _condition_row(
-    dataset: str,
-    dropout: bool,
-    members: list[tuple[Network, Record]],
-    paper: pd.DataFrame,
-) -> dict[str, object]:
-    ncuts = np.array([test.value["ncut"] for _, test in members])
-    null = np.concatenate([test.value["null_ncuts"] for _, test in members])
-    values = [network.record.value for network, _ in members]
-    n_sig = sum(is_significant(test) for _, test in members)
-    sig_low, sig_high = stats.proportion_interval(n_sig, len(members))
-    low, high = stats.mean_interval(ncuts)
-    row: dict[str, object] = {
-        "dataset": dataset,
-        "dropout": dropout,
-        "n_clusters": members[0][1].parameters["n_clusters"],
-        "n": len(members),
-        "n_sig": n_sig,
-        "prop_sig": n_sig / len(members),
-        "prop_sig_low": sig_low,
-        "prop_sig_high": sig_high,
-        "train_acc": np.mean([v["train_accuracy_after"] for v in values]),
-        "running_acc": np.mean([v["running_accuracy_after"] for v in values]),
-        "test_acc": np.mean([v["test_accuracy_after"] for v in values]),
-        "n_test": values[0]["n_test"],
-        "ncut_mean": ncuts.mean(),
-        "ncut_std": ncuts.std(ddof=1),
-        "ncut_low": low,
-        "ncut_high": high,
-        "null_ncut_mean": null.mean(),
-        "null_ncut_std": null.std(ddof=1),
-        "z_mean": np.mean([test.value["z_score"] for _, test in members]),
-        "n_above_all": sum(
-            test.value["ncut"] > max(test.value["null_ncuts"]) for _, test in members
-        ),
-    }
-    return row | _paper_columns(dataset, dropout, ncuts, paper)
-
-
-PAPER_COLUMNS = (
-    "prop_sig",
-    "train_acc",
-    "test_acc",
-    "ncut_mean",
-    "ncut_std",
-    "null_ncut_mean",
-    "null_ncut_std",
+from modclust_utils.partitions import order_labels
+from modclust_utils.recipes import partition
+from modclust_utils.recipes.frames import only_k, shown_table, traced
+from modclust_utils.recipes.network import PHASES, weights
+from modclust_utils.stubwalk import running_failure_rate, stub_walks
+from modclust_utils.tables import (
+    N_PAPER,
+    condition_name,
+    is_significant,
+    share_with_interval,
+    spread,
 )
-N_PAPER = 10
 
-
-def _paper_columns(
-    dataset: str, dropout: bool, ncuts: np.ndarray, paper: pd.DataFrame
-) -> dict[str, float]:
-    match = paper[(paper["dataset"] == dataset) & (paper["dropout"] == dropout)]
-    if match.empty:
-        empty = dict.fromkeys((f"paper_{c}" for c in PAPER_COLUMNS), float("nan"))
-        return empty | {"difference_low": float("nan"), "difference_high": float("nan")}
-    printed = match.iloc[0]
-    low, high = stats.welch_interval(
-        ncuts.mean(),
-        ncuts.std(ddof=1),
-        len(ncuts),
-        printed["ncut_mean"],
-        printed["ncut_std"],
-        N_PAPER,
-    )
-    columns = {f"paper_{c}": float(printed[c]) for c in PAPER_COLUMNS}
-    return columns | {"difference_low": low, "difference_high": high}
-
-
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of `clusterability_table` as a page shows it, ours above the paper's."""
-    rows, index = [], []
-    for _, row in table.iterrows():
-        name = dataset_name(row["dataset"])
-        dropout = "yes" if row["dropout"] else "no"
-        index.append((name, dropout, "ours"))
-        rows.append(
-            {
-                "n-cut": _spread(row["ncut_mean"], row["ncut_std"]),
-                "Null n-cut": _spread(row["null_ncut_mean"], row["null_ncut_std"]),
-                "Prop. sig.": f"{row['prop_sig']:.2f} "
-                f"[{row['prop_sig_low']:.2f}, {row['prop_sig_high']:.2f}]",
-                "Test acc.": f"{row['test_acc']:.3f}",
-                "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
-                "95 % of mean": f"[{row['ncut_low']:.3f}, {row['ncut_high']:.3f}]",
-                "Ours − paper": "",
-            }
-        )
-        if np.isnan(row["paper_ncut_mean"]):
-            continue
-        index.append((name, dropout, "paper"))
-        rows.append(
-            {
-                "n-cut": _spread(row["paper_ncut_mean"], row["paper_ncut_std"]),
-                "Null n-cut": _spread(row["paper_null_ncut_mean"], row["paper_null_ncut_std"]),
-                "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
-                "Test acc.": f"{row['paper_test_acc']:.3f}",
-                "Train acc.": f"{row['paper_train_acc']:.3f}",
-                "95 % of mean": "",
-                "Ours − paper": f"{row['ncut_mean'] - row['paper_ncut_mean']:+.3f} "
-                f"[{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]",
-            }
-        )
-    names = pd.MultiIndex.from_tuples(index, names=["Data set", "Dropout", ""])
-    return pd.DataFrame(rows, index=names)
-
-
-def _spread(mean: float, std: float) -> str:
-    return f"{mean:.3f} ± {std:.3f}"
-
-
+CONDITION = ["dataset", "dropout"]
 PAPER_TABLES = {
     4: ("filan2020_table_1", "Table 1"),
     7: ("filan2020_table_a1", "Table A.1"),
     10: ("filan2020_table_a2", "Table A.2"),
     2: ("filan2020_table_a3", "Table A.3"),
 }
+PAPER_COLUMNS = (
+    *("prop_sig", "train_acc", "test_acc"),
+    *("ncut_mean", "ncut_std", "null_ncut_mean", "null_ncut_std"),
+)
 
 
 def paper_for_k(n_clusters: int) -> pd.DataFrame:
@@ -198,67 +47,208 @@ def paper_name(n_clusters: int) -> str:
     return f" ({PAPER_TABLES[n_clusters][1]})" if n_clusters in PAPER_TABLES else ""
 
 
+@traced
+def of_partitions(tests: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
+    """Tests in which each network has the n-cut of its partition: one network, one n-cut.
+
+    A test for the partitions' own k follows from that n-cut and the test's shuffles; those for
+    other k are as they are.
+    """
+    own = partitions.set_index("network")["ncut"]
+    follow = tests["n_clusters"] == only_k(partitions)
+    changed = tests.copy()
+    changed.loc[follow, "ncut"] = tests.loc[follow, "network"].map(own)
+    for row in changed[follow].itertuples():
+        p_value = stats.empirical_p_value(row.ncut, row.null_ncuts, tail="lower")
+        changed.loc[row.Index, "p_value"] = p_value
+        changed.loc[row.Index, "z_score"] = stats.z_score(row.ncut, row.null_ncuts)
+    return changed
+
+
+@traced
+def by_phase(networks: pd.DataFrame, before: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
+    """One row for each network and phase: n-cut and accuracies (Figure 2).
+
+    before, tests: one row for each network, with its n-cut before and after pruning.
+    """
+    rows = []
+    ncuts = {
+        phase: frame.set_index("network")["ncut"]
+        for phase, frame in zip(PHASES, (before, tests), strict=True)
+    }
+    for network in networks.to_dict("records"):
+        for phase in PHASES:
+            rows.append(
+                {
+                    **{name: network[name] for name in ("dataset", "dropout", "seed")},
+                    "phase": phase,
+                    "ncut": ncuts[phase][network["network"]],
+                    "test_acc": network[f"test_accuracy_{phase}"],
+                    "train_acc": network[f"train_accuracy_{phase}"],
+                    "running_acc": network[f"running_accuracy_{phase}"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+@traced
+def clusterability(
+    tests: pd.DataFrame, networks: pd.DataFrame, paper: pd.DataFrame
+) -> pd.DataFrame:
+    """Table 1 (or A.1 to A.3): a row for each condition, our columns and the paper's.
+
+    Columns of ours: n, n_sig with its 95 % interval as a share, accuracies after pruning, n-cut
+    (mean, sample standard deviation, 95 % interval of the mean), the nulls of all networks together
+    (mean, standard deviation), mean z-score. The paper's columns start with ``paper_`` and are
+    NaN for data sets that are not in it. ``difference_low`` and ``difference_high`` are Welch's
+    interval for the difference of the two mean n-cuts.
+    """
+    accuracies = networks.drop(columns=[*CONDITION, "seed", "record"])
+    members = tests.drop(columns="record").merge(accuracies, on="network", validate="one_to_one")
+    return pd.DataFrame(
+        [
+            {"dataset": place[0], "dropout": place[1]}
+            | _ours(group)
+            | _theirs(group, paper[(paper[CONDITION] == list(place)).all(axis=1)])
+            for place, group in members.groupby(CONDITION, sort=False)
+        ]
+    )
+
+
+def _ours(members: pd.DataFrame) -> dict[str, object]:
+    null = np.concatenate(members["null_ncuts"].tolist())
+    n, n_sig = len(members), int(is_significant(members).sum())
+    sig_low, sig_high = stats.proportion_interval(n_sig, n)
+    low, high = stats.mean_interval(members["ncut"])
+    return {
+        "n_clusters": int(members["n_clusters"].iloc[0]),
+        "n": n,
+        "n_sig": n_sig,
+        "prop_sig": n_sig / n,
+        "prop_sig_low": sig_low,
+        "prop_sig_high": sig_high,
+        "train_acc": members["train_accuracy_after"].mean(),
+        "running_acc": members["running_accuracy_after"].mean(),
+        "test_acc": members["test_accuracy_after"].mean(),
+        "n_test": int(members["n_test"].iloc[0]),
+        "ncut_mean": members["ncut"].mean(),
+        "ncut_std": members["ncut"].std(ddof=1),
+        "ncut_low": low,
+        "ncut_high": high,
+        "null_ncut_mean": null.mean(),
+        "null_ncut_std": null.std(ddof=1),
+        "z_mean": members["z_score"].mean(),
+        "n_above_all": int((members["ncut"] > members["null_ncuts"].map(max)).sum()),
+    }
+
+
+def _theirs(members: pd.DataFrame, printed: pd.DataFrame) -> dict[str, float]:
+    names = [*(f"paper_{name}" for name in PAPER_COLUMNS), "difference_low", "difference_high"]
+    if printed.empty:
+        return dict.fromkeys(names, float("nan"))
+    row = printed.iloc[0]
+    ours = members["ncut"].mean(), members["ncut"].std(ddof=1), len(members)
+    interval = stats.welch_interval(*ours, row["ncut_mean"], row["ncut_std"], N_PAPER)
+    values = [*(float(row[name]) for name in PAPER_COLUMNS), *interval]
+    return dict(zip(names, values, strict=True))
+
+
+@shown_table
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of `clusterability` as a page shows it, ours above the paper's."""
+    rows, index = [], []
+    for row in table.to_dict("records"):
+        place = (dataset_name(row["dataset"]), "yes" if row["dropout"] else "no")
+        index.append((*place, "ours"))
+        rows.append(
+            {
+                "n-cut": spread(row["ncut_mean"], row["ncut_std"]),
+                "Null n-cut": spread(row["null_ncut_mean"], row["null_ncut_std"]),
+                "Prop. sig.": share_with_interval(row["n_sig"], row["n"]),
+                "Test acc.": f"{row['test_acc']:.3f}",
+                "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
+                "95 % of mean": f"[{row['ncut_low']:.3f}, {row['ncut_high']:.3f}]",
+                "Ours − paper": "",
+            }
+        )
+        if np.isnan(row["paper_ncut_mean"]):
+            continue
+        index.append((*place, "paper"))
+        rows.append(
+            {
+                "n-cut": spread(row["paper_ncut_mean"], row["paper_ncut_std"]),
+                "Null n-cut": spread(row["paper_null_ncut_mean"], row["paper_null_ncut_std"]),
+                "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
+                "Test acc.": f"{row['paper_test_acc']:.3f}",
+                "Train acc.": f"{row['paper_train_acc']:.3f}",
+                "95 % of mean": "",
+                "Ours − paper": f"{row['ncut_mean'] - row['paper_ncut_mean']:+.3f} "
+                f"[{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]",
+            }
+        )
+    names = pd.MultiIndex.from_tuples(index, names=["Data set", "Dropout", ""])
+    return pd.DataFrame(rows, index=names)
+
+
 def printed_support(facts: pd.DataFrame) -> tuple[float, float]:
     """The range that the paper states for n-cuts of freshly initialized networks."""
     values = facts.set_index("key")["value"]
     return float(values["random_init_ncut_low"]), float(values["random_init_ncut_high"])
 
 
-def cluster_sizes(weights: Sequence[np.ndarray], labels: np.ndarray) -> pd.DataFrame:
-    """Units of each cluster in each layer, and its volume; cluster -1 are units without an edge."""
-    layers = layer_of_unit(weights)
-    degrees = np.asarray(mlp_adjacency(weights).sum(1)).ravel()
-    frame = pd.DataFrame({"cluster": labels, "layer": layers, "volume": degrees})
+@traced
+def random_ncuts(fresh: pd.DataFrame) -> pd.DataFrame:
+    """A row for each freshly initialized network: its n-cut."""
+    return pd.DataFrame({"ncut": fresh["ncuts"].iloc[0]})
+
+
+@traced
+def drawn_partition(partitions: pd.DataFrame, network: pd.DataFrame) -> pd.DataFrame:
+    """The partition of one network, with its labels, the clusters numbered by size."""
+    chosen = partitions[partitions["network"].isin(network["network"])]
+    layers = layer_of_unit(weights(network["record"].iloc[0]))
+    labels = [order_labels(partition.labels(record), layers) for record in chosen["record"]]
+    return chosen.assign(labels=labels)
+
+
+@traced
+def cluster_sizes(drawn: pd.DataFrame, network: pd.DataFrame) -> pd.DataFrame:
+    """Units of each cluster of a network in each layer, and their volume; cluster -1 are units
+    without an edge. drawn: its `drawn_partition`."""
+    matrices = weights(network["record"].iloc[0])
+    frame = pd.DataFrame(
+        {
+            "cluster": drawn["labels"].iloc[0],
+            "layer": layer_of_unit(matrices),
+            "volume": np.asarray(mlp_adjacency(matrices).sum(1)).ravel(),
+        }
+    )
     grouped = frame.groupby(["cluster", "layer"])["volume"].agg(["size", "sum"]).reset_index()
     return grouped.rename(columns={"size": "units", "sum": "volume"})
 
 
-def figure_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of `clusterability_table` with the names that `plots` uses for its columns."""
-    return table.rename(columns=lambda name: name.replace("null_ncut_", "null_"))
+@traced
+def stub_walk(
+    drawn: pd.DataFrame, network: pd.DataFrame, *, n_walks: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """The share of random walks that left their cluster, as walks are added, with its interval."""
+    adjacency = mlp_adjacency(weights(network["record"].iloc[0]))
+    failed = stub_walks(adjacency, drawn["labels"].iloc[0], n_walks=n_walks, rng=rng)
+    walks, share, half = running_failure_rate(failed)
+    return pd.DataFrame({"walks": walks, "left": share, "low": share - half, "high": share + half})
 
 
-def with_networks(table: pd.DataFrame, by_network: pd.DataFrame) -> pd.DataFrame:
-    """The table of conditions for `plots.comparison_figure`: with the n-cuts of all networks."""
-    after = by_network[by_network["phase"] == "after"]
-    lists = after.groupby(["dataset", "dropout"])["ncut"].agg(list).rename("ours").reset_index()
-    merged = figure_columns(table).merge(lists, on=["dataset", "dropout"], validate="one_to_one")
-    return merged.rename(columns={"paper_ncut_mean": "paper_mean", "paper_ncut_std": "paper_std"})
+@traced
+def first_of_each(tests: pd.DataFrame) -> pd.DataFrame:
+    """A row for each shuffle of the first network of each condition."""
+    first = tests.groupby(CONDITION, sort=False).head(1)
+    names = [condition_name(row.dataset, row.dropout) for row in first.itertuples()]
+    rows = first.assign(network=names, null=first["null_ncuts"])
+    shuffles = rows[["network", "seed", "ncut", "null"]].explode("null", ignore_index=True)
+    return shuffles.astype({"null": float})
 
 
-def one_per_condition(
-    networks: Sequence[Network], tests: Sequence[Record]
-) -> list[dict[str, object]]:
-    """The first network of each condition with its test."""
-    examples: dict[tuple[str, bool], dict[str, object]] = {}
-    for network, test in zip(networks, tests, strict=True):
-        condition = network.condition
-        title = condition_name(condition.dataset, condition.dropout)
-        examples.setdefault(
-            (condition.dataset, condition.dropout),
-            {
-                "title": title,
-                "seed": network.seed,
-                "ncut": test.value["ncut"],
-                "null_ncuts": np.array(test.value["null_ncuts"]),
-                "p_value": test.value["p_value"],
-                "n_shuffles": test.parameters["n_shuffles"],
-            },
-        )
-    return list(examples.values())
-
-
-def long_nulls(examples: Sequence[dict[str, object]]) -> pd.DataFrame:
-    """A row for each shuffle of the networks of `one_per_condition`."""
-    frames = [
-        pd.DataFrame(
-            {"network": e["title"], "seed": e["seed"], "ncut": e["ncut"], "null": e["null_ncuts"]}
-        )
-        for e in examples
-    ]
-    return pd.concat(frames, ignore_index=True)
-
-
-def condition_name(dataset: str, dropout: bool) -> str:
-    """A condition as a page prints it."""
-    return f"{dataset_name(dataset)}, {dropout_name(dropout)}"
+@traced
+def together(by_k: dict[int, pd.DataFrame]) -> pd.DataFrame:
+    """The tables of `clusterability` for several k below each other."""
+    return pd.concat(by_k.values(), ignore_index=True)
