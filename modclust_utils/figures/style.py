@@ -12,6 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils import datasets
+
 DEAD_COLOR = "#C9C9C9"  # units outside every cluster
 ACROSS_COLOR = "#C4C4C4"  # edges between clusters
 INK = "#222222"
@@ -33,29 +35,6 @@ CONDITION_STYLE: dict[tuple[bool, str], dict[str, str]] = {
         "color": "#EC8DB8", "marker": "D", "label": "with dropout, after pruning"
     },
 }  # fmt: skip
-
-DATASET_NAMES = {
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "mnist5k": "MNIST (5,000 digits)",
-    "lines": "LINES",
-    "random": "RANDOM",
-    "lines4k": "LINES (4,000)",
-    "random4k": "RANDOM (4,000)",
-    "random200": "RANDOM (200)",
-    "random3k": "RANDOM (3,000)",
-    "random3k_255": "RANDOM (3,000, pixels 0 to 255)",
-    "random3k_centred": "RANDOM (3,000, pixels −0.5 to 0.5)",
-    "lines_mnist": "LINES-MNIST",
-    "lines_cifar10": "LINES-CIFAR-10",
-    "mnist_cifar10": "MNIST-CIFAR-10",
-    "lines_mnist_sep": "LINES-MNIST-SEP",
-    "lines_cifar10_sep": "LINES-CIFAR-10-SEP",
-    "mnist_cifar10_sep": "MNIST-CIFAR-10-SEP",
-    "lines4k_mnist5k": "LINES-MNIST (small)",
-    "lines4k_mnist5k_sep": "LINES-MNIST-SEP (small)",
-}
 
 # Tables that a figure takes: a DataFrame, or rows by column name.
 Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
@@ -122,8 +101,8 @@ def new_figure(height: float) -> Figure:
 
 
 def dataset_name(key: str) -> str:
-    """A data set's name for readers; a key that is not known stays as it is."""
-    return DATASET_NAMES.get(key, key)
+    """A data set as a page prints it."""
+    return datasets.words(key)
 
 
 def dropout_name(dropout: bool) -> str:
@@ -188,3 +167,11 @@ def as_sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64
 def marker_edge(dropout: bool) -> str:
     """Outline of a condition's markers: its dark colour."""
     return CONDITION_STYLE[dropout, "before"]["color"]
+
+
+@styled
+def sentence_figure(sentence: str) -> Figure:
+    """A figure of one sentence, where a run has nothing to draw."""
+    figure = new_figure(0.9)
+    figure.text(0.5, 0.5, sentence, ha="center", va="center")
+    return figure

@@ -1,4 +1,7 @@
-"""The figures of lesions: what single sub-clusters, pairs of them, and classes lose."""
+"""Figures of chapter 3: what single sub-clusters, pairs of them, and classes lose.
+
+The drawing functions take plain tables; those that a notebook calls stand at the end.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,11 @@ from modclust_utils.chapters.ch03_lesions.figures_dependencies import (
     edge_stability_figure,
 )
 from modclust_utils.chapters.ch03_lesions.figures_pairs import (
-    PAIR_STATES,
     conditional_importance_figure,
     damage_matrix_figure,
 )
+from modclust_utils.chapters.ch03_lesions.tables import with_share
 from modclust_utils.figures.cells import (
-    EDGE_STYLE,
     KIND_MARKS,
     LINEAR,
     TICKS,
@@ -46,20 +48,10 @@ from modclust_utils.figures.style import (
     SHUFFLES_COLOR,
     TICK_SIZE,
     new_figure,
+    sentence_figure,
     styled,
 )
-
-__all__ = [
-    "EDGE_STYLE",
-    "KIND_MARKS",
-    "PAIR_STATES",
-    "class_drop_figure",
-    "conditional_importance_figure",
-    "damage_matrix_figure",
-    "dependency_graph_figure",
-    "edge_stability_figure",
-    "single_lesion_figure",
-]
+from modclust_utils.recipes.frames import shown_figure
 
 _CLASS_LINEAR = 5.0  # percentage points; a class has a tenth of the examples, and more noise
 _DISTANCES = (3.0, 8.0, 14.0, 21.0, 30.0, 42.0, 56.0, 74.0)  # points, from a marker to its name
@@ -260,3 +252,50 @@ def class_drop_figure(table: Rows, class_names: Mapping[int, str]) -> Figure:
     ax.set_title("Accuracy drop of each class (percentage points)")
     damage_bar(figure, image, ax, "accuracy drop (percentage points)")
     return figure
+
+
+single_lesions = shown_figure(single_lesion_figure)
+
+
+@shown_figure
+def class_drops(drops: pd.DataFrame, class_names: Mapping[int, str]) -> Figure:
+    """`class_drop_figure`, or a sentence where no sub-cluster is important."""
+    if drops.empty:
+        return sentence_figure("No sub-cluster of this network is important.")
+    return class_drop_figure(drops, class_names)
+
+
+@shown_figure
+def conditional_importance(pairs: pd.DataFrame, singles: pd.DataFrame) -> Figure:
+    """`conditional_importance_figure`, or a sentence where there is no pair."""
+    if pairs.empty:
+        return sentence_figure("No two sub-clusters in different layers are important.")
+    return conditional_importance_figure(pairs, singles)
+
+
+@shown_figure
+def damage_matrix(pairs: pd.DataFrame, singles: pd.DataFrame, n_random_sets: int) -> Figure:
+    """`damage_matrix_figure` of all pairs of a network."""
+    return damage_matrix_figure(pairs, singles, n_random_sets=n_random_sets)
+
+
+@shown_figure
+def dependency_graph(
+    edges: pd.DataFrame, singles: pd.DataFrame, stability: pd.DataFrame | None = None
+) -> Figure:
+    """`dependency_graph_figure`, or a sentence where there is no edge.
+
+    stability: `tables.edge_stability`; edges are then the thicker the more often they came back.
+    """
+    if edges.empty:
+        return sentence_figure("The dependency graph of this network has no edge.")
+    shown = edges if stability is None else with_share(edges, stability)
+    return dependency_graph_figure(singles, shown)
+
+
+@shown_figure
+def edge_stability(stability: pd.DataFrame) -> Figure:
+    """`edge_stability_figure`, or a sentence where there is no edge."""
+    if stability.empty:
+        return sentence_figure("The dependency graph of this network has no edge.")
+    return edge_stability_figure(stability)

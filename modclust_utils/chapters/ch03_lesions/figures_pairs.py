@@ -126,7 +126,7 @@ def _draw_gaps(ax: Axes, rows: Sequence[SubCluster], columns: Sequence[SubCluste
 
 
 @styled
-def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int = 50) -> Figure:
+def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int) -> Figure:
     """What lesioning one sub-cluster costs where another is lesioned (paper A, Figure A.6).
 
     Row: the sub-cluster whose damage is measured; column: the one that is lesioned already. On the

@@ -1,92 +1,106 @@
-"""Sentences about lesions whose numbers come from records."""
+"""What chapter 3 finds: numbers for its sentences, and sentences where language branches."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from modclust_utils.chapters.ch03_lesions.tables import (
     Studies,
-    Study,
     agreement,
     important_pairs,
     same_cluster,
-    same_cluster_counts,
 )
 from modclust_utils.figures.style import dataset_name
 
 
-def study_sentence(studies: Studies) -> str:
-    """What the first network is, and how its clustering divides the hidden layers."""
-    reference = studies.reference
-    network, value = reference.network, reference.record.value
-    sizes = reference.singles.groupby("layer")["size"].agg(["count", "sum"])
-    layers = ", ".join(f"{row['count']} in layer {layer}" for layer, row in sizes.iterrows())
-    note = network.record.value["test_note"]
-    return (
-        f"The first network ({dataset_name(network.condition.dataset)}, with dropout, seed "
-        f"{network.seed}) classifies {value['accuracy']:.2%} of its "
-        f"{network.record.value['n_test']:,} test images. Its "
-        f"{reference.record.parameters['n_clusters']} clusters have an n-cut of "
-        f"{value['ncut']:.3f} and {len(reference.singles)} sub-clusters: {layers}."
-        + (f" {note[0].upper()}{note[1:]}." if note else "")
-    )
+@dataclass(frozen=True)
+class First:
+    """The first network and how its clustering divides the hidden layers.
 
-
-def single_sentences(studies: Studies, paper: pd.DataFrame) -> str:
-    """How many sub-clusters are important, and how much the worst lesion costs."""
-    singles = studies.reference.singles
-    worst = singles.loc[singles["drop"].idxmax()]
-    printed = paper.loc[paper["drop"].idxmax()]
-    n_important = int((singles["kind"] == "important").sum())
-    return (
-        f"{n_important} of {len(singles)} sub-clusters are important; in the paper it is "
-        f"{int((paper['kind'] == 'important').sum())} of {len(paper)}. The most harmful lesion, of "
-        f"{int(worst['layer'])}-{int(worst['label'])}, costs {100 * worst['drop']:.1f} percentage "
-        f"points, where random sets of its size in the same layer cost "
-        f"{100 * worst['null_mean']:z.1f} ± {100 * worst['null_std']:.1f}. In the paper the "
-        f"largest is {100 * printed['drop']:.1f} points, in layer {int(printed['layer'])}."
-    )
-
-
-def class_sentences(table: pd.DataFrame, names: Mapping[int, str]) -> str:
-    """For each important sub-cluster the class that suffers most, and whether any class gains.
-
-    names: the classes by their numbers.
+    layers: how many sub-clusters each hidden layer has; note: what is to know of its test images.
     """
-    words, lines = list(names.values()), []
-    for row in table.to_dict("records"):
-        drops = np.array([row[f"class_{c}"] for c in names])
-        worst = int(drops.argmax())
-        others = np.delete(drops, worst)
-        lines.append(
-            f"- **{row['layer']}-{row['label']}**: most for {words[worst]} "
-            f"({100 * drops[worst]:.1f} points); the other classes lose "
-            f"{100 * others.mean():z.1f} on average"
-            + (
-                f", and {words[int(drops.argmin())]} gains {-100 * drops.min():.1f}"
-                * bool(drops.min() < -0.005)
-            )
-            + "."
-        )
-    return "\n".join(lines) if lines else "No sub-cluster of this network is important."
+
+    dataset: str
+    seed: int
+    accuracy: float
+    n_test: int
+    n_clusters: int
+    ncut: float
+    layers: dict[int, int]
+    note: str
 
 
-def graph_sentences(reference: Study, pairs: pd.DataFrame, edges: pd.DataFrame) -> str:
-    """Edges of our first network and of the paper's (`pairs` and `edges` of Table A.19)."""
-    ours = same_cluster([reference])
-    theirs = same_cluster_counts([(edges, pairs)])
-    return (
-        f"Our first network has {len(important_pairs(reference.pairs, reference.singles))} pairs "
-        f"of important sub-clusters in different layers, and {ours['n_edges']} of them are edges; "
-        f"the paper's has {len(pairs)} and {theirs['n_edges']}. {_same(ours)} By the same count "
-        f"over Table A.19: {_same(theirs)}"
+def first_network(studies: Studies, networks: pd.DataFrame) -> First:
+    """What there is to say of the first network."""
+    network, record = networks.iloc[0], studies.reference.record
+    note = network["test_note"]
+    return First(
+        dataset=dataset_name(network["dataset"]),
+        seed=int(network["seed"]),
+        accuracy=float(record.value["accuracy"]),
+        n_test=int(network["n_test"]),
+        n_clusters=int(record.parameters["n_clusters"]),
+        ncut=float(record.value["ncut"]),
+        layers={int(k): len(v) for k, v in studies.reference.singles.groupby("layer")},
+        note=f" {note[0].upper()}{note[1:]}." if note else "",
     )
 
 
-def _same(counts: dict[str, float]) -> str:
+@dataclass(frozen=True)
+class Worst:
+    """Important sub-clusters of a network, and the lesion that costs most.
+
+    drop: its loss of accuracy, null_mean and null_std that of random sets, in percentage points.
+    """
+
+    n_important: int
+    n: int
+    layer: int
+    label: int
+    drop: float
+    null_mean: float
+    null_std: float
+
+
+def worst_lesion(singles: pd.DataFrame) -> Worst:
+    """How many sub-clusters are important, and which lesion costs most; ours or the paper's."""
+    row = singles.loc[singles["drop"].idxmax()]
+    return Worst(
+        n_important=int((singles["kind"] == "important").sum()),
+        n=len(singles),
+        layer=int(row["layer"]),
+        label=int(row["label"]),
+        drop=100 * row["drop"],
+        null_mean=100 * row["null_mean"],
+        null_std=100 * row["null_std"],
+    )
+
+
+@dataclass(frozen=True)
+class WorstClass:
+    """How uneven lesions are over the classes.
+
+    n: important sub-clusters; ratio: median over these of the largest loss of a class, divided by
+    the mean over all classes; n_gain: those with a class that gains more than half a point.
+    """
+
+    n: int
+    ratio: float
+    n_gain: int
+
+
+def classes(drops: pd.DataFrame) -> WorstClass:
+    """How uneven the losses are that `tables.class_drops` holds."""
+    values = drops.filter(like="class_").to_numpy(float)
+    ratios = values.max(1) / values.mean(1) if len(values) else np.array([np.nan])
+    return WorstClass(len(values), float(np.median(ratios)), int((values < -0.005).any(1).sum()))
+
+
+def same_words(counts: dict[str, float]) -> str:
+    """How often edges, and other pairs, join sub-clusters of one cluster."""
     return (
         f"{counts['n_same_edges']} of the {counts['n_edges']} edges join sub-clusters of one "
         f"cluster, against {counts['n_same_others']} of the {counts['n_others']} pairs without an "
@@ -94,28 +108,31 @@ def _same(counts: dict[str, float]) -> str:
     )
 
 
-def stability_sentences(studies: Studies, stability: pd.DataFrame) -> str:
+def n_pairs(studies: Studies) -> int:
+    """Pairs of important sub-clusters in different layers of the first network."""
+    return len(important_pairs(studies.reference.pairs, studies.reference.singles))
+
+
+def stability(studies: Studies, table: pd.DataFrame) -> str:
     """How much of the graph comes back in re-clusterings and in other networks."""
-    everyone = [studies.reference, *studies.others]
-    counts = [len(study.edges) for study in everyone]
+    counts = [len(study.edges) for study in studies.networks]
     parts = [
-        f"The graphs of {len(everyone)} networks have {min(counts)} to {max(counts)} edges. "
-        f"{_same(same_cluster(everyone))}"
+        f"The graphs of {len(counts)} networks have {min(counts)} to {max(counts)} edges. "
+        f"{same_words(same_cluster(studies.networks))}"
     ]
-    if len(stability):
+    if len(table):
         indices = agreement(studies)
         parts.append(
             f"Clustering the first network again with other random starts of k-means (number of "
             f"re-clusterings: {len(indices)}) gives partitions with an adjusted Rand index of "
             f"{min(indices):.2f} to {max(indices):.2f} with the first one. An edge of its graph "
-            f"comes back in "
-            f"{stability['share_reclusterings'].mean():.0%} of them on average."
+            f"comes back in {table['share_reclusterings'].mean():.0%} of them on average."
         )
         if studies.others:
             parts.append(
                 f"In the other networks, with clusters matched by the pixels and logits that they "
-                f"share, it comes back in {stability['share_networks'].mean():.0%} of them on "
+                f"share, it comes back in {table['share_networks'].mean():.0%} of them on "
                 f"average; clusters numbered by chance would give "
-                f"{stability['chance_networks'].mean():.0%}."
+                f"{table['chance_networks'].mean():.0%}."
             )
     return "\n\n".join(parts)

@@ -4,49 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modclust_utils.chapters.ch03_lesions.tables import Studies, Study, same_cluster
+from modclust_utils.chapters.ch03_lesions.tables import Studies, same_cluster
 from modclust_utils.datasets.papers import paper_table
-from modclust_utils.publish.cases import Case
+from modclust_utils.verdicts import Case
 
 
 @dataclass(frozen=True)
-class Chapter3:
-    """What the claims of chapter 3 are decided from."""
+class Results:
+    """What the claims are decided from: the studies, and the data set of their networks."""
 
     studies: Studies
     dataset: str
 
-    @property
-    def networks(self) -> list[Study]:
-        """One study of each network."""
-        return [self.studies.reference, *self.studies.others]
 
-
-def every_network_has_kind(results: Chapter3, datasets: list[str], kind: str) -> list[Case]:
+def every_network_has_kind(results: Results, datasets: list[str], kind: str) -> list[Case]:
     """Each network has a sub-cluster of the kind."""
     if results.dataset not in datasets:
         return []
-    counts = [int((study.singles["kind"] == kind).sum()) for study in results.networks]
+    counts = [int((study.singles["kind"] == kind).sum()) for study in results.studies.networks]
     evidence = f"{min(counts)} to {max(counts)} in each of {len(counts)} networks"
     return [Case(kind, min(counts) > 0, evidence)]
 
 
-def printed_number_of_kind(results: Chapter3, datasets: list[str], kind: str) -> list[Case]:
+def printed_number_of_kind(results: Results, datasets: list[str], kind: str) -> list[Case]:
     """The number of such sub-clusters in Table A.18 lies within the range of our networks."""
     if results.dataset not in datasets:
         return []
-    counts = [int((study.singles["kind"] == kind).sum()) for study in results.networks]
+    counts = [int((study.singles["kind"] == kind).sum()) for study in results.studies.networks]
     printed = int((paper_table("filan2020_table_a18")["type"] == kind).sum())
     evidence = f"{printed} in the paper, {min(counts)} to {max(counts)} here"
     return [Case(kind, min(counts) <= printed <= max(counts), evidence)]
 
 
-def edges_join_one_cluster(results: Chapter3, datasets: list[str], alpha: float) -> list[Case]:
+def edges_join_one_cluster(results: Results, datasets: list[str], alpha: float) -> list[Case]:
     """Edges join sub-clusters of one cluster more often than other pairs of important sub-clusters
     do (Fisher's exact test, one-sided, over the pairs of all networks)."""
     if results.dataset not in datasets:
         return []
-    found = same_cluster(results.networks)
+    found = same_cluster(results.studies.networks)
     evidence = (
         f"{found['n_same_edges']} of {found['n_edges']} edges, {found['n_same_others']} of "
         f"{found['n_others']} other pairs, p = {found['p_value']:.2g}"

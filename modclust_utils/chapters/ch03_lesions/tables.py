@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
-from modclust_utils.datasets import N_CLASSES
-from modclust_utils.figures.network import order_labels
+from modclust_utils import datasets
 from modclust_utils.graphs import layer_of_unit
 from modclust_utils.lesions import KINDS
-from modclust_utils.publish.networks import Network, after_weights
-from modclust_utils.publish.records import Record
+from modclust_utils.partitions import match_labels, order_labels
+from modclust_utils.recipes.base import Record
+from modclust_utils.recipes.frames import Trace, shown_table, traced
+from modclust_utils.recipes.network import weights
 
 EDGE = ["x_layer", "x_label", "y_layer", "y_label"]
 
@@ -34,7 +34,6 @@ class Study:
     the earlier layer; edges: the rows of `pairs` that are edges of the dependency graph.
     """
 
-    network: Network
     record: Record
     labels: NDArray[np.int64]
     singles: pd.DataFrame
@@ -50,57 +49,43 @@ class Studies:
     reclusterings: list[Study]
     others: list[Study]
 
+    @property
+    def networks(self) -> list[Study]:
+        """One study of each network."""
+        return [self.reference, *self.others]
 
-def read_studies(networks: Sequence[Network], records: Sequence[Sequence[Record]]) -> Studies:
-    """The studies of `experiments.lesion_studies`, renumbered to agree with the first one."""
-    first = networks[0]
-    layers = layer_of_unit(after_weights(first.record))
-    raw = np.array(records[0][0].value["labels"])
-    reference = _study(first, records[0][0], _mapping(raw, order_labels(raw, layers)))
-    everyone = np.ones(len(raw), dtype=bool)
+
+def read_studies(studies: pd.DataFrame, networks: pd.DataFrame) -> Studies:
+    """The studies of the chapter's plan, renumbered to agree with the first one."""
+    first, *rest = studies["record"]
+    layers = layer_of_unit(weights(networks["record"].iloc[0]))
+    reference = _study(first, order_labels(np.array(first.value["labels"]), layers))
     # hidden units of two networks have nothing in common; pixels and logits are the same
-    shared = (layers == 0) | (layers == layers.max())
-    return Studies(
-        reference,
-        [_matched(first, record, reference.labels, everyone) for record in records[0][1:]],
-        [
-            _matched(network, own[0], reference.labels, shared)
-            for network, own in zip(networks[1:], records[1:], strict=True)
-        ],
-    )
+    ends = (layers == 0) | (layers == layers.max())
+    reclusterings, others = [], []
+    for record in rest:
+        same = record.parameters["network"] == first.parameters["network"]
+        where = None if same else ends
+        labels = match_labels(np.array(record.value["labels"]), reference.labels, where=where)
+        (reclusterings if same else others).append(_study(record, labels))
+    return Studies(reference, reclusterings, others)
 
 
-def _mapping(before: NDArray[np.int64], after: NDArray[np.int64]) -> dict[int, int]:
-    return {int(a): int(b) for a, b in zip(before, after, strict=True) if a >= 0}
-
-
-def _matched(
-    network: Network, record: Record, reference: NDArray[np.int64], where: NDArray[np.bool_]
-) -> Study:
-    """A study whose clusters have the numbers that agree best with a reference, by the number of
-    units in common among those in `where`."""
-    labels = np.array(record.value["labels"])
-    n_clusters = int(max(record.parameters["n_clusters"], reference.max() + 1))
-    both = where & (labels >= 0) & (reference >= 0)
-    units = np.zeros((n_clusters, n_clusters))
-    np.add.at(units, (labels[both], reference[both]), 1)
-    old, new = linear_sum_assignment(units, maximize=True)
-    return _study(network, record, dict(zip(old.tolist(), new.tolist(), strict=True)))
-
-
-def _study(network: Network, record: Record, number: dict[int, int]) -> Study:
-    value = record.value
-    labels = np.array([number.get(label, -1) for label in value["labels"]])
-    singles = pd.DataFrame(value["sub_clusters"])
+def _study(record: Record, labels: NDArray[np.int64]) -> Study:
+    """A study under the numbers that its clusters have in `labels`."""
+    old = np.array(record.value["labels"])
+    number = dict(zip(old[old >= 0].tolist(), labels[old >= 0].tolist(), strict=True))
+    singles = pd.DataFrame(record.value["sub_clusters"])
     singles["label"] = singles["label"].map(number)
     singles = singles.sort_values(["layer", "label"], ignore_index=True)
-    pairs = pd.DataFrame(value["pairs"], columns=[*EDGE, *_PAIR_NUMBERS])
+    pairs = pd.DataFrame(record.value["pairs"], columns=[*EDGE, *_PAIR_NUMBERS])
     for column in ("x_label", "y_label"):
         pairs[column] = pairs[column].map(number)
     pairs = pairs.sort_values(EDGE, ignore_index=True)
-    return Study(
-        network, record, labels, singles, pairs, edges_among(important_pairs(pairs, singles))
-    )
+    for table in (singles, pairs):
+        table.attrs["trace"] = Trace((record,))
+    edges = edges_among(important_pairs(pairs, singles))
+    return Study(record, labels, singles, pairs, edges)
 
 
 _PAIR_NUMBERS = [
@@ -114,6 +99,7 @@ _PAIR_NUMBERS = [
 ]
 
 
+@traced
 def important_pairs(pairs: pd.DataFrame, singles: pd.DataFrame) -> pd.DataFrame:
     """The pairs of two sub-clusters that are important by themselves (Table A.19)."""
     chosen = singles[singles["kind"] == "important"]
@@ -126,6 +112,7 @@ def important_pairs(pairs: pd.DataFrame, singles: pd.DataFrame) -> pd.DataFrame:
     return pairs[np.array(keep, dtype=bool)].reset_index(drop=True)
 
 
+@traced
 def edges_among(pairs: pd.DataFrame) -> pd.DataFrame:
     """Those pairs of important sub-clusters that are edges: not both important given the other.
 
@@ -135,6 +122,7 @@ def edges_among(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs[~both].reset_index(drop=True)
 
 
+@traced
 def paper_singles(table: pd.DataFrame) -> pd.DataFrame:
     """Table A.18 with the column names of ours; the printed differences are negative drops."""
     return pd.DataFrame(
@@ -151,6 +139,7 @@ def paper_singles(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@traced
 def paper_pairs(table: pd.DataFrame) -> pd.DataFrame:
     """Table A.19 with the column names of ours."""
     names = pd.DataFrame(
@@ -163,10 +152,10 @@ def paper_pairs(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([names, table.drop(columns=["x", "y"])], axis=1)
 
 
-def kind_counts(studies: Studies, paper: pd.DataFrame) -> pd.DataFrame:
-    """Sub-clusters of each kind: reference, mean and range over all networks, the paper's."""
-    everyone = [studies.reference, *studies.others]
-    counts = pd.DataFrame([s.singles["kind"].value_counts() for s in everyone])
+@traced
+def kind_counts(networks: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame:
+    """Sub-clusters of each kind: the first network's, mean and range over all, the paper's."""
+    counts = pd.DataFrame([study.singles["kind"].value_counts() for study in networks])
     counts = counts.reindex(columns=list(KINDS)).fillna(0)
     printed = paper["kind"].value_counts()
     rows = []
@@ -185,6 +174,7 @@ def kind_counts(studies: Studies, paper: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@shown_table
 def readable_counts(counts: pd.DataFrame, n_networks: int) -> pd.DataFrame:
     """`kind_counts` as a page shows it."""
     spread = [f"{r.mean:.1f} ({r.low} to {r.high})" for r in counts.itertuples()]
@@ -198,6 +188,7 @@ def readable_counts(counts: pd.DataFrame, n_networks: int) -> pd.DataFrame:
     ).set_index("Kind")
 
 
+@shown_table
 def readable_singles(singles: pd.DataFrame) -> pd.DataFrame:
     """The columns of Table A.18, as the paper prints them."""
     return pd.DataFrame(
@@ -214,6 +205,7 @@ def readable_singles(singles: pd.DataFrame) -> pd.DataFrame:
     ).set_index("Sub-cluster")
 
 
+@shown_table
 def readable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """The columns of Table A.19, damages in percentage points."""
     mark = {True: "✓", False: "✗"}
@@ -234,6 +226,7 @@ def edge_set(edges: pd.DataFrame) -> set[tuple[int, int, int, int]]:
     return {tuple(int(v) for v in row) for row in edges[EDGE].to_numpy()}  # type: ignore[misc]
 
 
+@traced
 def edge_stability(studies: Studies) -> pd.DataFrame:
     """For each edge of the reference: in which share of the others it comes back.
 
@@ -315,6 +308,7 @@ def same_cluster_counts(
     }
 
 
+@traced
 def class_drops(singles: pd.DataFrame) -> pd.DataFrame:
     """Accuracy drop of each class for each important sub-cluster, columns ``class_0``, ...
 
@@ -329,7 +323,7 @@ def class_drops(singles: pd.DataFrame) -> pd.DataFrame:
 
 def tested_classes(drops: pd.DataFrame, dataset: str) -> dict[int, str]:
     """Numbers and names of the classes in `class_drops`."""
-    names = class_names(dataset)
+    names = datasets.class_names(dataset)
     return {c: name for c, name in enumerate(names) if f"class_{c}" in drops}
 
 
@@ -337,12 +331,3 @@ def with_share(edges: pd.DataFrame, stability: pd.DataFrame) -> pd.DataFrame:
     """The edges with a column `share`: in how many re-clusterings each came back."""
     shares = stability[[*EDGE, "share_reclusterings"]]
     return edges.merge(shares.rename(columns={"share_reclusterings": "share"}), on=EDGE)
-
-
-def class_names(dataset: str) -> list[str]:
-    """Names of the ten classes; their numbers where a data set gives no names."""
-    if dataset == "fashion_mnist":
-        from torchvision.datasets import FashionMNIST
-
-        return list(FashionMNIST.classes)
-    return [str(c) for c in range(N_CLASSES)]
