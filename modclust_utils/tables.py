@@ -30,3 +30,9 @@ def share_with_interval(n_passed: int, n: int) -> str:
 def is_significant(tests: pd.DataFrame) -> pd.Series:
     """Which networks have an n-cut below those of all their shuffles (paper A, Table 1)."""
     return tests["p_value"] <= 1 / (tests["n_shuffles"] + 1)
+
+
+def printed_support(facts: pd.DataFrame) -> tuple[float, float]:
+    """The range that the paper states for n-cuts of freshly initialized networks."""
+    values = facts.set_index("key")["value"]
+    return float(values["random_init_ncut_low"]), float(values["random_init_ncut_high"])

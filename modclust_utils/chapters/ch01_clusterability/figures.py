@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from modclust_utils.chapters.ch01_clusterability.tables import printed_support
 from modclust_utils.figures.colors import CLUSTER_COLORS
 from modclust_utils.figures.network import network_figure
 from modclust_utils.figures.style import (
@@ -37,6 +36,7 @@ from modclust_utils.figures.style import (
 from modclust_utils.recipes.frames import only_k, shown_figure
 from modclust_utils.recipes.network import weights
 from modclust_utils.stats import empirical_p_value, mean_interval
+from modclust_utils.tables import printed_support
 
 
 @shown_figure

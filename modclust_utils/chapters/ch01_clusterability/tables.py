@@ -190,12 +190,6 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, index=names)
 
 
-def printed_support(facts: pd.DataFrame) -> tuple[float, float]:
-    """The range that the paper states for n-cuts of freshly initialized networks."""
-    values = facts.set_index("key")["value"]
-    return float(values["random_init_ncut_low"]), float(values["random_init_ncut_high"])
-
-
 @traced
 def random_ncuts(fresh: pd.DataFrame) -> pd.DataFrame:
     """A row for each freshly initialized network: its n-cut."""

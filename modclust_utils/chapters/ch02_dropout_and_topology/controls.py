@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from modclust_utils import stats
-from modclust_utils.chapters.ch01_clusterability.tables import is_significant
 from modclust_utils.datasets.papers import paper_table
 from modclust_utils.figures.style import dataset_name
-from modclust_utils.publish.networks import Network
-from modclust_utils.publish.records import Record
+from modclust_utils.recipes.frames import shown_table, traced
+from modclust_utils.tables import is_significant, share_with_interval, spread
 
 #: Role of a control and the paper's table of it.
 CONTROL_TABLES = {
@@ -26,63 +25,49 @@ CONTROL_DATA = {"unlearnable": "random", "kilo-epoch": "random", "memorization":
 KILO_EPOCHS = 1000
 
 
-def controls(
-    members: Mapping[str, tuple[Sequence[Network], Sequence[Record], Sequence[Record]]],
-) -> pd.DataFrame:
+@traced
+def controls(networks: pd.DataFrame, before: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
     """Tables 2 to 4: a row for each role, data set and dropout setting.
 
-    members: role -> (networks, clusterings before pruning, tests after it). The lists `before` and
-    `after` hold the n-cuts; columns ``paper_...`` are what the paper prints for 10 networks, NaN
-    for data sets that it does not have.
+    networks: with their `role`; before, tests: clusterings before pruning, tests after it. The
+    lists `before` and `after` hold the n-cuts; columns ``paper_...`` are what the paper prints for
+    10 networks, NaN for data sets that it does not have.
     """
+    place = ["role", "dataset", "dropout"]
+    unpruned = before.drop_duplicates("network").set_index("network")["ncut"]
+    pruned = tests.drop_duplicates("network").set_index("network")
     rows = []
-    for role, (networks, before, tests) in members.items():
-        groups: dict[tuple[str, bool], list[int]] = {}
-        for i, network in enumerate(networks):
-            key = (network.condition.dataset, network.condition.dropout)
-            groups.setdefault(key, []).append(i)
-        for (dataset, dropout), chosen in groups.items():
-            rows.append(
-                {"role": role, "dataset": dataset, "dropout": dropout}
-                | _control_row(
-                    [networks[i] for i in chosen],
-                    [before[i] for i in chosen],
-                    [tests[i] for i in chosen],
-                )
-                | _printed_control(role, networks[chosen[0]])
-            )
+    for values, group in networks.groupby(place, sort=False):
+        own = pruned.loc[group["network"]]
+        row = dict(zip(place, values, strict=True)) | {"epochs": int(group["epochs"].iloc[0])}
+        row |= _ours(group, unpruned.loc[group["network"]], own)
+        rows.append(row | _printed(row))
     return pd.DataFrame(rows)
 
 
-def _control_row(
-    networks: Sequence[Network], before: Sequence[Record], tests: Sequence[Record]
-) -> dict[str, object]:
-    unpruned = np.array([c.value["ncut"] for c in before])
-    pruned = np.array([t.value["ncut"] for t in tests])
-    null = np.concatenate([t.value["null_ncuts"] for t in tests])
-    values = [n.record.value for n in networks]
+def _ours(networks: pd.DataFrame, unpruned: pd.Series, tests: pd.DataFrame) -> dict[str, object]:
+    null = np.concatenate(tests["null_ncuts"].tolist())
     return {
-        "epochs": networks[0].condition.settings.epochs,
         "n": len(tests),
-        "n_sig": sum(is_significant(t) for t in tests),
-        "running_acc": np.mean([v["running_accuracy_after"] for v in values]),
-        "train_acc": np.mean([v["train_accuracy_after"] for v in values]),
-        "train_acc_before": np.mean([v["train_accuracy_before"] for v in values]),
+        "n_sig": int(is_significant(tests).sum()),
+        "running_acc": networks["running_accuracy_after"].mean(),
+        "train_acc": networks["train_accuracy_after"].mean(),
+        "train_acc_before": networks["train_accuracy_before"].mean(),
         "before": unpruned.tolist(),
-        "after": pruned.tolist(),
+        "after": tests["ncut"].tolist(),
         "before_mean": unpruned.mean(),
         "before_std": unpruned.std(ddof=1),
-        "ncut_mean": pruned.mean(),
-        "ncut_std": pruned.std(ddof=1),
+        "ncut_mean": tests["ncut"].mean(),
+        "ncut_std": tests["ncut"].std(ddof=1),
         "null_mean": null.mean(),
         "null_std": null.std(ddof=1),
     }
 
 
-def _printed_control(role: str, network: Network) -> dict[str, float]:
-    condition = network.condition
+def _printed(row: Mapping[str, object]) -> dict[str, float]:
+    role = str(row["role"])
     table = paper_table(CONTROL_TABLES[role][0])
-    row = table[table["dropout"] == condition.dropout].iloc[0]
+    printed = table[table["dropout"] == row["dropout"]].iloc[0]
     columns = {
         "paper_prop_sig": "prop_sig",
         "paper_train_acc": "train_acc",
@@ -93,10 +78,10 @@ def _printed_control(role: str, network: Network) -> dict[str, float]:
         "paper_null_mean": "null_ncut_mean",
         "paper_null_std": "null_ncut_std",
     }
-    there = condition.dataset == CONTROL_DATA[role] and (
-        role != "kilo-epoch" or condition.settings.epochs == KILO_EPOCHS
+    there = row["dataset"] == CONTROL_DATA[role] and (
+        role != "kilo-epoch" or row["epochs"] == KILO_EPOCHS
     )
-    return {ours: float(row[name]) if there else float("nan") for ours, name in columns.items()}
+    return {ours: float(printed[name]) if there else np.nan for ours, name in columns.items()}
 
 
 def control_name(row: Mapping[str, object]) -> str:
@@ -107,11 +92,11 @@ def control_name(row: Mapping[str, object]) -> str:
     return f"{dataset_name(str(row['dataset']))}, {words}"
 
 
+@shown_table
 def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
     """`controls` as a page shows it, ours above the paper's."""
     rows, index = [], []
     for row in table.to_dict("records"):
-        low, high = stats.proportion_interval(row["n_sig"], row["n"])
         printed = not np.isnan(row["paper_after_mean"])
         name = control_name(row)
         if printed:
@@ -120,11 +105,11 @@ def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
         index.append((*place, "ours"))
         rows.append(
             {
-                "Prop. sig.": f"{row['n_sig'] / row['n']:.2f} [{low:.2f}, {high:.2f}]",
+                "Prop. sig.": share_with_interval(row["n_sig"], row["n"]),
                 "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
-                "Unpruned n-cut": f"{row['before_mean']:.3f} ± {row['before_std']:.3f}",
-                "n-cut": f"{row['ncut_mean']:.3f} ± {row['ncut_std']:.3f}",
-                "Null n-cut": f"{row['null_mean']:.3f} ± {row['null_std']:.3f}",
+                "Unpruned n-cut": spread(row["before_mean"], row["before_std"]),
+                "n-cut": spread(row["ncut_mean"], row["ncut_std"]),
+                "Null n-cut": spread(row["null_mean"], row["null_std"]),
             }
         )
         if printed:
@@ -138,56 +123,52 @@ def _readable_printed(row: Mapping[str, float]) -> dict[str, str]:
     return {
         "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
         "Train acc.": f"{row['paper_train_acc']:.3f}",
-        "Unpruned n-cut": f"{row['paper_before_mean']:.3f} ± {row['paper_before_std']:.3f}",
-        "n-cut": f"{row['paper_after_mean']:.3f} ± {row['paper_after_std']:.3f}",
-        "Null n-cut": f"{row['paper_null_mean']:.3f} ± {row['paper_null_std']:.3f}",
+        "Unpruned n-cut": spread(row["paper_before_mean"], row["paper_before_std"]),
+        "n-cut": spread(row["paper_after_mean"], row["paper_after_std"]),
+        "Null n-cut": spread(row["paper_null_mean"], row["paper_null_std"]),
     }
 
 
-def mixtures(networks: Sequence[Network], ncuts: Sequence[Record]) -> pd.DataFrame:
+@traced
+def mixtures(networks: pd.DataFrame, ncuts: pd.DataFrame) -> pd.DataFrame:
     """Tables A.16 and A.17: a row for each data set and dropout setting of ours or the paper's.
 
     NaN where there is only one of the two. ncuts: n-cuts after pruning.
     """
-    values: dict[tuple[str, bool], list[tuple[float, Network]]] = {}
-    for network, record in zip(networks, ncuts, strict=True):
-        key = (network.condition.dataset, network.condition.dropout)
-        values.setdefault(key, []).append((record.value["ncut"], network))
-    printed = {}
-    for name, dropout in (("filan2020_table_a16", False), ("filan2020_table_a17", True)):
-        for row in paper_table(name).to_dict("records"):
-            printed[row["dataset"], dropout] = row
+    members = networks.assign(ncut=networks["network"].map(ncuts.set_index("network")["ncut"]))
+    ours = dict(tuple(members.groupby(["dataset", "dropout"], sort=False)))
+    printed = {
+        (row["dataset"], dropout): row
+        for name, dropout in (("filan2020_table_a16", False), ("filan2020_table_a17", True))
+        for row in paper_table(name).to_dict("records")
+    }
     rows = []
-    for key in dict.fromkeys([*printed, *values]):
-        rows.append({"dataset": key[0], "dropout": key[1]} | _mixture_row(values.get(key, [])))
-        row = printed.get(key, {})
+    for key in dict.fromkeys([*printed, *ours]):
+        row = {"dataset": key[0], "dropout": key[1]} | _mixture(ours.get(key, members.iloc[:0]))
+        theirs = printed.get(key, {})
         for column in ("ncut_mean", "ncut_std", "train_acc", "test_acc"):
-            rows[-1][f"paper_{column}"] = float(row.get(column, float("nan")))
+            row[f"paper_{column}"] = float(theirs.get(column, float("nan")))
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _mixture_row(found: Sequence[tuple[float, Network]]) -> dict[str, object]:
-    columns = (
-        *("ncut_mean", "ncut_std", "ncut_low", "ncut_high"),
-        *("running_acc", "train_acc", "test_acc"),
-    )
-    if not found:
-        return {"n": 0} | dict.fromkeys(columns, float("nan"))
-    sample = np.array([ncut for ncut, _ in found])
-    values = [network.record.value for _, network in found]
-    low, high = stats.mean_interval(sample)
+def _mixture(members: pd.DataFrame) -> dict[str, object]:
+    ncuts = members["ncut"].to_numpy(float)
+    n = len(ncuts)
+    low, high = stats.mean_interval(ncuts) if n else (np.nan, np.nan)
     return {
-        "n": len(sample),
-        "ncut_mean": sample.mean(),
-        "ncut_std": sample.std(ddof=1),
+        "n": n,
+        "ncut_mean": ncuts.mean() if n else np.nan,
+        "ncut_std": ncuts.std(ddof=1) if n else np.nan,
         "ncut_low": low,
         "ncut_high": high,
-        "running_acc": np.mean([v["running_accuracy_after"] for v in values]),
-        "train_acc": np.mean([v["train_accuracy_after"] for v in values]),
-        "test_acc": np.mean([v["test_accuracy_after"] for v in values]),
+        "running_acc": members["running_accuracy_after"].mean(),
+        "train_acc": members["train_accuracy_after"].mean(),
+        "test_acc": members["test_accuracy_after"].mean(),
     }
 
 
+@traced
 def shown_mixtures(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of `mixtures` that a page shows: the paper's too where this run has one of them."""
     ours = table["n"] > 0
@@ -196,18 +177,13 @@ def shown_mixtures(table: pd.DataFrame) -> pd.DataFrame:
     return table[ours].reset_index(drop=True)
 
 
-def mixture_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """`mixtures` with the names that `plots_controls.mixtures_figure` takes."""
-    named = table.assign(name=[dataset_name(d) for d in table["dataset"]])
-    return named.rename(columns={"paper_ncut_mean": "paper_mean", "paper_ncut_std": "paper_std"})
-
-
+@shown_table
 def readable_mixtures(table: pd.DataFrame) -> pd.DataFrame:
     """`mixtures` as a page shows it."""
 
-    def spread(row: Mapping[str, float], prefix: str) -> str:
+    def ncut(row: Mapping[str, float], prefix: str) -> str:
         mean = row[f"{prefix}ncut_mean"]
-        return "–" if np.isnan(mean) else f"{mean:.3f} ± {row[f'{prefix}ncut_std']:.3f}"
+        return "–" if np.isnan(mean) else spread(mean, row[f"{prefix}ncut_std"])
 
     def share(value: float) -> str:
         return "–" if np.isnan(value) else f"{value:.3f}"
@@ -218,8 +194,8 @@ def readable_mixtures(table: pd.DataFrame) -> pd.DataFrame:
             "Data set": [dataset_name(r["dataset"]) for r in rows],
             "Dropout": ["yes" if r["dropout"] else "no" for r in rows],
             "Networks": [r["n"] or "–" for r in rows],
-            "n-cut": [spread(r, "") if r["n"] else "not run" for r in rows],
-            "n-cut, paper": [spread(r, "paper_") for r in rows],
+            "n-cut": [ncut(r, "") if r["n"] else "not run" for r in rows],
+            "n-cut, paper": [ncut(r, "paper_") for r in rows],
             "Train acc.": [
                 f"{r['running_acc']:.3f} ({r['train_acc']:.3f})" if r["n"] else "–" for r in rows
             ],
@@ -228,8 +204,3 @@ def readable_mixtures(table: pd.DataFrame) -> pd.DataFrame:
             "Test acc., paper": [share(r["paper_test_acc"]) for r in rows],
         }
     ).set_index(["Data set", "Dropout"])
-
-
-def control_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """`controls` with the names that `plots_controls.training_alone_figure` takes."""
-    return table.assign(name=[control_name(row) for row in table.to_dict("records")])

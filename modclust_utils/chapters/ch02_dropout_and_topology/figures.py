@@ -36,7 +36,9 @@ from modclust_utils.figures.style import (
 )
 from modclust_utils.nulls import MODES
 from modclust_utils.quantized import lattice_index
+from modclust_utils.recipes.frames import only_k, shown_figure
 from modclust_utils.stats import empirical_p_value
+from modclust_utils.tables import condition_name
 
 SOURCES = ("ours", "paper")
 NETWORK_COLOR = CLUSTER_COLORS[2]
@@ -73,7 +75,7 @@ def _mode_patches() -> list[Patch]:
 
 
 @styled
-def two_nulls_figure(examples: Rows, *, n_clusters: int = 4) -> Figure:
+def two_nulls_figure(examples: Rows, *, n_clusters: int) -> Figure:
     """Networks among their shuffles of all, and of the non-zero weights (paper A, Figure 4).
 
     examples: rows with title, ncut, layer ``(n,)`` and layer_nonzero ``(n,)``, the n-cuts of the
@@ -122,7 +124,7 @@ def _bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @styled
-def violins_figure(table: Rows, title: str, *, n_clusters: int = 4) -> Figure:
+def violins_figure(table: Rows, title: str, *, n_clusters: int) -> Figure:
     """Both nulls of each network as a split violin (paper A, Figures A.2 to A.5).
 
     Left half `layer`, right half `layer-nonzero`, all halves equally wide; a cross at the network's
@@ -389,3 +391,33 @@ def significance_designs_figure(table: Rows) -> Figure:
         handles.pop()
     legend_below(figure, handles, 3)
     return figure
+
+
+@shown_figure
+def two_nulls(networks: pd.DataFrame, tests: pd.DataFrame, phase: str) -> Figure:
+    """`two_nulls_figure` of the first network of each condition; networks: `tables.per_network`."""
+    chosen = tests[tests["phase"] == phase]
+    examples = []
+    for (dataset, dropout), group in chosen.groupby(["dataset", "dropout"], sort=False):
+        first = group[group["network"] == group["network"].iloc[0]].set_index("mode")
+        nulls = {mode.replace("-", "_"): np.array(first.loc[mode, "null_ncuts"]) for mode in MODES}
+        title = condition_name(str(dataset), bool(dropout))
+        examples.append({"title": title, "ncut": first.loc["layer", "ncut"], **nulls})
+    return two_nulls_figure(examples, n_clusters=only_k(tests))
+
+
+@shown_figure
+def violins(shuffles: pd.DataFrame, tests: pd.DataFrame, title: str) -> Figure:
+    """`violins_figure` of `tables.shuffles_of`; tests: where they are from."""
+    return violins_figure(shuffles, title, n_clusters=only_k(tests))
+
+
+@shown_figure
+def p_lattice(lattice: pd.DataFrame) -> Figure:
+    """`p_lattice_figure` of `tables.lattice`."""
+    return p_lattice_figure(lattice["p_value"])
+
+
+cohens_d = shown_figure(cohens_d_figure)
+simulated_designs = shown_figure(simulated_designs_figure)
+designs = shown_figure(significance_designs_figure)

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.chapters.ch02_dropout_and_topology.controls import control_name
 from modclust_utils.chapters.ch02_dropout_and_topology.figures import (
     SOURCES,
     check_values,
@@ -39,7 +40,9 @@ from modclust_utils.figures.style import (
     new_figure,
     styled,
 )
+from modclust_utils.recipes.frames import only_k, shown_figure
 from modclust_utils.stats import mean_interval
+from modclust_utils.tables import printed_support
 
 _SUPPORT_COLOR = "#EDEDED"
 _SOURCE_STYLE: dict[str, dict[str, Any]] = {
@@ -117,9 +120,7 @@ def _draw_difference(ax: Axes, y: float, row: Any) -> None:
 
 
 @styled
-def training_alone_figure(
-    table: Rows, support: tuple[float, float], *, n_clusters: int = 4
-) -> Figure:
+def training_alone_figure(table: Rows, support: tuple[float, float], *, n_clusters: int) -> Figure:
     """n-cuts of networks that learn nothing, or by heart (paper A, section 3.2, Tables 2 to 4).
 
     table: columns name, dropout (bool), before, after (the n-cuts of our networks before and after
@@ -221,7 +222,7 @@ def _draw_paper(ax: Axes, y: float, mean: float, std: float, marker: dict[str, A
 
 
 @styled
-def mixtures_figure(table: Rows, *, n_clusters: int = 4) -> Figure:
+def mixtures_figure(table: Rows, *, n_clusters: int) -> Figure:
     """n-cuts of networks trained on mixtures and on their parts (paper A, Tables A.16 and A.17).
 
     A panel without dropout and one with it, a row for each name. table: columns name, dropout
@@ -269,3 +270,25 @@ def _draw_mixture(ax: Axes, y: float, row: Any) -> None:
     else:
         _say_not_run(ax, y - 0.17, row.paper_mean)
     _draw_paper(ax, y + 0.17, row.paper_mean, row.paper_std, PAPER_MARKER)
+
+
+dropout_effect = shown_figure(dropout_effect_figure)
+
+
+@shown_figure
+def training_alone(
+    controls: pd.DataFrame, tests: pd.DataFrame, fresh: pd.DataFrame, facts: pd.DataFrame
+) -> Figure:
+    """`training_alone_figure` of `controls.controls`; tests: where its n-cuts are from; fresh:
+    networks that were not trained; facts: what the text of the paper says of those."""
+    named = controls.assign(name=[control_name(row) for row in controls.to_dict("records")])
+    k = only_k(pd.concat([tests[["n_clusters"]], fresh[["n_clusters"]]]))
+    return training_alone_figure(named, printed_support(facts), n_clusters=k)
+
+
+@shown_figure
+def mixtures(table: pd.DataFrame, ncuts: pd.DataFrame) -> Figure:
+    """`mixtures_figure` of `controls.shown_mixtures`; ncuts: where its n-cuts are from."""
+    named = table.assign(name=[dataset_name(dataset) for dataset in table["dataset"]])
+    columns = {"paper_ncut_mean": "paper_mean", "paper_ncut_std": "paper_std"}
+    return mixtures_figure(named.rename(columns=columns), n_clusters=only_k(ncuts))

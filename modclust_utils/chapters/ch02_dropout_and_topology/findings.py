@@ -1,49 +1,43 @@
-"""Sentences of chapter 2 whose numbers come from records."""
+"""What chapter 2 finds: numbers for its sentences, and sentences where language branches."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
 
 from modclust_utils import quantized, stats
-from modclust_utils.chapters.ch01_clusterability.tables import N_PAPER, condition_name
+from modclust_utils.chapters.ch02_dropout_and_topology.controls import (
+    CONTROL_TABLES,
+    KILO_EPOCHS,
+    control_name,
+)
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import (
     dropout_effect,
     far_out,
     paper_per_network,
 )
-from modclust_utils.datasets.papers import printed_p_values
+from modclust_utils.datasets import MIXTURES, OWN_NOTE
+from modclust_utils.datasets.papers import paper_table
 from modclust_utils.figures.style import dataset_name, dropout_name
+from modclust_utils.tables import N_PAPER, condition_name
 
 
-def effect_sentences(effect: pd.DataFrame) -> str:
-    """What dropout changes, in standard errors, ours and the paper's."""
-    lines = []
-    for (dataset, phase), group in effect.groupby(["dataset", "phase"], sort=False):
-        parts = [
-            f"{'here' if r.source == 'ours' else 'in the paper'} {r.difference:+.3f} "
-            f"(Z = {r.z:.1f})"
-            for r in group.itertuples()
-        ]
-        lines.append(f"- {dataset_name(str(dataset))}, {phase} pruning: {'; '.join(parts)}.")
-    return "\n".join(lines)
-
-
-def effect_summary(effect: pd.DataFrame) -> str:
+def effect(table: pd.DataFrame) -> str:
     """In how many comparisons dropout lowers the mean n-cut, here and in the paper."""
     parts = []
     for source, where in (("ours", "here"), ("paper", "in the paper")):
-        rows = effect[effect["source"] == source]
+        rows = table[table["source"] == source]
         if len(rows):
             below = int((rows["high"] < 0).sum())
             parts.append(f"in {below} of {len(rows)} comparisons {where}")
-    return (
-        "**In short:** dropout lowers the mean n-cut, so that the 95 % interval of the difference "
-        f"lies below 0, {' and '.join(parts)}."
-    )
+    return " and ".join(parts)
 
 
-def outlier_sentences(networks: pd.DataFrame) -> str:
-    """How the effect of dropout changes without the networks of `null_tables.far_out`."""
+def outliers(networks: pd.DataFrame) -> str:
+    """How the effect of dropout changes without the networks of `tables.far_out`."""
     out = far_out(networks)
     if not out.any():
         return "No network has an n-cut far from the others of its kind."
@@ -51,95 +45,204 @@ def outlier_sentences(networks: pd.DataFrame) -> str:
         "Some networks have an n-cut far from the others of their kind, more than three "
         "interquartile ranges beyond a quartile. The difference without them:\n"
     ]
-    effect = dropout_effect(networks[~out])
-    effect = effect[effect["source"] == "ours"].set_index(["dataset", "phase"])
-    for (dataset, phase), gone in networks[out].groupby(["dataset", "phase"], sort=False):
+    without = dropout_effect(networks[~out])
+    without = without[without["source"] == "ours"].set_index(["dataset", "phase"])
+    for place, gone in networks[out].groupby(["dataset", "phase"], sort=False):
         names = "; ".join(
             f"{dropout_name(r.dropout)}, seed {r.network}, n-cut {r.ncut:.3f}"
             for r in gone.itertuples()
         )
-        row = effect.loc[(dataset, phase)]
+        where = f"- {dataset_name(str(place[0]))}, {place[1]} pruning ({names}): "
+        if place not in without.index:
+            lines.append(f"{where}too few networks are left.")
+            continue
+        row = without.loc[place]
         ranges = "overlap" if row["overlap"] else "do not overlap"
         lines.append(
-            f"- {dataset_name(str(dataset))}, {phase} pruning ({names}): "
-            f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], "
+            f"{where}{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], "
             f"Z = {row['z']:.1f}; the ranges {ranges}."
         )
     return "\n".join(lines)
 
 
-def topology_summary(networks: pd.DataFrame) -> str:
-    """Whether pruned networks are more clusterable than their topology, and it than random ones."""
+@dataclass(frozen=True)
+class Topology:
+    """In how many of `n` kinds of network, after pruning, networks are more clusterable than
+    shuffles that keep their topology (`beyond`), and these than full shuffles (`topology`)."""
+
+    beyond: int
+    topology: int
+    n: int
+
+
+def topology(networks: pd.DataFrame) -> Topology:
+    """What topology alone does, from `tables.per_network`."""
     after = networks[networks["phase"] == "after"]
     groups = [group for _, group in after.groupby(["dataset", "dropout"], sort=False)]
-    beyond = sum(
-        stats.mean_interval((g["ncut"] - g["null_layer_nonzero_mean"]).to_numpy(float))[1] < 0
-        for g in groups
-    )
-    topology = sum(g["cohens_d"].mean() > 0 for g in groups)
-    return (
-        "**In short:** after pruning, networks are more clusterable than the shuffles that keep "
-        f"their topology, so that the 95 % interval of the difference lies below 0, in {beyond} of "
-        f"{len(groups)} kinds of network. Keeping the topology makes the shuffles themselves more "
-        f"clusterable (mean of d above 0) in {topology} of {len(groups)}."
+    gaps = [(g["ncut"] - g["null_layer_nonzero_mean"]).to_numpy(float) for g in groups]
+    return Topology(
+        beyond=sum(stats.mean_interval(gap)[1] < 0 for gap in gaps),
+        topology=sum(bool(g["cohens_d"].mean() > 0) for g in groups),
+        n=len(groups),
     )
 
 
-def topology_sentences(networks: pd.DataFrame) -> str:
-    """How far the networks lie below the two nulls after pruning."""
-    lines = []
-    after = networks[networks["phase"] == "after"]
-    for (dataset, dropout), group in after.groupby(["dataset", "dropout"], sort=False):
-        gaps = [
-            (group["ncut"] - group[f"null_{null}_mean"]).mean()
-            for null in ("layer", "layer_nonzero")
-        ]
-        below = [int((group[f"n_below_{null}"] == 0).sum()) for null in ("layer", "layer_nonzero")]
+def training_alone(table: pd.DataFrame, fresh: np.ndarray) -> str:
+    """What training alone does before pruning, and after it where labels were learned or not.
+
+    fresh: n-cuts of freshly initialized networks.
+    """
+    low, high = float(np.min(fresh)), float(np.max(fresh))
+    inside = int(table["before_mean"].between(low, high).sum())
+    text = (
+        f"**In short:** before pruning, the mean n-cut lies within the range of our freshly "
+        f"initialized networks ({low:.3f} to {high:.3f}) in {inside} of {len(table)} kinds of "
+        f"network."
+    )
+    learned = table["train_acc"] > 0.5
+    for rows, words in (
+        (table[learned], "where more than half of the training labels are right"),
+        (table[~learned], "where at most half are"),
+    ):
+        if len(rows):
+            text += (
+                f" After pruning, {words}, {rows['n_sig'].sum()} of {rows['n'].sum()} networks "
+                f"are below all their shuffles."
+            )
+    return text
+
+
+def memorization(table: pd.DataFrame, fresh: np.ndarray) -> str:
+    """How clusterable memorizing alone makes networks without dropout, before they are pruned.
+
+    fresh: n-cuts of freshly initialized networks.
+    """
+    rows = table[(table["role"] == "memorization") & ~table["dropout"].astype(bool)]
+    lines = ["n-cut before pruning of the networks without dropout:\n"]
+    lines += [
+        f"- {dataset_name(row['dataset'])}: mean {row['before_mean']:.3f}, from "
+        f"{min(row['before']):.3f} to {max(row['before']):.3f}; training accuracy then "
+        f"{row['train_acc_before']:.1%}."
+        for row in rows.to_dict("records")
+    ]
+    lines.append(
+        f"- Freshly initialized: mean {np.mean(fresh):.3f}, from {np.min(fresh):.3f} to "
+        f"{np.max(fresh):.3f}."
+    )
+    printed = rows[rows["paper_before_mean"].notna()]
+    if len(printed):
+        mean, std = printed.iloc[0][["paper_before_mean", "paper_before_std"]]
+        ncuts = np.concatenate([np.asarray(each) for each in rows["before"]])
         lines.append(
-            f"- **{condition_name(str(dataset), bool(dropout))}.** On average the n-cut is "
-            f"{abs(gaps[0]):.3f} {_side(gaps[0])} the mean of the full shuffles and "
-            f"{abs(gaps[1]):.3f} {_side(gaps[1])} that of the shuffles that keep the topology; "
-            f"{below[0]} and {below[1]} of {len(group)} networks are below all of them. Mean of "
-            f"Cohen's d: {group['cohens_d'].mean():+.2f}."
+            f"- The paper: mean {mean:.3f} ± {std:.3f}. {int((ncuts >= mean).sum())} of the "
+            f"{len(ncuts)} networks here reach this mean."
         )
     return "\n".join(lines)
 
 
-def _side(gap: float) -> str:
-    return "below" if gap < 0 else "above"
+def mixture_positions(table: pd.DataFrame) -> str:
+    """Where each mixture that was run lies among its parts, here and in the paper."""
+    lines, below = [], {"ours": [0, 0], "paper": [0, 0]}
+    columns = {"ours": "ncut_mean", "paper": "paper_ncut_mean"}
+    for dropout in (False, True):
+        rows = table[table["dropout"] == dropout].set_index("dataset")
+        for name in rows.index[(rows["n"] > 0) & rows.index.isin(list(MIXTURES))]:
+            found = {
+                source: _position(name, rows[column].to_dict())
+                for source, column in columns.items()
+            }
+            if found["ours"] is None:
+                continue
+            for source, position in found.items():
+                if position is not None:
+                    below[source][0] += position == "below both"
+                    below[source][1] += 1
+            words = f"- {condition_name(str(name), dropout)}: {found['ours']}"
+            lines.append(words + (f" (paper: {found['paper']})." if found["paper"] else "."))
+    if not lines:
+        return ""
+    words = (
+        "**In short:** in {} of {} comparisons the mixture has a lower mean than both of its parts"
+    ).format(*below["ours"])
+    if below["paper"][1]:
+        words += "; in the paper in {} of these {}".format(*below["paper"])
+    begin = "Mean n-cut of a mixture, compared with its parts:\n"
+    return "\n".join([begin, *lines, "", f"{words}."])
 
 
-def lattice_sentences() -> str:
-    """What the printed p-values have in common, and how unlikely that is by accident."""
-    p_values = printed_p_values()
-    m, fits = quantized.lattice_index(p_values)
-    inner = (m > 0) & (m < m.max())
+def _position(mixture: str, means: Mapping[str, float]) -> str | None:
+    """Below both parts, between them or above both; None where a mean is missing."""
+    parts = [means.get(part, float("nan")) for part in MIXTURES[mixture][:2]]
+    if np.isnan([*parts, means[mixture]]).any():
+        return None
+    if means[mixture] < min(parts):
+        return "below both"
+    return "above both" if means[mixture] > max(parts) else "between them"
+
+
+def test_images(networks: pd.DataFrame) -> str:
+    """What readers of the test accuracies must know of the test images."""
+    notes = networks.drop_duplicates("dataset").set_index("dataset")["test_note"].to_dict()
+    lines = [
+        f"- {dataset_name(name)}: {_once(note, notes.values())}."
+        for name, note in notes.items()
+        if note
+    ]
+    if not lines:
+        return "All test images of these data sets were used."
+    begin = (
+        "Not all test images of these data sets were used. The test accuracy of their mixtures is "
+        "mostly that of the other part, and cannot be compared with the paper's:\n"
+    )
+    return "\n".join([begin, *lines])
+
+
+def _once(note: str, notes: Collection[str]) -> str:
+    """A mixture's note without that of its part, where the part is listed with it."""
+    own, _, of_part = note.partition(OWN_NOTE)
+    return own if of_part in notes else note
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Printed p-values of the form (10 m + 1) / 321: how many of all, how many between the smallest
+    and the largest, and the share of such p-values that would fit by accident."""
+
+    fits: int
+    n: int
+    between: int
+    chance: float
+
+
+def lattice(table: pd.DataFrame) -> Lattice:
+    """What the printed p-values have in common, from `tables.lattice`."""
+    between = (table["m"] > 0) & (table["m"] < table["m"].max())
     chance = quantized.chance_of_fitting(inner=True)
-    return (
-        f"Of the {len(p_values)} printed values, {int(fits.sum())} have the form (10 m + 1) / 321 "
-        f"to their three decimals. The smallest and the largest value fit every design, so look at "
-        f"the {int(inner.sum())} between them: of all p-values that 320 independent shuffles can "
-        f"give there, {chance:.1%} would fit by accident. With 32 distinct shuffles the smallest "
-        f"p-value that the data support is 1 / 33 = {1 / 33:.3f}, not 1 / 321 = {1 / 321:.4f}."
+    return Lattice(int(table["fits"].sum()), len(table), int(between.sum()), chance)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Of `n` tests, those with a count of shuffles that is neither none nor all, and how many of
+    these counts are multiples of ten, under both designs."""
+
+    n: int
+    between: dict[str, int]
+    multiples: dict[str, int]
+
+
+def simulation(table: pd.DataFrame) -> Simulation:
+    """Multiples of ten under each design, from `tables.simulated_designs`."""
+    designs = ("independent", "repeated")
+    remainders = {design: table[f"remainder_{design}"].dropna() for design in designs}
+    return Simulation(
+        n=len(table),
+        between={design: len(values) for design, values in remainders.items()},
+        multiples={design: int((values == 0).sum()) for design, values in remainders.items()},
     )
 
 
-def simulation_sentences(table: pd.DataFrame) -> str:
-    """How many counts of `null_tables.simulated_designs` are multiples of ten under each design."""
-    words = []
-    for design in ("independent", "repeated"):
-        remainders = table[f"remainder_{design}"].dropna()
-        words.append((len(remainders), int((remainders == 0).sum())))
-    return (
-        f"We have {len(table)} tests with independent shuffles. In {words[0][0]} of them the "
-        f"number of shuffles below the network is neither none nor all; {words[0][1]} of these "
-        f"numbers are multiples of ten. Now we draw up to 32 of the same shuffles for each test "
-        f"and count each of them ten times: {words[1][1]} of {words[1][0]} such numbers are "
-        f"multiples of ten, as they must be."
-    )
-
-
-def d_spread_sentences(ours: pd.DataFrame) -> str:
+def d_spread(ours: pd.DataFrame) -> str:
     """What the scatter of Cohen's d before pruning tells about the number of distinct shuffles."""
     n = int(ours["n_shuffles"].max())
     designs = [
@@ -168,10 +271,10 @@ def d_spread_sentences(ours: pd.DataFrame) -> str:
     return "\n".join([begin, *expected, *found])
 
 
-def design_sentences(designs: pd.DataFrame) -> str:
+def designs(table: pd.DataFrame) -> str:
     """How many tests are significant under the two designs and in print, by phase."""
     lines = []
-    for phase, rows in designs.groupby("phase", sort=False):
+    for phase, rows in table.groupby("phase", sort=False):
         n = int(rows["n"].sum())
         independent, repeated = (
             float((rows[column] * rows["n"]).sum())
@@ -187,3 +290,54 @@ def design_sentences(designs: pd.DataFrame) -> str:
             line += f" The paper prints {known.sum() * N_PAPER:.0f} of {len(known) * N_PAPER}."
         lines.append(line)
     return "\n".join(lines)
+
+
+def not_run(
+    networks: pd.DataFrame, controls: pd.DataFrame, mixtures: pd.DataFrame, *, command: str
+) -> str:
+    """What the paper has and this run has not; command: what completes it.
+
+    networks: `tables.per_network`; the others as in the module `controls`.
+    """
+    paper = paper_per_network()
+    tested = networks[networks["dataset"].isin(paper["dataset"])]
+    printed = controls[controls["paper_after_mean"].notna()]
+    of_paper = mixtures[mixtures["paper_ncut_mean"].notna()]
+    missing = [
+        f"{dataset_name(dataset)} (Tables A.4 to A.15)"
+        for dataset in paper["dataset"].unique()
+        if dataset not in set(tested["dataset"])
+    ]
+    missing += [
+        f"{name} ({words})"
+        for role, (_, name, words) in CONTROL_TABLES.items()
+        if role not in set(printed["role"])
+    ]
+    others = [dataset_name(d) for d in of_paper.loc[of_paper["n"] == 0, "dataset"].unique()]
+    if others:
+        missing.append(f"in Tables A.16 and A.17: {', '.join(others)}")
+    counts = {
+        condition_name(str(dataset), bool(dropout)): group["network"].nunique()
+        for (dataset, dropout), group in tested.groupby(["dataset", "dropout"], sort=False)
+    }
+    counts |= {
+        condition_name(control_name(row), row["dropout"]): row["n"]
+        for row in printed.to_dict("records")
+    }
+    counts |= {condition_name(r.dataset, r.dropout): r.n for r in of_paper.itertuples() if r.n > 0}
+    fewer = [f"{name} ({n})" for name, n in counts.items() if n < N_PAPER]
+    if not missing and not fewer:
+        return "This run has networks of every kind in the paper's tables."
+    text = " ".join(
+        f"**{words}:** {'; '.join(names)}."
+        for words, names in (
+            ("Not run here", missing),
+            (f"Run with fewer than the paper's {N_PAPER} networks", fewer),
+        )
+        if names
+    )
+    long = ""
+    if "kilo-epoch" not in set(printed["role"]):
+        n = len(paper_table("filan2020_table_3")) * N_PAPER
+        long = f" (Table 3 alone is {n} networks over {KILO_EPOCHS:,} epochs)"
+    return f"{text} `{command}` runs them all{long}; what is there already is not computed again."

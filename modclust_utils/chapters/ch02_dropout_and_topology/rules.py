@@ -11,7 +11,6 @@ import pandas as pd
 import scipy.stats
 
 from modclust_utils import quantized, stats
-from modclust_utils.chapters.ch01_clusterability.tables import N_PAPER, condition_name
 from modclust_utils.chapters.ch02_dropout_and_topology.controls import control_name
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import (
     PRINTED_MINIMUM,
@@ -19,23 +18,24 @@ from modclust_utils.chapters.ch02_dropout_and_topology.tables import (
 )
 from modclust_utils.datasets.papers import printed_p_values
 from modclust_utils.figures.style import dataset_name
-from modclust_utils.publish.cases import Case
+from modclust_utils.tables import N_PAPER, condition_name
+from modclust_utils.verdicts import Case
 
 
 @dataclass(frozen=True)
-class Chapter2:
-    """What the claims of chapter 2 are decided from: the tables of the modules `null_tables` and
-    `control_tables`, and the n-cuts of freshly initialized networks."""
+class Results:
+    """What the claims are decided from: the tables of the modules `tables` and `controls`, and the
+    record of freshly initialized networks."""
 
     networks: pd.DataFrame
     effect: pd.DataFrame
     controls: pd.DataFrame
     mixtures: pd.DataFrame
-    random: np.ndarray
+    fresh: pd.DataFrame
 
 
 def _conditions(
-    results: Chapter2, datasets: Sequence[str], phase: str
+    results: Results, datasets: Sequence[str], phase: str
 ) -> list[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """(name, ours, the paper's) of every condition, network by network."""
     paper = paper_per_network()
@@ -49,7 +49,7 @@ def _conditions(
     return found
 
 
-def dropout_separates(results: Chapter2, datasets: list[str]) -> list[Case]:
+def dropout_separates(results: Results, datasets: list[str]) -> list[Case]:
     """Every network with dropout has a lower n-cut than every one without, before and after."""
     chosen = results.effect[
         results.effect["dataset"].isin(datasets) & (results.effect["source"] == "ours")
@@ -64,7 +64,7 @@ def dropout_separates(results: Chapter2, datasets: list[str]) -> list[Case]:
     ]
 
 
-def same_effect_size(results: Chapter2, datasets: list[str], within: float) -> list[Case]:
+def same_effect_size(results: Results, datasets: list[str], within: float) -> list[Case]:
     """Z of the difference after pruning is within some units of the paper's.
 
     Two independent Z of one effect differ by less than 2.8 in 95 of 100 cases if the spread of the
@@ -81,7 +81,7 @@ def same_effect_size(results: Chapter2, datasets: list[str], within: float) -> l
     return cases
 
 
-def share_against_topology(results: Chapter2, datasets: list[str], phase: str) -> list[Case]:
+def share_against_topology(results: Results, datasets: list[str], phase: str) -> list[Case]:
     """Fisher's exact test sees no difference (p > 0.05) between our share of networks below all
     topology-preserving shuffles and the printed one."""
     cases = []
@@ -95,7 +95,7 @@ def share_against_topology(results: Chapter2, datasets: list[str], phase: str) -
     return cases
 
 
-def below_topology(results: Chapter2, datasets: list[str]) -> list[Case]:
+def below_topology(results: Results, datasets: list[str]) -> list[Case]:
     """After pruning, networks have lower n-cuts than their topology-preserving shuffles: the 95 %
     interval of the mean difference lies below 0."""
     cases = []
@@ -107,7 +107,7 @@ def below_topology(results: Chapter2, datasets: list[str]) -> list[Case]:
     return cases
 
 
-def same_sign_of_d(results: Chapter2, datasets: list[str]) -> list[Case]:
+def same_sign_of_d(results: Results, datasets: list[str]) -> list[Case]:
     """After pruning, the mean of Cohen's d has the sign that it has in the paper's table."""
     cases = []
     for name, ours, printed in _conditions(results, datasets, "after"):
@@ -117,7 +117,7 @@ def same_sign_of_d(results: Chapter2, datasets: list[str]) -> list[Case]:
     return cases
 
 
-def no_effect_before(results: Chapter2, datasets: list[str], within: float) -> list[Case]:
+def no_effect_before(results: Results, datasets: list[str], within: float) -> list[Case]:
     """Before pruning both nulls are the same: the mean of Cohen's d is close to 0."""
     cases = []
     for name, ours, _ in _conditions(results, datasets, "before"):
@@ -126,7 +126,7 @@ def no_effect_before(results: Chapter2, datasets: list[str], within: float) -> l
     return cases
 
 
-def _controls(results: Chapter2, role: str, datasets: list[str]) -> list[dict]:
+def _controls(results: Results, role: str, datasets: list[str]) -> list[dict]:
     """The rows that have printed numbers beside them."""
     rows = results.controls.to_dict("records")
     return [
@@ -140,7 +140,7 @@ def _name(row: dict) -> str:
     return condition_name(control_name(row), row["dropout"])
 
 
-def control_share(results: Chapter2, role: str, datasets: list[str]) -> list[Case]:
+def control_share(results: Results, role: str, datasets: list[str]) -> list[Case]:
     """Fisher's exact test sees no difference (p > 0.05) in the share of networks below all their
     shuffles."""
     cases = []
@@ -153,7 +153,7 @@ def control_share(results: Chapter2, role: str, datasets: list[str]) -> list[Cas
     return cases
 
 
-def control_mean(results: Chapter2, role: str, datasets: list[str]) -> list[Case]:
+def control_mean(results: Results, role: str, datasets: list[str]) -> list[Case]:
     """Our mean n-cut after pruning is within one printed standard deviation of the printed mean."""
     cases = []
     for row in _controls(results, role, datasets):
@@ -163,17 +163,17 @@ def control_mean(results: Chapter2, role: str, datasets: list[str]) -> list[Case
     return cases
 
 
-def not_below_fresh(results: Chapter2, role: str, datasets: list[str]) -> list[Case]:
+def not_below_fresh(results: Results, role: str, datasets: list[str]) -> list[Case]:
     """Before pruning, the mean n-cut is not below all freshly initialized networks."""
     cases = []
     for row in _controls(results, role, datasets):
-        lowest = float(results.random.min())
+        lowest = float(min(results.fresh["ncuts"].iloc[0]))
         evidence = f"mean {row['before_mean']:.3f}, lowest freshly initialized network {lowest:.3f}"
         cases.append(Case(_name(row), row["before_mean"] >= lowest, evidence))
     return cases
 
 
-def mixture_mean(results: Chapter2, datasets: list[str]) -> list[Case]:
+def mixture_mean(results: Results, datasets: list[str]) -> list[Case]:
     """Our mean n-cut is within one printed standard deviation of the printed mean."""
     cases = []
     for row in results.mixtures.to_dict("records"):
@@ -186,7 +186,7 @@ def mixture_mean(results: Chapter2, datasets: list[str]) -> list[Case]:
 
 
 def mixture_order(
-    results: Chapter2,
+    results: Results,
     datasets: list[str],
     order: list[list[str]],
     dropouts: Sequence[bool] = (False, True),
@@ -210,7 +210,7 @@ def mixture_order(
     return cases
 
 
-def p_values_on_lattice(results: Chapter2, datasets: list[str]) -> list[Case]:
+def p_values_on_lattice(results: Results, datasets: list[str]) -> list[Case]:
     """Every printed p-value of Tables A.4 to A.15 has the form (10 m + 1) / 321."""
     _, fits = quantized.lattice_index(printed_p_values())
     return [Case("all", bool(fits.all()), f"{int(fits.sum())} of {len(fits)}")]

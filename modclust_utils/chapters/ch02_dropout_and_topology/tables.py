@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import pandas as pd
 
 from modclust_utils import quantized, stats
-from modclust_utils.chapters.ch01_clusterability.tables import N_PAPER, condition_name
 from modclust_utils.datasets.papers import PER_NETWORK_TABLES, paper_table
 from modclust_utils.figures.style import dataset_name
-from modclust_utils.publish.networks import Network
-from modclust_utils.publish.records import Record
+from modclust_utils.recipes.frames import shown_table, traced
+from modclust_utils.recipes.network import PHASES
+from modclust_utils.tables import N_PAPER, condition_name, share_with_interval, spread
 
 CONDITION = ["dataset", "dropout", "phase"]
 _EFFECT = ["dataset", "phase", "source", "n", "difference", "low", "high", "z", "overlap"]
 #: The paper prints its smallest p-value, 1 / 321, as 0.003.
 PRINTED_MINIMUM = 0.0035
-#: (phase, mode) -> the tests of all networks, in their order.
-Tests = Mapping[tuple[str, str], Sequence[Record]]
 #: Tables A.4 to A.15 in their order.
 _PER_NETWORK = [
     (dataset, dropout, phase)
     for dataset in ("mnist", "fashion_mnist", "cifar10")
-    for phase in ("before", "after")
+    for phase in PHASES
     for dropout in (False, True)
 ]
 
 
-def per_network(networks: Sequence[Network], tests: Tests) -> pd.DataFrame:
+@traced
+def per_network(tests: pd.DataFrame) -> pd.DataFrame:
     """Tables A.4 to A.15: a row for each network and phase, both nulls and Cohen's d.
 
     Cohen's d is that of `layer` against `layer-nonzero`; spreads are sample standard deviations.
     """
     rows = []
-    for phase in ("before", "after"):
-        columns = zip(networks, tests[phase, "layer"], tests[phase, "layer-nonzero"], strict=True)
-        for network, layer, nonzero in columns:
-            own, kept = (np.array(t.value["null_ncuts"]) for t in (layer, nonzero))
+    for phase in PHASES:
+        both = tests[tests["phase"] == phase]
+        kept_rows = both[both["mode"] == "layer-nonzero"].set_index("network")
+        for layer in both[both["mode"] == "layer"].to_dict("records"):
+            nonzero = kept_rows.loc[layer["network"]]
+            own, kept = (np.array(test["null_ncuts"]) for test in (layer, nonzero))
             rows.append(
                 {
-                    "dataset": network.condition.dataset,
-                    "dropout": network.condition.dropout,
+                    "dataset": layer["dataset"],
+                    "dropout": layer["dropout"],
                     "phase": phase,
-                    "network": network.seed,
-                    "ncut": layer.value["ncut"],
-                    "p_value_layer": layer.value["p_value"],
+                    "network": layer["seed"],
+                    "ncut": layer["ncut"],
+                    "p_value_layer": layer["p_value"],
                     "null_layer_mean": own.mean(),
                     "null_layer_std": own.std(ddof=1),
-                    "p_value_layer_nonzero": nonzero.value["p_value"],
+                    "p_value_layer_nonzero": nonzero["p_value"],
                     "null_layer_nonzero_mean": kept.mean(),
                     "null_layer_nonzero_std": kept.std(ddof=1),
                     "cohens_d": stats.cohens_d(own, kept),
-                    "n_below_layer": int((own < layer.value["ncut"]).sum()),
-                    "n_below_layer_nonzero": int((kept < nonzero.value["ncut"]).sum()),
+                    "n_below_layer": int((own < layer["ncut"]).sum()),
+                    "n_below_layer_nonzero": int((kept < nonzero["ncut"]).sum()),
                     "n_shuffles": len(own),
                 }
             )
@@ -67,9 +66,12 @@ def paper_per_network() -> pd.DataFrame:
     for name, (dataset, dropout, phase) in zip(PER_NETWORK_TABLES, _PER_NETWORK, strict=True):
         part = paper_table(name).rename(columns={"run": "network"})
         parts.append(part.assign(dataset=dataset, dropout=dropout, phase=phase))
-    return pd.concat(parts, ignore_index=True)
+    printed = pd.concat(parts, ignore_index=True)
+    printed.attrs = {"source": "Filan et al. 2020, Tables A.4 to A.15 (data/papers)"}
+    return printed
 
 
+@traced
 def with_paper(ours: pd.DataFrame, column: str) -> pd.DataFrame:
     """A column of `per_network`, ours and the paper's for the same conditions (`source`)."""
     paper = paper_per_network()
@@ -82,6 +84,7 @@ def with_paper(ours: pd.DataFrame, column: str) -> pd.DataFrame:
     )
 
 
+@shown_table
 def readable_networks(rows: pd.DataFrame) -> pd.DataFrame:
     """The columns of Tables A.4 to A.15 as the paper prints them."""
     return pd.DataFrame(
@@ -99,11 +102,12 @@ def readable_networks(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _spreads(rows: pd.DataFrame, name: str) -> list[str]:
     return [
-        f"{mean:.3f} ± {std:.3f}"
+        spread(mean, std)
         for mean, std in zip(rows[f"{name}_mean"], rows[f"{name}_std"], strict=True)
     ]
 
 
+@traced
 def dropout_effect(ours: pd.DataFrame) -> pd.DataFrame:
     """n-cut with dropout minus without, for each data set and phase, ours and the paper's.
 
@@ -148,6 +152,7 @@ def far_out(networks: pd.DataFrame) -> pd.Series:
     return (networks["ncut"] < low - reach) | (networks["ncut"] > high + reach)
 
 
+@shown_table
 def readable_effect(effect: pd.DataFrame) -> pd.DataFrame:
     """`dropout_effect` as a page shows it."""
     return pd.DataFrame(
@@ -164,6 +169,7 @@ def readable_effect(effect: pd.DataFrame) -> pd.DataFrame:
     ).set_index(["Data set", "Pruning", ""])
 
 
+@traced
 def significance_designs(ours: pd.DataFrame) -> pd.DataFrame:
     """Shares of significant networks for each condition, phase and null: under independent
     shuffles, under 32 distinct ones counted ten times (expected share), and as printed.
@@ -208,9 +214,8 @@ def significance_designs(ours: pd.DataFrame) -> pd.DataFrame:
     return table.assign(name=names)
 
 
-def simulated_designs(
-    networks: Sequence[Network], tests: Tests, *, rng: np.random.Generator
-) -> pd.DataFrame:
+@traced
+def simulated_designs(tests: pd.DataFrame, *, rng: np.random.Generator) -> pd.DataFrame:
     """Every test of ours under both designs: as it is, and with 32 of its shuffles, drawn once and
     counted ten times each (all of them where there are fewer).
 
@@ -218,9 +223,9 @@ def simulated_designs(
     none or all, which every design can give.
     """
     rows = []
-    for (phase, mode), records in tests.items():
-        for network, test in zip(networks, records, strict=True):
-            ncut, null = test.value["ncut"], np.array(test.value["null_ncuts"])
+    for (phase, mode), group in tests.groupby(["phase", "mode"], sort=False):
+        for test in group.to_dict("records"):
+            ncut, null = test["ncut"], np.array(test["null_ncuts"])
             n_distinct = min(32, len(null))
             p = quantized.repeated_p_values(
                 ncut, null, n_distinct=n_distinct, copies=10, n_draws=1, rng=rng
@@ -231,11 +236,11 @@ def simulated_designs(
                 "repeated": (round(float(p[0]) * (total + 1)) - 1, total),
             }
             row = {
-                "dataset": network.condition.dataset,
-                "dropout": network.condition.dropout,
+                "dataset": test["dataset"],
+                "dropout": test["dropout"],
                 "phase": phase,
                 "null": mode,
-                "network": network.seed,
+                "network": test["seed"],
             }
             for design, (count, n) in below.items():
                 row |= {
@@ -247,6 +252,7 @@ def simulated_designs(
     return pd.DataFrame(rows)
 
 
+@shown_table
 def readable_conditions(ours: pd.DataFrame) -> pd.DataFrame:
     """Tables A.4 to A.15 in a row for each, ours above the paper's: means over the networks."""
     paper = paper_per_network()
@@ -279,13 +285,14 @@ def _below_all(networks: pd.DataFrame, null: str) -> pd.Series:
 
 
 def _mean_and_std(values: pd.Series) -> str:
-    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
+    return spread(values.mean(), values.std(ddof=1))
 
 
 def _share(passed: pd.Series) -> str:
     return f"{int(passed.sum())} of {len(passed)}"
 
 
+@shown_table
 def readable_designs(table: pd.DataFrame) -> pd.DataFrame:
     """`significance_designs` as a page shows it."""
     return pd.DataFrame(
@@ -294,54 +301,42 @@ def readable_designs(table: pd.DataFrame) -> pd.DataFrame:
             "Pruning": table["phase"],
             "Null": table["null"],
             "Ours, independent shuffles": [
-                _with_interval(r.ours_independent, r.n) for r in table.itertuples()
+                share_with_interval(round(r.ours_independent * r.n), r.n)
+                for r in table.itertuples()
             ],
             "Ours, 32 shuffles counted ten times": [f"{v:.2f}" for v in table["ours_repeated"]],
-            "Paper": ["–" if np.isnan(v) else _with_interval(v, N_PAPER) for v in table["paper"]],
+            "Paper": [
+                "–" if np.isnan(v) else share_with_interval(round(v * N_PAPER), N_PAPER)
+                for v in table["paper"]
+            ],
         }
     ).set_index(["Networks", "Pruning", "Null"])
 
 
-def _with_interval(share: float, n: int) -> str:
-    low, high = stats.proportion_interval(round(share * n), n)
-    return f"{share:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def two_nulls(networks: Sequence[Network], tests: Tests, phase: str) -> list[dict[str, object]]:
-    """The first network of each condition with both nulls, for Figure 4."""
-    examples: dict[tuple[str, bool], dict[str, object]] = {}
-    columns = zip(networks, tests[phase, "layer"], tests[phase, "layer-nonzero"], strict=True)
-    for network, layer, nonzero in columns:
-        condition = network.condition
-        examples.setdefault(
-            (condition.dataset, condition.dropout),
-            {
-                "title": condition_name(condition.dataset, condition.dropout),
-                "ncut": layer.value["ncut"],
-                "layer": np.array(layer.value["null_ncuts"]),
-                "layer_nonzero": np.array(nonzero.value["null_ncuts"]),
-            },
-        )
-    return list(examples.values())
-
-
-def long_nulls(
-    networks: Sequence[Network], tests: Tests, phase: str, dataset: str, dropout: bool
-) -> pd.DataFrame:
+@traced
+def shuffles_of(tests: pd.DataFrame, phase: str, dataset: str, dropout: bool) -> pd.DataFrame:
     """A row for each shuffle of the networks of one condition, both nulls (Figures A.2 to A.5)."""
+    chosen = (tests[CONDITION] == [dataset, dropout, phase]).all(axis=1)
+    own = tests[chosen & (tests["mode"] == "layer")].set_index("network")["ncut"]
     parts = []
-    for mode in ("layer", "layer-nonzero"):
-        for network, main, test in zip(
-            networks, tests[phase, "layer"], tests[phase, mode], strict=True
-        ):
-            if (network.condition.dataset, network.condition.dropout) != (dataset, dropout):
-                continue
-            frame = pd.DataFrame({"null_ncut": test.value["null_ncuts"]})
-            parts.append(frame.assign(network=network.seed, ncut=main.value["ncut"], mode=mode))
+    for mode, group in tests[chosen].groupby("mode", sort=False):
+        for test in group.to_dict("records"):
+            frame = pd.DataFrame({"null_ncut": test["null_ncuts"]})
+            ncut = own[test["network"]]
+            parts.append(frame.assign(network=test["seed"], ncut=ncut, mode=mode))
     return pd.concat(parts, ignore_index=True)
 
 
-def lattice_table(p_values: np.ndarray) -> pd.DataFrame:
-    """Each printed p-value with its place on (10 m + 1) / 321 and whether it fits there."""
+@traced
+def lattice(printed: pd.DataFrame) -> pd.DataFrame:
+    """Each p-value of `paper_per_network` with its place on (10 m + 1) / 321, and whether it fits
+    there: table by table, the null `layer` first."""
+    p_values = np.concatenate(
+        [
+            group[f"p_value_{null}"].to_numpy(float)
+            for _, group in printed.groupby(CONDITION, sort=False)
+            for null in ("layer", "layer_nonzero")
+        ]
+    )
     m, fits = quantized.lattice_index(p_values)
     return pd.DataFrame({"p_value": p_values, "m": m, "fits": fits})
