@@ -11,13 +11,19 @@ from typing import Any
 
 import nbformat
 import numpy as np
+import pandas as pd
 import yaml
 
 from modclust_utils import datasets
-from modclust_utils.publish.networks import Condition, Network
-from modclust_utils.publish.records import Record
 from modclust_utils.publish.run import source_hash
+from modclust_utils.recipes import clustering, partition, shuffle_test
+from modclust_utils.recipes.base import Images, Job, Record
+from modclust_utils.recipes.frames import frame
+from modclust_utils.recipes.network import Condition
 from modclust_utils.settings import TrainingSettings
+
+#: A job and the record that it gives.
+Made = tuple[Job, Record]
 
 ROOT = Path(__file__).resolve().parents[1]
 #: A picture of one dot.
@@ -31,7 +37,7 @@ def copy_book(folder: Path, *, book: bool = False, chapters: Sequence[int] = (1,
     """What runs and builds read of the repository, with some of its chapters, and without its
     records and runs."""
     (folder / "data").mkdir(parents=True)
-    for file in ("_toc.yml", "_config.yml", "matplotlibrc", "data/claims.yml"):
+    for file in ("_toc.yml", "_config.yml", "matplotlibrc"):
         shutil.copyfile(ROOT / file, folder / file)
     for tree in ("notebooks", "data/papers", *(["book"] if book else [])):
         shutil.copytree(ROOT / tree, folder / tree)
@@ -75,17 +81,16 @@ def write_data(path: Path, n_train: int = 256, n_test: int = 64) -> Path:
     return path
 
 
-def make_record(
-    kind: str,
-    parameters: Mapping[str, Any],
+def record_of(
+    job: Job,
     value: Mapping[str, Any],
     *,
     seconds: float = 1.5,
     arrays: Mapping[str, np.ndarray] | None = None,
 ) -> Record:
-    """A record that was never computed."""
+    """A record of a job that was never computed."""
     provenance = {"seconds": seconds, "device": "CPU, 1 thread", "commit": "abc"}
-    return Record(kind, parameters, value, provenance, arrays or {})
+    return Record(job.kind, job.recipe.version, job.parameters, value, provenance, arrays or {})
 
 
 def make_network(
@@ -96,32 +101,31 @@ def make_network(
     weights: Sequence[np.ndarray] = (),
     seconds: float = 60.0,
     train_hash: str = "0" * 64,
+    settings: TrainingSettings | None = None,
     **value: Any,
-) -> Network:
+) -> Made:
     """A network that was never trained, with the accuracies given in `value`."""
-    settings = TrainingSettings(dropout_rate=0.5 if dropout else 0.0)
-    condition = Condition(dataset, dropout, settings, train_hash)
-    parameters = condition.network_parameters(seed)
+    settings = settings or TrainingSettings(dropout_rate=0.5 if dropout else 0.0)
+    (job,) = Condition(Images(dataset, train_hash), dropout, settings, (seed,)).jobs
     facts: dict[str, Any] = {"n_test": 10_000, "test_hash": "1" * 64, "test_note": ""}
     for phase in ("before", "after"):
         for name in ("train", "test", "running"):
             facts[f"{name}_accuracy_{phase}"] = 0.5
     arrays = {f"weight_{i}": np.asarray(w, np.float32) for i, w in enumerate(weights)}
     arrays |= {f"bias_{i}": np.zeros(len(w), np.float32) for i, w in enumerate(weights)}
-    record = make_record("network", parameters, facts | value, seconds=seconds, arrays=arrays)
-    return Network(condition, seed, record.key, record)
+    return job, record_of(job, facts | value, seconds=seconds, arrays=arrays)
 
 
 def make_test(
-    network: Network,
+    network: Made,
     ncut: float,
     null: Sequence[float],
     *,
     n_clusters: int = 4,
     phase: str = "after",
-    mode: str = "layer",
-) -> Record:
-    """A shuffle test's record with p-value and z-score that follow from its n-cuts."""
+    mode: Any = "layer",
+) -> Made:
+    """A shuffle test with p-value and z-score that follow from its n-cuts."""
     sample = np.asarray(null, float)
     value = {
         "ncut": ncut,
@@ -129,28 +133,36 @@ def make_test(
         "z_score": float((ncut - sample.mean()) / sample.std()) if sample.std() else float("nan"),
         "null_ncuts": list(null),
     }
-    parameters = {
-        "network": network.key,
-        "phase": phase,
-        "n_clusters": n_clusters,
-        "seed": 0,
-        "n_shuffles": len(sample),
-        "mode": mode,
-    }
-    return make_record("shuffle-test", parameters, value)
+    job = shuffle_test.job(
+        network[0], phase, mode=mode, n_clusters=n_clusters, n_shuffles=len(sample), seed=0
+    )
+    return job, record_of(job, value)
 
 
-def make_ncut(
-    network: Network, ncut: float, *, n_clusters: int = 4, phase: str = "before"
-) -> Record:
-    """The record of a network's n-cut alone."""
-    parameters = {
-        "network": network.key,
-        "phase": phase,
-        "n_clusters": n_clusters,
-        "seed": 0,
-    }
-    return make_record("clustering", parameters, {"ncut": ncut})
+def make_ncut(network: Made, ncut: float, *, n_clusters: int = 4, phase: str = "before") -> Made:
+    """The n-cut of a network alone."""
+    job = clustering.job(network[0], phase, n_clusters=n_clusters, seed=0)
+    return job, record_of(job, {"ncut": ncut})
+
+
+def make_partition(
+    network: Made, ncut: float, labels: Sequence[int] = (), *, n_clusters: int = 4
+) -> Made:
+    """The clusters of a network; scikit-learn found an n-cut that is higher by 1."""
+    job = partition.job(network[0], n_clusters=n_clusters, seed=0)
+    value = {"ncut": ncut, "ncut_sklearn": ncut + 1}
+    return job, record_of(job, value, arrays={"labels": np.asarray(labels, np.int16)})
+
+
+def frame_of(made: Sequence[Made]) -> pd.DataFrame:
+    """The tidy frame of some jobs and their records."""
+    return frame([job for job, _ in made], [record for _, record in made])
+
+
+def printed(table: pd.DataFrame) -> pd.DataFrame:
+    """A made-up table as if it came from a paper: pages take no table of unknown origin."""
+    table.attrs = {"source": "a made-up paper"}
+    return table
 
 
 def digest(folder: Path) -> dict[str, str]:

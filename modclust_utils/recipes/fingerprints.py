@@ -15,13 +15,17 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from modclust_utils.recipes import all_recipes
+
 PACKAGE = "modclust_utils"
+FILE = Path(__file__).with_name("fingerprints.json")
 
 
 @dataclass(frozen=True)
@@ -151,3 +155,30 @@ def _without_docstring(node: ast.AST) -> ast.AST:
         fields = dict(ast.iter_fields(node))
         return type(node)(**{**fields, "body": node.body[1:] or [ast.Pass()]})
     return node
+
+
+def current() -> dict[str, dict[str, str | int]]:
+    """Version and fingerprint of every recipe, for the code as it is now."""
+    return {
+        kind: {
+            "version": recipe.version,
+            "fingerprint": fingerprint([recipe.compute, *recipe.code]),
+        }
+        for kind, recipe in sorted(all_recipes().items())
+    }
+
+
+def committed() -> dict[str, dict[str, str | int]]:
+    """The same as it was committed."""
+    return json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
+
+
+def write() -> list[str]:
+    """Commit the code as it is now to the file; the kinds whose entry changed."""
+    before, now = committed(), current()
+    FILE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+    return [kind for kind in now if now[kind] != before.get(kind)]
+
+
+if __name__ == "__main__":
+    print("renewed:", ", ".join(write()) or "nothing")
