@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from small_book import make_ncut, make_network, make_test
+from small_book import frame_of, make_ncut, make_network, make_partition, make_test, printed
 
+from modclust_utils.chapters.ch01_clusterability import tables
 from modclust_utils.datasets.papers import paper_table
-from modclust_utils.publish import tables
+from modclust_utils.recipes.frames import trace_of
 
 PAPER = pd.DataFrame(
     [
@@ -21,26 +22,31 @@ PAPER = pd.DataFrame(
         }
     ]
 )
+PAPER = printed(PAPER)
 NO_PAPER = PAPER.iloc[:0]
 
 
-def two_networks(**options):
-    """n-cut 1.0 below both shuffles, n-cut 1.2 between its two."""
-    found = [
-        make_network("mnist", seed=0, test_accuracy_after=0.5, n_test=100, **options),
-        make_network("mnist", seed=1, test_accuracy_after=0.75, n_test=100, **options),
+def two_networks() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Networks and tests: n-cut 1.0 below both shuffles, n-cut 1.2 between its two."""
+    made = [
+        make_network("mnist", seed=i, test_accuracy_after=0.5 + i / 4, n_test=100) for i in (0, 1)
     ]
-    return found, [make_test(found[0], 1.0, [1.1, 1.3]), make_test(found[1], 1.2, [1.1, 1.5])]
+    tests = [make_test(made[0], 1.0, [1.1, 1.3]), make_test(made[1], 1.2, [1.1, 1.5])]
+    return frame_of(made), frame_of(tests)
 
 
-def test_network_table():
+def clusterability(networks: pd.DataFrame, tests: pd.DataFrame, paper: pd.DataFrame):
+    return tables.clusterability(tests, networks, paper)
+
+
+def test_table_by_phase():
     networks = [
         make_network("mnist", False, 3, test_accuracy_before=0.1, test_accuracy_after=0.2),
         make_network("lines", True, 4, train_accuracy_after=0.3, running_accuracy_before=0.4),
     ]
     before = [make_ncut(networks[0], 2.5), make_ncut(networks[1], 2.4)]
     after = [make_test(networks[0], 1.5, [2, 3]), make_test(networks[1], 1.4, [2, 3])]
-    table = tables.network_table(networks, before, after)
+    table = tables.by_phase(frame_of(networks), frame_of(before), frame_of(after))
     assert table.columns.tolist() == [
         *("dataset", "dropout", "seed", "phase", "ncut", "test_acc", "train_acc", "running_acc"),
     ]
@@ -52,22 +58,8 @@ def test_network_table():
     ]
 
 
-@pytest.mark.parametrize(
-    ("ncut", "is_significant"), [(1.9, True), (2.0, True), (2.05, False), (9.0, False)]
-)
-def test_significant_is_below_all_shuffles(ncut, is_significant):
-    test = make_test(make_network(), ncut, [2.0, 2.1, 2.2, 2.3])
-    assert tables.is_significant(test) is is_significant
-
-
-def test_significant_with_the_number_of_shuffles_of_the_paper():
-    null = np.linspace(2, 3, 320).tolist()
-    assert tables.is_significant(make_test(make_network(), 1.9, null))
-    assert not tables.is_significant(make_test(make_network(), 2.001, null))
-
-
 def test_row_of_a_condition_by_hand():
-    (row,) = tables.clusterability_table(*two_networks(), PAPER).to_dict("records")
+    (row,) = clusterability(*two_networks(), PAPER).to_dict("records")
     assert (row["dataset"], row["dropout"], row["n_clusters"], row["n"]) == ("mnist", False, 4, 2)
     assert (row["n_sig"], row["prop_sig"], row["n_above_all"], row["n_test"]) == (1, 0.5, 0, 100)
     # exact interval for 1 of 2: 1 - (1 - p)^2 = 0.025 and p^2 = 1 - 0.025
@@ -98,7 +90,7 @@ def test_row_of_a_condition_by_hand():
 def test_networks_above_all_their_shuffles():
     networks = [make_network(seed=seed) for seed in range(3)]
     tests = [make_test(networks[i], ncut, [1.0, 1.2]) for i, ncut in enumerate((1.3, 1.2, 1.1))]
-    (row,) = tables.clusterability_table(networks, tests, NO_PAPER).to_dict("records")
+    (row,) = clusterability(frame_of(networks), frame_of(tests), NO_PAPER).to_dict("records")
     assert (row["n_above_all"], row["n_sig"]) == (1, 0)
 
 
@@ -111,7 +103,7 @@ def test_conditions_stay_apart_and_in_order():
         tests.append(make_test(networks[-1], float(i), [2.0, 2.5]))
     networks.append(make_network("mnist", False, 9))
     tests.append(make_test(networks[-1], 5.0, [2.0, 2.5]))
-    table = tables.clusterability_table(networks, tests, PAPER)
+    table = clusterability(frame_of(networks), frame_of(tests), PAPER)
     rows = table[["dataset", "dropout", "n", "ncut_mean"]].to_numpy().tolist()
     assert rows == [["mnist", True, 2, 1.0], ["lines", False, 2, 2.5], ["mnist", False, 2, 4.0]]
     assert table["paper_ncut_mean"].isna().tolist() == [True, True, False]
@@ -119,7 +111,7 @@ def test_conditions_stay_apart_and_in_order():
 
 
 def test_readable_table():
-    table = tables.readable(tables.clusterability_table(*two_networks(), PAPER))
+    table = tables.readable(clusterability(*two_networks(), PAPER)).content
     assert table.index.tolist() == [("MNIST", "no", "ours"), ("MNIST", "no", "paper")]
     ours, paper = table.to_dict("records")
     half = 0.1 * math.tan(math.pi * 0.475)
@@ -144,7 +136,7 @@ def test_readable_table():
 
 
 def test_readable_table_of_a_data_set_that_is_not_in_the_paper():
-    table = tables.readable(tables.clusterability_table(*two_networks(), NO_PAPER))
+    table = tables.readable(clusterability(*two_networks(), NO_PAPER)).content
     assert table.index.tolist() == [("MNIST", "no", "ours")]
     assert "nan" not in table.to_html()
 
@@ -169,52 +161,78 @@ def test_table_of_the_paper_for_k(n_clusters, name, first_ncut):
 def test_k_that_is_not_in_the_paper():
     assert len(tables.paper_for_k(3)) == 0
     assert tables.paper_name(3) == ""
-    table = tables.clusterability_table(*two_networks(), tables.paper_for_k(3))
+    table = clusterability(*two_networks(), tables.paper_for_k(3))
     assert table["paper_ncut_mean"].isna().all()
 
 
-def test_range_of_untrained_networks_as_printed():
-    assert tables.printed_support(paper_table("filan2020_text")) == (2.3, 2.45)
+# One row of weights: pixel 1 has no edge
+WEIGHTS = [np.array([[1.0, 0.0, -2.0]])]
+
+
+def drawn() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The partition of a network, whose larger cluster has the number 1 in the record."""
+    network = make_network("mnist", True, 7, weights=WEIGHTS)
+    others = make_network("mnist", False, 8)
+    partitions = frame_of(
+        [make_partition(others, 9.0, [0]), make_partition(network, 0.75, [0, -1, 1, 1])]
+    )
+    return tables.drawn_partition(partitions, frame_of([network])), frame_of([network])
+
+
+def test_partition_to_draw_is_the_networks_own_numbered_by_size():
+    partition, _ = drawn()
+    assert partition["ncut"].tolist() == [0.75]
+    # 1 / 2 of the live pixels, against 1 / 2 of them and the logit
+    assert partition["labels"].iloc[0].tolist() == [1, -1, 0, 0]
+    assert [record.kind for record in trace_of(partition).records] == ["partition"]
 
 
 def test_units_and_volumes_of_clusters():
-    weights = [np.array([[1.0, 0.0, -2.0]])]
-    table = tables.cluster_sizes(weights, np.array([0, -1, 1, 1]))
+    table = tables.cluster_sizes(*drawn())
     assert table.columns.tolist() == ["cluster", "layer", "units", "volume"]
-    assert table.to_numpy().tolist() == [[-1, 0, 1, 0], [0, 0, 1, 1], [1, 0, 1, 2], [1, 1, 1, 3]]
+    assert table.to_numpy().tolist() == [[-1, 0, 1, 0], [0, 0, 1, 2], [0, 1, 1, 3], [1, 0, 1, 1]]
 
 
-def test_conditions_with_the_ncuts_of_their_networks():
-    networks, tests = two_networks()
-    networks += [make_network("lines", True, seed) for seed in (5, 6)]
-    tests += [make_test(network, 0.5, [1.0, 2.0]) for network in networks[2:]]
-    # another order than that of the data sets' names
-    order = [2, 0, 3, 1]
-    networks, tests = [networks[i] for i in order], [tests[i] for i in order]
-    before = [make_ncut(network, 2.0) for network in networks]
-    table = tables.clusterability_table(networks, tests, PAPER)
-    joined = tables.with_networks(table, tables.network_table(networks, before, tests))
-    assert joined["dataset"].tolist() == ["lines", "mnist"]
-    assert joined["ours"].tolist() == [[0.5, 0.5], [1.0, 1.2]]
-    assert joined["null_mean"].tolist() == table["null_ncut_mean"].tolist()
-    assert joined["paper_mean"].iloc[1] == 1.0
-    assert math.isnan(joined["paper_std"].iloc[0])
+def test_walk_comes_to_the_ncut_by_its_own_random_numbers():
+    # of the stubs of cluster 0 one in five leads out, of cluster 1 its only one
+    one, two, three = (
+        tables.stub_walk(*drawn(), n_walks=20_000, rng=np.random.default_rng(seed))
+        for seed in (0, 0, 1)
+    )
+    pd.testing.assert_frame_equal(one, two)
+    assert not one.equals(three)
+    last = one.iloc[-1]
+    assert last["low"] < (1 / 5 + 1) / 2 < last["high"]
+
+
+def test_test_follows_the_partition_for_its_own_k_alone():
+    networks = [make_network("mnist", seed=seed) for seed in (0, 1)]
+    tests = [make_test(n, 1.0, [0.9, 1.1, 1.2], n_clusters=k) for n in networks for k in (4, 7)]
+    partitions = [make_partition(networks[0], 0.8), make_partition(networks[1], 1.15)]
+    changed = tables.of_partitions(frame_of(tests), frame_of(partitions))
+    assert changed["ncut"].tolist() == [0.8, 1.0, 1.15, 1.0]
+    assert changed["p_value"].tolist() == [1 / 4, 2 / 4, 3 / 4, 2 / 4]
+    null = np.array([0.9, 1.1, 1.2])
+    expected = [(ncut - null.mean()) / null.std() for ncut in (0.8, 1.0, 1.15, 1.0)]
+    assert changed["z_score"].tolist() == pytest.approx(expected)
 
 
 def test_first_network_of_each_condition():
-    networks, tests = two_networks()
-    networks.append(make_network("lines", True, 7))
-    tests.append(make_test(networks[-1], 0.5, [1.0, 2.0, 3.0]))
-    first, second = tables.one_per_condition(networks, tests)
-    assert (first["title"], first["seed"], first["ncut"]) == ("MNIST, no dropout", 0, 1.0)
-    assert (second["title"], second["seed"]) == ("LINES, with dropout", 7)
-    assert second["null_ncuts"].tolist() == [1.0, 2.0, 3.0]
-    assert (second["p_value"], second["n_shuffles"]) == (0.25, 3)
-    long = tables.long_nulls([first, second])
-    assert long.to_numpy().tolist() == [
+    _, tests = two_networks()
+    other = make_network("lines", True, 7)
+    tests = pd.concat([tests, frame_of([make_test(other, 0.5, [1.0, 2.0, 3.0])])])
+    assert tables.first_of_each(tests).to_numpy().tolist() == [
         ["MNIST, no dropout", 0, 1.0, 1.1],
         ["MNIST, no dropout", 0, 1.0, 1.3],
         ["LINES, with dropout", 7, 0.5, 1.0],
         ["LINES, with dropout", 7, 0.5, 2.0],
         ["LINES, with dropout", 7, 0.5, 3.0],
     ]
+
+
+def test_tables_for_several_k_in_one():
+    networks, tests = two_networks()
+    table = clusterability(networks, tests, PAPER)
+    both = tables.together({4: table, 7: table.assign(n_clusters=7)})
+    assert both["n_clusters"].tolist() == [4, 7]
+    assert len(trace_of(both).records) == 4
