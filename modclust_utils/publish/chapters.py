@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -87,9 +87,15 @@ def rules(chapter: int) -> dict[str, Rule]:
 
 
 def claims(chapter: int) -> list[Mapping[str, Any]]:
-    """The claims of a chapter. Raises ValueError for an entry without its fields or rule."""
-    path = room_folder(chapter) / "claims.yml"
-    known = rules(chapter)
+    """The claims of a chapter."""
+    return read_claims(room_folder(chapter) / "claims.yml", rules(chapter))
+
+
+def read_claims(path: Path, known: Collection[str]) -> list[Mapping[str, Any]]:
+    """The claims in a file; known: the names of rules.
+
+    Raises ValueError for an entry without its fields, or with a rule that is not known.
+    """
     found = yaml.safe_load(path.read_text(encoding="utf-8"))
     for claim in found:
         missing = CLAIM_FIELDS - set(claim)

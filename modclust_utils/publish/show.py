@@ -138,6 +138,6 @@ def _parameter_table(run: Run) -> str:
     ]
     table = pd.DataFrame(rows).to_html(index=False)
     return (
-        '<details class="mc-parameters"><summary>The parameters of this page</summary>'
+        '<details class="mc-parameters" open><summary>The parameters of this page</summary>'
         f'<div class="mc-table">{table}</div></details>'
     )
