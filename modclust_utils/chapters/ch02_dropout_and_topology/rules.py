@@ -10,13 +10,10 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from modclust_utils import quantized, stats
+from modclust_utils import stats
+from modclust_utils.chapters.ch02_dropout_and_topology import designs, printed
 from modclust_utils.chapters.ch02_dropout_and_topology.controls import control_name
-from modclust_utils.chapters.ch02_dropout_and_topology.tables import (
-    PRINTED_MINIMUM,
-    paper_per_network,
-)
-from modclust_utils.datasets.papers import printed_p_values
+from modclust_utils.chapters.ch02_dropout_and_topology.tables import below_all
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.tables import N_PAPER, condition_name
 from modclust_utils.verdicts import Case
@@ -24,43 +21,44 @@ from modclust_utils.verdicts import Case
 
 @dataclass(frozen=True)
 class Results:
-    """What the claims are decided from: the tables of the modules `tables` and `controls`, and the
-    record of freshly initialized networks."""
+    """What the claims are decided from: tables of `tables` and `controls`, the record of freshly
+    initialized networks, and the paper's networks (`printed.networks`, for this run's k)."""
 
     networks: pd.DataFrame
     effect: pd.DataFrame
     controls: pd.DataFrame
     mixtures: pd.DataFrame
     fresh: pd.DataFrame
+    paper: pd.DataFrame
 
 
 def _conditions(
     results: Results, datasets: Sequence[str], phase: str
 ) -> list[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """(name, ours, the paper's) of every condition, network by network."""
-    paper = paper_per_network()
-    found = []
-    ours = results.networks[results.networks["phase"] == phase]
-    for (dataset, dropout), group in ours.groupby(["dataset", "dropout"], sort=False):
-        if dataset in datasets:
-            same = (paper["dataset"] == dataset) & (paper["dropout"] == dropout)
-            printed = paper[same & (paper["phase"] == phase)]
-            found.append((condition_name(str(dataset), bool(dropout)), group, printed))
-    return found
+    """(name, ours, the paper's) of every condition that both have, network by network."""
+    ours, paper = (
+        table[table["dataset"].isin(datasets) & (table["phase"] == phase)]
+        for table in (results.networks, results.paper)
+    )
+    theirs = dict([*paper.groupby(["dataset", "dropout"])])
+    return [
+        (condition_name(*kind), group, theirs[kind])
+        for kind, group in ours.groupby(["dataset", "dropout"], sort=False)
+        if kind in theirs
+    ]
 
 
 def dropout_separates(results: Results, datasets: list[str]) -> list[Case]:
     """Every network with dropout has a lower n-cut than every one without, before and after."""
-    chosen = results.effect[
-        results.effect["dataset"].isin(datasets) & (results.effect["source"] == "ours")
-    ]
+    chosen = results.effect[results.effect["dataset"].isin(datasets)]
+    beside = chosen["dataset"].isin(chosen.loc[chosen["source"] == "paper", "dataset"])
     return [
         Case(
             f"{dataset_name(r.dataset)}, {r.phase} pruning",
             not r.overlap and r.difference < 0,
             f"difference {r.difference:+.3f}, ranges {'overlap' if r.overlap else 'apart'}",
         )
-        for r in chosen.itertuples()
+        for r in chosen[beside & (chosen["source"] == "ours")].itertuples()
     ]
 
 
@@ -84,15 +82,18 @@ def same_effect_size(results: Results, datasets: list[str], within: float) -> li
 def share_against_topology(results: Results, datasets: list[str], phase: str) -> list[Case]:
     """Fisher's exact test sees no difference (p > 0.05) between our share of networks below all
     topology-preserving shuffles and the printed one."""
-    cases = []
-    for name, ours, printed in _conditions(results, datasets, phase):
-        mine = int((ours["n_below_layer_nonzero"] == 0).sum())
-        theirs = int((printed["p_value_layer_nonzero"] <= PRINTED_MINIMUM).sum())
-        counts = [[mine, len(ours) - mine], [theirs, len(printed) - theirs]]
-        p = float(scipy.stats.fisher_exact(counts).pvalue)
-        evidence = f"{mine}/{len(ours)} against {theirs}/{len(printed)}, p = {p:.2f}"
-        cases.append(Case(name, p > 0.05, evidence))
-    return cases
+    return [
+        _same_share(name, *((int(below_all(t, "layer_nonzero").sum()), len(t)) for t in tables))
+        for name, *tables in _conditions(results, datasets, phase)
+    ]
+
+
+def _same_share(name: str, ours: tuple[int, int], printed: tuple[int, int]) -> Case:
+    """Fisher's exact test of two shares, each as (passed, number)."""
+    table = [[passed, n - passed] for passed, n in (ours, printed)]
+    p = float(scipy.stats.fisher_exact(table).pvalue)
+    evidence = f"{ours[0]}/{ours[1]} against {printed[0]}/{printed[1]}, p = {p:.2f}"
+    return Case(name, p > 0.05, evidence)
 
 
 def below_topology(results: Results, datasets: list[str]) -> list[Case]:
@@ -110,8 +111,8 @@ def below_topology(results: Results, datasets: list[str]) -> list[Case]:
 def same_sign_of_d(results: Results, datasets: list[str]) -> list[Case]:
     """After pruning, the mean of Cohen's d has the sign that it has in the paper's table."""
     cases = []
-    for name, ours, printed in _conditions(results, datasets, "after"):
-        mine, theirs = ours["cohens_d"].mean(), printed["cohens_d"].mean()
+    for name, *tables in _conditions(results, datasets, "after"):
+        mine, theirs = (table["cohens_d"].mean() for table in tables)
         evidence = f"{mine:+.2f} against {theirs:+.2f}"
         cases.append(Case(name, bool(mine * theirs > 0), evidence))
     return cases
@@ -128,12 +129,16 @@ def no_effect_before(results: Results, datasets: list[str], within: float) -> li
 
 def _controls(results: Results, role: str, datasets: list[str]) -> list[dict]:
     """The rows that have printed numbers beside them."""
-    rows = results.controls.to_dict("records")
-    return [
-        r
-        for r in rows
-        if r["role"] == role and r["dataset"] in datasets and not np.isnan(r["paper_after_mean"])
-    ]
+    table = results.controls
+    chosen = (table["role"] == role) & table["dataset"].isin(datasets)
+    return table[chosen & table["paper_after_mean"].notna()].to_dict("records")
+
+
+def _mixtures(results: Results, datasets: list[str]) -> pd.DataFrame:
+    """The rows of this run that have printed numbers beside them."""
+    table = results.mixtures
+    there = (table["n"] > 0) & table["paper_ncut_mean"].notna()
+    return table[there & table["dataset"].isin(datasets)]
 
 
 def _name(row: dict) -> str:
@@ -143,24 +148,27 @@ def _name(row: dict) -> str:
 def control_share(results: Results, role: str, datasets: list[str]) -> list[Case]:
     """Fisher's exact test sees no difference (p > 0.05) in the share of networks below all their
     shuffles."""
-    cases = []
-    for row in _controls(results, role, datasets):
-        theirs = round(row["paper_prop_sig"] * N_PAPER)
-        counts = [[row["n_sig"], row["n"] - row["n_sig"]], [theirs, N_PAPER - theirs]]
-        p = float(scipy.stats.fisher_exact(counts).pvalue)
-        evidence = f"{row['n_sig']}/{row['n']} against {theirs}/{N_PAPER}, p = {p:.2f}"
-        cases.append(Case(_name(row), p > 0.05, evidence))
-    return cases
+    return [
+        _same_share(
+            _name(row),
+            (row["n_sig"], row["n"]),
+            (round(row["paper_prop_sig"] * N_PAPER), N_PAPER),
+        )
+        for row in _controls(results, role, datasets)
+    ]
 
 
 def control_mean(results: Results, role: str, datasets: list[str]) -> list[Case]:
     """Our mean n-cut after pruning is within one printed standard deviation of the printed mean."""
-    cases = []
-    for row in _controls(results, role, datasets):
-        gap = row["ncut_mean"] - row["paper_after_mean"]
-        evidence = f"{gap:+.4f} against a spread of {row['paper_after_std']:.3f}"
-        cases.append(Case(_name(row), abs(gap) <= row["paper_after_std"], evidence))
-    return cases
+    return [
+        _same_mean(_name(row), row["ncut_mean"], row["paper_after_mean"], row["paper_after_std"])
+        for row in _controls(results, role, datasets)
+    ]
+
+
+def _same_mean(name: str, ours: float, mean: float, std: float) -> Case:
+    evidence = f"{ours - mean:+.4f} against a spread of {std:.3f}"
+    return Case(name, abs(ours - mean) <= std, evidence)
 
 
 def not_below_fresh(results: Results, role: str, datasets: list[str]) -> list[Case]:
@@ -175,14 +183,15 @@ def not_below_fresh(results: Results, role: str, datasets: list[str]) -> list[Ca
 
 def mixture_mean(results: Results, datasets: list[str]) -> list[Case]:
     """Our mean n-cut is within one printed standard deviation of the printed mean."""
-    cases = []
-    for row in results.mixtures.to_dict("records"):
-        if row["dataset"] in datasets and row["n"] > 0:
-            gap = row["ncut_mean"] - row["paper_ncut_mean"]
-            evidence = f"{gap:+.4f} against a spread of {row['paper_ncut_std']:.3f}"
-            holds = abs(gap) <= row["paper_ncut_std"]
-            cases.append(Case(condition_name(row["dataset"], row["dropout"]), holds, evidence))
-    return cases
+    return [
+        _same_mean(
+            condition_name(row.dataset, row.dropout),
+            row.ncut_mean,
+            row.paper_ncut_mean,
+            row.paper_ncut_std,
+        )
+        for row in _mixtures(results, datasets).itertuples()
+    ]
 
 
 def mixture_order(
@@ -192,27 +201,22 @@ def mixture_order(
     dropouts: Sequence[bool] = (False, True),
 ) -> list[Case]:
     """The mean n-cuts of data sets come in the order that the paper describes."""
-    table = results.mixtures[results.mixtures["dataset"].isin(datasets)]
+    means = _mixtures(results, datasets).set_index(["dataset", "dropout"])["ncut_mean"].to_dict()
     cases = []
-    for names in order:
-        for dropout in dropouts:
-            mine = table[(table["dropout"] == dropout) & (table["n"] > 0)]
-            means = mine.set_index("dataset")["ncut_mean"]
-            if not set(names) <= set(means.index):
-                continue
-            values = [float(means[name]) for name in names]
-            evidence = ", ".join(
-                f"{dataset_name(n)} {v:.3f}" for n, v in zip(names, values, strict=True)
-            )
-            holds = all(a < b for a, b in itertools.pairwise(values))
-            words = " below ".join(dataset_name(n) for n in names)
-            cases.append(Case(condition_name(words, dropout), holds, evidence))
+    for names, dropout in itertools.product(order, dropouts):
+        values = [means.get((name, dropout), np.nan) for name in names]
+        if np.isnan(values).any():
+            continue
+        words = [dataset_name(name) for name in names]
+        evidence = ", ".join(f"{n} {v:.3f}" for n, v in zip(words, values, strict=True))
+        holds = all(a < b for a, b in itertools.pairwise(values))
+        cases.append(Case(condition_name(" below ".join(words), dropout), holds, evidence))
     return cases
 
 
 def p_values_on_lattice(results: Results, datasets: list[str]) -> list[Case]:
     """Every printed p-value of Tables A.4 to A.15 has the form (10 m + 1) / 321."""
-    _, fits = quantized.lattice_index(printed_p_values())
+    fits = designs.lattice(printed.networks())["fits"]
     return [Case("all", bool(fits.all()), f"{int(fits.sum())} of {len(fits)}")]
 
 
