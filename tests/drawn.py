@@ -18,8 +18,8 @@ def drawn_texts(figure: Figure) -> list[Text]:
 
 
 def legend_texts(figure: Figure) -> list[str]:
-    (legend,) = figure.legends
-    return [text.get_text() for text in legend.get_texts()]
+    """Texts of a figure's first legend."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def pixels(figure: Figure) -> np.ndarray:

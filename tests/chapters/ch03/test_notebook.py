@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from modclust_utils.publish.networks import Network
 from small_book import ROOT, copy_book
 from test_chapter_1 import Done, code_cells, strips
 
@@ -20,7 +21,6 @@ from modclust_utils.chapters.ch03_lesions.tables import EDGE, Studies, edge_set,
 from modclust_utils.datasets.papers import paper_table
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.publish import lesioning, networks, pages, plans
-from modclust_utils.publish.networks import Network
 from modclust_utils.publish.records import Record, record_key
 from modclust_utils.publish.run import check_run, read_runs, run_chapter
 
