@@ -189,7 +189,7 @@ def run_chapter(
                 progress_bar=False,
                 start_timeout=START_TIMEOUT,
                 execution_timeout=timeout,
-                config=_kernel_config(),
+                config=kernel_config(),
             )
         check_executed(nbformat.read(unfinished, as_version=4))
     except (Exception, KeyboardInterrupt) as error:
@@ -215,7 +215,7 @@ def run_chapter(
     return RunInfo(folder, status)
 
 
-def _kernel_config() -> Config:
+def kernel_config() -> Config:
     """Talk to the kernel through files of this user, where the system has such sockets: an open
     port could be listened to by everyone on a shared machine.
 

@@ -11,13 +11,13 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from modclust_utils.publish.experiments import PHASES
 from small_book import ROOT, copy_book, write_data
 from test_chapter_1 import Done, code_cells, strips
 
 from modclust_utils.datasets.papers import printed_p_values
 from modclust_utils.nulls import MODES
 from modclust_utils.publish import control_prose, experiments, figures, networks, null_prose, plans
-from modclust_utils.publish.experiments import PHASES
 from modclust_utils.publish.records import Record, record_key
 from modclust_utils.publish.run import check_run, read_runs, run_chapter
 

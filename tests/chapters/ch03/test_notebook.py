@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from modclust_utils.publish.networks import Network
-from small_book import ROOT, copy_book
-from test_chapter_1 import Done, code_cells, strips
+from finished import Done, check_page, finished, strips, tables_of, verdicts_of
 
-from modclust_utils import datasets
 from modclust_utils.chapters.ch03_lesions.tables import EDGE, Studies, edge_set, read_studies
 from modclust_utils.datasets.papers import paper_table
-from modclust_utils.figures.style import dataset_name
-from modclust_utils.publish import lesioning, networks, pages, plans
-from modclust_utils.publish.records import Record, record_key
-from modclust_utils.publish.run import check_run, read_runs, run_chapter
-
-FIGURES = [
-    "single-lesions",
-    "class-drops",
-    "conditional-importance",
-    "damage-matrix",
-    "dependency-graph",
-    "dependency-graph-of-the-paper",
-    "edge-stability",
-]
-TABLES = ["table-single-lesions", "table-a18", "kinds", "table-pairs", "table-a19", "verdicts"]
 
 
 def write_bands(path: Path, n_train: int, n_test: int) -> Path:
@@ -53,108 +31,50 @@ def write_bands(path: Path, n_train: int, n_test: int) -> Path:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory) -> Iterator[Done]:
     """The one real run of this module: two networks that learn all of it, three clusterings."""
-    book = copy_book(tmp_path_factory.mktemp("chapter") / "book", chapters=(3,))
-    images = str(write_bands(book / "bands.npz", n_train=300, n_test=100))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MODCLUST_ROOT", str(book))
-        patch.delenv("MODCLUST_DATA", raising=False)
-        values = check_run(
-            3,
-            overrides={
-                "dataset": images,
-                "dataset_settings": {
-                    images: {"batch_size": 10, "pruning_interval": 1, "learning_rate": 0.002}
-                },
-                "n_networks": 2,
-                "epochs": 2,
-                "pruning_epochs": 2,
-                "dropout_rate": 0.1,
-                "n_clusters": 8,
-                "n_random_sets": 5,
-                "n_random_pairs": 4,
-                "n_reclusterings": 1,
-                "device": "cpu",
-                "n_jobs": 1,
-            },
-        )
-        info = run_chapter(3, values)
-        yield Done(book, values, info, nbformat.read(info.notebook, as_version=4))
-
-
-def networks_of(done: Done) -> list[Network]:
-    """The run's networks, from its records."""
-    (condition,) = networks.conditions(done.p, [done.p.dataset], dropouts=[True])
-    found = []
-    for seed in (0, 1):
-        parameters = condition.network_parameters(seed)
-        record = done.store.require("network", parameters)
-        found.append(Network(condition, seed, record_key("network", parameters), record))
-    return found
-
-
-def lesions_of(done: Done) -> list[list[Record]]:
-    """The run's lesion studies of each network, from its records."""
-    return [
-        [
-            done.store.require("lesions", parameters)
-            for parameters in lesioning.studies(network.key, done.p, first=i == 0)
-        ]
-        for i, network in enumerate(networks_of(done))
-    ]
+    folder = tmp_path_factory.mktemp("chapter")
+    images = str(write_bands(folder / "bands.npz", n_train=300, n_test=100))
+    settings = {"batch_size": 10, "pruning_interval": 1, "learning_rate": 0.002}
+    values = {
+        "dataset": images,
+        "dataset_settings": {images: settings},
+        "n_networks": 2,
+        "epochs": 2,
+        "pruning_epochs": 2,
+        "dropout_rate": 0.1,
+        "n_clusters": 8,
+        "n_random_sets": 5,
+        "n_random_pairs": 4,
+        "n_reclusterings": 1,
+        "n_jobs": 1,
+    }
+    with finished(folder, 3, values) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def studies(done) -> Studies:
-    return read_studies(networks_of(done), lesions_of(done))
+    return read_studies(done.frames["studies"], done.frames["networks"])
 
 
-def test_run_is_done_and_used_what_was_planned(done):
-    (info,) = read_runs(3)
-    assert info == done.run
-    assert info.status["state"] == "done"
-    assert pages.state(info) == "done"
-    planned = {(kind, record_key(kind, p)) for kind, p in plans.plan(3, done.p)}
-    assert {tuple(each) for each in done.run.status["records"]} == planned
-    assert {(path.parent.name, path.stem) for path in done.store} == planned
-    # two networks; two clusterings of the first one and one of the other
-    assert sorted(kind for kind, _ in planned) == ["lesions"] * 3 + ["network"] * 2
+def test_page(done):
+    check_page(done, figures=7, tables=6)
+    assert verdicts_of(done) == {"not attempted"}
 
 
-def test_every_cell_ran_and_drew_what_it_promises(done):
-    cells = [cell for cell in code_cells(done) if cell.source.strip()]
-    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    source = nbformat.read(next((ROOT / "notebooks").glob("03-*.ipynb")), as_version=4)
-    promised = [c.metadata.mystnb for c in source.cells if "mystnb" in c.metadata]
-    drawn = [c for c in code_cells(done) if "figure" in c.metadata.get("mystnb", {})]
-    assert [c.metadata.mystnb for c in drawn] == promised
-    assert len({facts.figure.name for facts in promised}) == len(promised) == len(FIGURES)
-    for cell in drawn:
-        (picture,) = (o.data["image/png"] for o in cell.outputs if "image/png" in o.data)
-        assert base64.b64decode(picture).startswith(b"\x89PNG")
-
-
-def test_every_figure_and_table_has_a_strip_with_data(done):
-    found = strips(done)
-    assert sorted(found) == sorted(FIGURES + TABLES)
-    pictures = sum("image/png" in o.data for c in code_cells(done) for o in c.outputs)
-    shown = sum(
-        o.datasets.get("text/html", "").startswith('<div class="mc-table">')
-        for c in code_cells(done)
-        for o in c.outputs
-    )
-    assert (pictures, shown) == (len(FIGURES), len(TABLES))
-    for name, (facts, frame) in found.items():
-        assert len(frame) > 0
-        assert "n_reclusterings = 1" in facts["Parameters"]
-        assert facts["Made again by"].startswith("modclust run 3 ")
-        records = {"edge-stability": 3, "verdicts": 3, "kinds": 2}
-        assert facts["Records"] == f"{records.get(name, 1)} lesions"
-        assert facts["Computed on"] == "CPU, 1 thread"
+def test_strips_name_the_studies_behind_them(done):
+    several = {"edge-stability": 3, "dependency-graph": 3, "verdicts": 3, "kinds": 2}
+    printed = ("table-a18", "table-a19", "dependency-graph-of-the-paper")
+    for name, (facts, _) in strips(done).items():
+        if name in printed:
+            assert facts["Source"].startswith("Filan et al. 2020, Table A.1")
+            assert "Records" not in facts
+        else:
+            assert facts["Records"] == f"{several.get(name, 1)} lesions"
 
 
 def test_tables_hold_the_numbers_of_the_records(done, studies):
-    found = {name: frame for name, (_, frame) in strips(done).items()}
-    value = lesions_of(done)[0][0].value
+    found = tables_of(done)
+    value = studies.reference.record.value
     singles = found["table-single-lesions"]
     pd.testing.assert_frame_equal(singles, found["single-lesions"])
     # clusters have other numbers on the page, but the same numbers about them
@@ -182,7 +102,7 @@ def test_tables_hold_the_numbers_of_the_records(done, studies):
 
 
 def test_figures_of_important_sub_clusters_hold_the_records(done, studies):
-    found = {name: frame for name, (_, frame) in strips(done).items()}
+    found = tables_of(done)
     chosen = [r for r in studies.reference.singles.to_dict("records") if r["kind"] == "important"]
     assert chosen, "a network that learnt its ten classes has important sub-clusters"
     drops = found["class-drops"]
@@ -203,17 +123,10 @@ def test_figures_of_important_sub_clusters_hold_the_records(done, studies):
         assert row["share_networks"] == (edge in other)
 
 
-def said(done: Done) -> str:
-    """All sentences of the page that were computed."""
-    texts = [o.datasets.get("text/markdown", "") for c in code_cells(done) for o in c.outputs]
-    return "\n\n".join(text for text in texts if text)
-
-
 def test_sentences_hold_the_numbers_of_the_records(done, studies):
-    text = said(done)
-    value = lesions_of(done)[0][0].value
-    name = dataset_name(done.p.dataset)
-    assert f"The first network ({name}, with dropout, seed 0) classifies " in text
+    text = "\n\n".join(done.outputs("text/markdown"))
+    value = studies.reference.record.value
+    assert "The first network (bands, with dropout, seed 0) classifies " in text
     assert f"{value['accuracy']:.2%} of its 100 test images" in text
     assert f"Its 8 clusters have an n-cut of {value['ncut']:.3f}" in text
     kinds = [row["kind"] for row in value["sub_clusters"]]
@@ -221,50 +134,13 @@ def test_sentences_hold_the_numbers_of_the_records(done, studies):
     worst = max(row["drop"] for row in value["sub_clusters"])
     assert f"costs {100 * worst:.1f} percentage points" in text
     assert f"{len(studies.reference.edges)} of them are edges; the paper's has 28 and 17" in text
-    counts = [len(study.edges) for study in (studies.reference, *studies.others)]
+    counts = [len(study.edges) for study in studies.networks]
     assert f"The graphs of 2 networks have {min(counts)} to {max(counts)} edges." in text
 
 
 def test_accuracy_is_that_of_the_network_without_lesion(done):
-    for network, own in zip(networks_of(done), lesions_of(done), strict=True):
-        for record in own:
-            # both count the same images
-            expected = network.record.value["test_accuracy_after"]
-            assert record.value["accuracy"] == pytest.approx(expected, abs=1e-6)
-            assert np.mean(record.value["class_accuracies"]) == pytest.approx(expected, abs=1e-5)
-
-
-def test_page_shows_no_missing_number(done):
-    texts = []
-    for cell in code_cells(done):
-        for output in cell.outputs:
-            text = output.datasets.get("text/markdown", "") or output.datasets.get("text/html", "")
-            if not text.startswith('<details class="mc-strip">'):
-                texts.append(re.sub(r"<[^>]+>", " ", text))
-    assert len(texts) > 10
-    assert not [text for text in texts if re.search(r"\b(nan|None|inf)\b|-0\.0+\b", text)]
-
-
-def test_page_says_which_parameters_it_shows(done):
-    texts = [o.datasets.get("text/html", "") for c in code_cells(done)[:3] for o in c.outputs]
-    (badge,) = texts
-    assert 'class="mc-badge mc-badge-own"' in badge
-    assert "a run with <b>other parameters</b>" in badge
-    assert done.run.status["profile"] == "own parameters"
-
-
-def test_no_verdict_without_the_data_of_the_paper(done):
-    rows = json.loads((done.run.folder / "verdicts.json").read_text(encoding="utf-8"))
-    assert len(rows) > 0
-    assert {row["verdict"] for row in rows} == {"not attempted"}
-    assert strips(done)["verdicts"][1]["verdict"].unique().tolist() == ["not attempted"]
-
-
-def test_lesions_are_the_same_when_computed_again(done):
-    network, record = networks_of(done)[1], lesions_of(done)[1][0]
-    images = datasets.load(done.p.dataset)
-    again = lesioning.compute_lesions(network, dict(record.parameters), images, "cpu")
-    assert again["labels"] == record.value["labels"]
-    for name in ("sub_clusters", "pairs"):
-        frames = pd.DataFrame(again[name]), pd.DataFrame(record.value[name])
-        pd.testing.assert_frame_equal(*frames, check_like=True)
+    networks = done.frames["networks"].set_index("network")["test_accuracy_after"]
+    for study in done.frames["studies"].itertuples():
+        # both count the same images
+        assert study.accuracy == pytest.approx(networks[study.network], abs=1e-6)
+        assert np.mean(study.class_accuracies) == pytest.approx(study.accuracy, abs=1e-5)
