@@ -137,6 +137,8 @@ class RecordStore:
         packed = pack_arrays(made.arrays) if made.arrays else b""
         if packed:
             content["arrays_sha256"] = hashlib.sha256(packed).hexdigest()
+            # stopped from here on, there is no record rather than one with the arrays of another
+            path.unlink(missing_ok=True)
             write_atomically(path.with_suffix(".npz"), packed)
         for group, arrays in made.kept.items():
             of = np.frombuffer(bytes.fromhex(content.get("arrays_sha256", "")), np.uint8)

@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import re
 from collections import Counter
 
 import nbformat
@@ -118,7 +119,8 @@ def badge(run: Run) -> None:
 
 def _has_heading(run: Run, heading: str) -> bool:
     cells = nbformat.read(run.schema.source, as_version=4).cells
-    return any(heading in cell.source for cell in cells if cell.cell_type == "markdown")
+    line = re.compile(rf"^#+ +{re.escape(heading)} *$", re.MULTILINE)
+    return any(line.search(cell.source) for cell in cells if cell.cell_type == "markdown")
 
 
 def _parameter_table(run: Run) -> str:

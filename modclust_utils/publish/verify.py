@@ -15,7 +15,7 @@ from modclust_utils.publish.engine import Shelf, task_of
 from modclust_utils.publish.records import RecordStore, read_record
 from modclust_utils.publish.workers import in_workers
 from modclust_utils.recipes import all_recipes, recipe_of
-from modclust_utils.recipes.base import Images, Job, Record
+from modclust_utils.recipes.base import Images, Job, Record, made_from
 from modclust_utils.recipes.network import BEFORE
 
 
@@ -36,20 +36,25 @@ def sample(store: RecordStore, n: int, rng: np.random.Generator) -> list[Path]:
     for i in rng.permutation(len(paths)).tolist():  # reads no more records than it has to
         if len(chosen) == n:
             break
-        if _why_not(store, job_of(store, read_record(paths[i]))) is None:
+        record = read_record(paths[i])
+        if _why_not(store, record, job_of(store, record)) is None:
             chosen.append(i)
     return [paths[i] for i in sorted(chosen)]
 
 
 def job_of(store: RecordStore, record: Record) -> Job | None:
-    """The job that a record comes from, with those it needs; None where such a record is gone."""
-    needs: dict[str, Job] = {}
+    """The job that a record comes from, with those it needs.
+
+    None where a record was made by other code, and where one that it needs is gone.
+    """
+    recipe, needs = recipe_of(record.kind), {}
+    if record.version != recipe.version:
+        return None
     if "network" in record.parameters:
         path = store.find("network", record.parameters["network"])
-        if path is None:
+        network = job_of(store, read_record(path)) if path else None
+        if network is None:
             return None
-        network = job_of(store, read_record(path))
-        assert network is not None
         needs["network"] = network
     images = None
     if record.kind == "network":
@@ -57,15 +62,17 @@ def job_of(store: RecordStore, record: Record) -> Job | None:
     elif "n_random_sets" in record.parameters:
         images = needs["network"].images
     kept = BEFORE if record.parameters.get("phase") == BEFORE else ""
-    return Job(recipe_of(record.kind), record.parameters, needs, kept, images)
+    return Job(recipe, record.parameters, needs, kept, images)
 
 
-def _why_not(store: RecordStore, job: Job | None) -> str | None:
-    """Why a job cannot be done from what is here; None where it can."""
+def _why_not(store: RecordStore, record: Record, job: Job | None) -> str | None:
+    """Why the job of a record cannot be done from what is here; None where it can."""
     if job is None:
-        return "its network is not here"
-    for need in job.needs.values():
+        return "its network is not here, or was made by other code"
+    for name, need in job.needs.items():
         network = Shelf(store).require(need)
+        if record.made_from.get(name) != made_from({name: network})[name]:
+            return "its network was trained again since"
         if job.kept and store.kept(network, job.kept) is None:
             return f"the weights of its network {job.kept} pruning are not here"
         tested_on = network.value["test_hash"]
@@ -97,7 +104,7 @@ def verify(store: RecordStore, path: Path) -> Check:
     if record.version != recipe.version:
         return Check(path, False, f"made by other code than version {recipe.version}")
     job = job_of(store, record)
-    reason = _why_not(store, job)
+    reason = _why_not(store, record, job)
     if reason is not None:
         return Check(path, False, reason)
     assert job is not None

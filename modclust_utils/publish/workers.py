@@ -45,7 +45,9 @@ def in_workers(
     The first error in a task ends the others and is raised here.
     """
     owner, folder = os.getpid(), str(root())
-    with joblib.parallel_config(backend, inner_max_num_threads=1):
+    # other backends do not take a limit for the libraries of their workers
+    limit = {"inner_max_num_threads": 1} if backend == BACKEND else {}
+    with joblib.parallel_config(backend, **limit):
         parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
     yield from parallel(
         joblib.delayed(_do)(owner, folder, threads, function, task) for task in tasks

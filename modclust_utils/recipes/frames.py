@@ -137,9 +137,7 @@ def _shown(make: Callable[P, Any], html: bool) -> Callable[P, Shown]:
 def plain_data(table: pd.DataFrame) -> pd.DataFrame:
     """The columns of a table that a CSV can hold: no records, lists or arrays."""
     nested = (list, dict, tuple, np.ndarray, Record)
-    keep = [
-        name for name in table if not any(isinstance(value, nested) for value in table[name].head())
-    ]
+    keep = [name for name in table if not any(isinstance(value, nested) for value in table[name])]
     return pd.DataFrame(table[keep])
 
 
