@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
-from small_book import Made, frame_of, make_ncut, make_network, make_test
+from small_book import Made, frame_of, make_ncut, make_network, make_test, record_of
 
 from modclust_utils.chapters.ch02_dropout_and_topology import tables
+from modclust_utils.recipes import random_ncuts
 from modclust_utils.settings import TrainingSettings
 
 PLACES = [(phase, mode) for phase in ("before", "after") for mode in ("layer", "layer-nonzero")]
@@ -104,3 +105,9 @@ def mixture_frames(k: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
     return frame_of(networks), frame_of(
         [make_ncut(*each, phase="after", n_clusters=k) for each in ncuts]
     )
+
+
+def fresh_frame(ncuts: Sequence[float], k: int = 4) -> pd.DataFrame:
+    """The record of freshly initialized networks with these n-cuts."""
+    job = random_ncuts.job(n_networks=len(ncuts), n_clusters=k, seed=0)
+    return frame_of([(job, record_of(job, {"ncuts": list(ncuts)}))])

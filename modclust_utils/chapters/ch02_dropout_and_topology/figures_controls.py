@@ -107,7 +107,7 @@ def training_alone(controls: pd.DataFrame, tests: pd.DataFrame, facts: pd.DataFr
     kinds = [dropout_name(dropout) for dropout in controls["dropout"]]
     rows_only(ax, heights, [f"{name}\n{kind}" for name, kind in zip(names, kinds, strict=True)])
     ax.set_xlabel(ncut_label(only_k(tests)))
-    legend_below(figure, _training_handles(controls), 2)
+    legend_below(figure, _training_handles(controls), 3)
     return figure
 
 
@@ -123,7 +123,7 @@ def _training_handles(controls: pd.DataFrame) -> list[Line2D | Patch]:
     ]
     if controls["paper_after_mean"].notna().any():
         handles += [_paper_handle(phase, f"paper, {phase}: mean ± sd") for phase in PHASES]
-    words = f"paper, freshly initialized networks (k = {N_CLUSTERS}): range"
+    words = f"paper, not trained (k = {N_CLUSTERS}): range"
     return [*handles, Patch(color=_SUPPORT_COLOR, label=words)]
 
 

@@ -9,44 +9,47 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_nulls import control_frames, fresh_frame, mixture_frames
+from small_book import printed as as_printed
 
-from modclust_utils.chapters.ch01_clusterability.tables import N_PAPER
-from modclust_utils.chapters.ch02_dropout_and_topology.rules import RULES, Chapter2
-from modclust_utils.datasets.papers import paper_table
-from modclust_utils.publish import claims, control_tables, null_tables, rules_nulls
-from modclust_utils.publish.claims import Case, Verdict, decide, read_claims
+from modclust_utils.chapters.ch02_dropout_and_topology import controls, designs, printed, tables
+from modclust_utils.chapters.ch02_dropout_and_topology.rules import RULES, Results
+from modclust_utils.publish import chapters, claims
+from modclust_utils.recipes.frames import trace_of
+from modclust_utils.tables import N_PAPER
+from modclust_utils.verdicts import Case, Verdict, decide
 
-CLAIMS = {claim["id"]: claim for claim in read_claims(2)}
-NETWORKS = (
-    *("dataset", "dropout", "phase", "ncut", "null_layer_nonzero_mean"),
-    *("n_below_layer_nonzero", "cohens_d"),
+CLAIMS = {claim["id"]: claim for claim in chapters.claims(2)}
+KNOWN = {rule.__name__: rule for rule in RULES}
+COLUMNS = {
+    "networks": (
+        *("dataset", "dropout", "phase", "ncut", "null_layer_nonzero_mean"),
+        *("n_below_layer_nonzero", "cohens_d"),
+    ),
+    "effect": ("dataset", "phase", "source", "difference", "z", "overlap"),
+    "controls": (
+        *("role", "dataset", "dropout", "n", "n_sig", "before_mean", "ncut_mean"),
+        *("paper_prop_sig", "paper_after_mean", "paper_after_std"),
+    ),
+    "mixtures": ("dataset", "dropout", "n", "ncut_mean", "paper_ncut_mean", "paper_ncut_std"),
+}
+NOTHING = Results(
+    **{name: as_printed(pd.DataFrame(columns=columns)) for name, columns in COLUMNS.items()},
+    fresh=fresh_frame([2.4]),
+    paper=printed.networks(),
 )
-EFFECT = ("dataset", "phase", "source", "difference", "z", "overlap")
-CONTROLS = (
-    *("role", "dataset", "dropout", "n", "n_sig", "before_mean", "ncut_mean"),
-    *("paper_prop_sig", "paper_after_mean", "paper_after_std"),
-)
-MIXTURES = ("dataset", "dropout", "n", "ncut_mean", "paper_ncut_mean", "paper_ncut_std")
-NOTHING = Chapter2(
-    pd.DataFrame(columns=NETWORKS),
-    pd.DataFrame(columns=EFFECT),
-    pd.DataFrame(),
-    pd.DataFrame(columns=MIXTURES),
-    np.array([2.4]),
-)
 
 
-def with_rows(table: str, *rows: tuple) -> Chapter2:
+def with_rows(table: str, *rows: tuple) -> Results:
     """Results of a run that has these rows in one of its tables."""
-    columns = {"networks": NETWORKS, "effect": EFFECT, "controls": CONTROLS, "mixtures": MIXTURES}
-    frame = pd.DataFrame(rows, columns=columns[table])
+    frame = pd.DataFrame(rows, columns=COLUMNS[table])
     if table == "controls":
         frame = frame.assign(epochs=1000)
-    return replace(NOTHING, **{table: frame})
+    return replace(NOTHING, **{table: as_printed(frame)})
 
 
-def decided(rule: str, found: Chapter2, **arguments: object) -> Verdict:
-    (verdict,) = decide([{"rule": rule, "arguments": arguments}], found)
+def decided(rule: str, found: Results, **arguments: object) -> Verdict:
+    (verdict,) = decide([{"rule": rule, "arguments": arguments}], KNOWN, found)
     return verdict
 
 
@@ -55,62 +58,78 @@ def decided(rule: str, found: Chapter2, **arguments: object) -> Verdict:
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 def test_claim_binds_to_its_rule(claim):
-    rule = claims.RULES[claim["rule"]]
-    assert rule in RULES
-    inspect.signature(rule).bind(NOTHING, **claim["arguments"])
+    inspect.signature(KNOWN[claim["rule"]]).bind(NOTHING, **claim["arguments"])
 
 
 def test_every_rule_has_a_claim():
-    assert {claim["rule"] for claim in CLAIMS.values()} == {rule.__name__ for rule in RULES}
+    assert {claim["rule"] for claim in CLAIMS.values()} == set(KNOWN)
 
 
-def test_nothing_is_attempted_without_the_data_of_the_paper():
-    other = Chapter2(
-        networks_of("mnist5k", "before", 2, 1.0).networks,
-        with_rows("effect", ("mnist5k", "after", "ours", -1.0, -9.0, False)).effect,
-        with_rows("controls", ("unlearnable", "random4k", *[False, 1, 0, 2, 2, 0, 2, 1])).controls,
-        with_rows("mixtures", ("lines4k", False, 2, 1.0, np.nan, np.nan)).mixtures,
-        np.array([2.4]),
+def verdicts(found: Results) -> dict[str, Verdict]:
+    return {v.claim["id"]: v for v in decide(list(CLAIMS.values()), KNOWN, found)}
+
+
+OTHER_DATA = Results(
+    with_rows("networks", ("mnist5k", False, "before", 1.0, 2.0, 0, 0.0)).networks,
+    with_rows("effect", ("mnist5k", "after", "ours", -1.0, -9.0, False)).effect,
+    with_rows("controls", ("unlearnable", "random4k", *[False, 1, 0, 2, 2, 0, np.nan, 1])).controls,
+    with_rows("mixtures", ("lines4k", False, 2, 1.0, np.nan, np.nan)).mixtures,
+    fresh_frame([2.4]),
+    printed.networks(),
+)
+
+
+def the_papers_own(k: int = 4) -> Results:
+    """The paper's networks in place of ours, from a run with k clusters."""
+    networks = printed.networks()
+    below = (networks["p_value_layer_nonzero"] > 0.0035).astype(int)
+    ours = as_printed(networks.assign(n_below_layer_nonzero=below))
+    random_data = pd.DataFrame(
+        [
+            (
+                *(row.role, row.dataset, row.dropout, N_PAPER, round(row.paper_prop_sig * N_PAPER)),
+                *(row.paper_before_mean, row.paper_after_mean),
+            )
+            for row in printed.controls().itertuples()
+        ],
+        columns=COLUMNS["controls"][:7],
+    ).assign(epochs=1000)
+    mixtures = printed.mixtures()[["dataset", "dropout"]].assign(
+        n=N_PAPER, ncut_mean=printed.mixtures()["paper_ncut_mean"]
     )
-    for results in (NOTHING, other):
-        for verdict in decide(list(CLAIMS.values()), results):
-            # the claim about the paper's own tables needs no data of ours
-            own = verdict.claim["id"] == "B15"
-            assert verdict.verdict == ("reproduced" if own else "not attempted")
+    kind = ["dataset", "dropout"]
+    return Results(
+        ours,
+        tables.dropout_effect(ours, printed.networks(k)),
+        as_printed(random_data.merge(printed.controls(k), on=["role", *kind], how="left")),
+        as_printed(mixtures.merge(printed.mixtures(k), on=kind, how="left")),
+        fresh_frame([2.3, 2.45], k),
+        printed.networks(k),
+    )
+
+
+@pytest.mark.parametrize(
+    "found", [NOTHING, OTHER_DATA, the_papers_own(7)], ids=["nothing", "other data", "another k"]
+)
+def test_nothing_is_attempted_without_the_data_and_the_k_of_the_paper(found):
+    for name, verdict in verdicts(found).items():
+        # the claim about the paper's own tables needs no data of ours
+        assert verdict.verdict == ("reproduced" if name == "B15" else "not attempted")
 
 
 def test_what_the_paper_itself_would_get():
     """The paper's networks in place of ours. Its own numbers contradict two of its sentences."""
-    printed = null_tables.paper_per_network()
-    networks = printed.assign(
-        n_below_layer_nonzero=(printed["p_value_layer_nonzero"] > 0.0035).astype(int)
-    )
-    rows = []
-    for role, (name, _, _) in control_tables.CONTROL_TABLES.items():
-        dataset = "random3k" if role == "memorization" else "random"
-        for row in paper_table(name).to_dict("records"):
-            mean, std, share = row["ncut_mean"], row["ncut_std"], row["prop_sig"]
-            ours = (N_PAPER, round(share * N_PAPER), row["unpruned_ncut_mean"], mean)
-            rows.append((role, dataset, row["dropout"], *ours, share, mean, std))
-    mixtures = control_tables.mixtures([], [])
-    results = Chapter2(
-        networks,
-        null_tables.dropout_effect(printed),
-        with_rows("controls", *rows).controls,
-        mixtures.assign(n=N_PAPER, ncut_mean=mixtures["paper_ncut_mean"]),
-        np.array([2.3, 2.45]),
-    )
-    verdicts = {v.claim["id"]: v for v in decide(list(CLAIMS.values()), results)}
-    partly = {i: v for i, v in verdicts.items() if v.verdict == "partly"}
+    found = verdicts(the_papers_own())
+    partly = {i: v for i, v in found.items() if v.verdict == "partly"}
     # a pruned CIFAR-10 network with dropout has an n-cut as high as one without (Table A.15), and
     # d is -0.1026 on average over Table A.13
     assert {i: [c.name for c in v.cases if not c.holds] for i, v in partly.items()} == {
         "B1": ["CIFAR-10, after pruning"],
         "B12": ["CIFAR-10, with dropout"],
     }
-    rest = {i: v.verdict for i, v in verdicts.items() if i not in partly}
+    rest = {i: v.verdict for i, v in found.items() if i not in partly}
     assert rest == dict.fromkeys(rest, "reproduced")
-    assert {i: len(v.cases) for i, v in verdicts.items()} == {
+    assert {i: len(v.cases) for i, v in found.items()} == {
         **{"B1": 6, "B2": 3, "B3": 2, "B4": 2, "B5": 2, "B6": 2, "B7": 2, "B8": 2},
         **{"B9": 4, "B10": 6, "B11": 6, "B12": 6, "B13": 14, "B14": 6, "B15": 1, "B16": 2},
         **{"B17": 8, "B18": 2},
@@ -119,12 +138,18 @@ def test_what_the_paper_itself_would_get():
 
 def test_evidence_is_fit_for_a_page():
     """It goes into a table that is not escaped."""
-    means = {"lines": 1.0, "lines_mnist": 1.5, "mnist": 2.0}
-    mixtures = [(name, False, 2, mean, mean, 0.1) for name, mean in means.items()]
-    verdicts = decide([CLAIMS["B14"]], with_rows("mixtures", *mixtures))
-    assert len(verdicts[0].cases) == 1
-    (evidence,) = claims.verdict_table(verdicts)["Evidence"]
-    assert not re.search("[<>&]", evidence)
+    (evidence,) = claims.readable([verdicts(the_papers_own())["B14"]])["Evidence"]
+    assert not re.search("[<>&]", evidence.replace("<br>", ""))
+
+
+def test_rules_take_the_tables_of_the_chapter():
+    """The columns that they name are there, and the verdicts know where they are from."""
+    random_data = controls.controls(*control_frames(), printed.controls())
+    mixtures = controls.mixtures(*mixture_frames(), printed.mixtures())
+    found = replace(the_papers_own(), controls=random_data, mixtures=mixtures)
+    cases = {name: len(verdict.cases) for name, verdict in verdicts(found).items()}
+    assert [cases[name] for name in ("B3", "B4", "B5", "B6", "B13", "B14")] == [2, 2, 2, 0, 1, 0]
+    assert set(trace_of(random_data).records) < set(trace_of(found).records)
 
 
 # Dropout
@@ -145,6 +170,7 @@ def test_dropout_separates(rows, verdict):
         ("mnist", "before", "ours", before, -1.0, overlap_before),
         ("mnist", "after", "ours", after, -1.0, overlap_after),
         ("mnist", "after", "paper", 1.0, 1.0, True),
+        ("cifar10", "after", "paper", 1.0, 1.0, True),
         ("lines", "after", "ours", 1.0, 1.0, True),
     )
     assert decided("dropout_separates", found, datasets=["mnist", "cifar10"]).verdict == verdict
@@ -152,7 +178,8 @@ def test_dropout_separates(rows, verdict):
 
 
 def test_evidence_of_separation():
-    found = with_rows("effect", ("cifar10", "after", "ours", -0.125, -3.0, True))
+    rows = [("cifar10", "after", source, -0.125, -3.0, True) for source in ("ours", "paper")]
+    found = with_rows("effect", *rows)
     assert decided("dropout_separates", found, datasets=["cifar10"]).cases == (
         Case("CIFAR-10, after pruning", False, "difference -0.125, ranges overlap"),
     )
@@ -189,7 +216,7 @@ def networks_of(
     below: int = 0,
     d: tuple[float, ...] = (0.0,),
     dropout: bool = False,
-) -> Chapter2:
+) -> Results:
     """n networks; the gaps (n-cut minus mean of the null) and d take turns, and so many have
     shuffles below them."""
     rows = [
@@ -323,7 +350,7 @@ def test_mean_of_a_control(means, verdict):
 @pytest.mark.parametrize(("before", "holds"), [(2.5, True), (2.25, True), (2.2, False)])
 def test_training_does_not_lower_the_ncut(before, holds):
     found = with_rows("controls", control(before=before), control(role="kilo-epoch", before=0.0))
-    found = replace(found, random=np.array([2.5, 2.25, 2.75]))
+    found = replace(found, fresh=fresh_frame([2.5, 2.25, 2.75]))
     arguments = {"role": "memorization", "datasets": ["random3k"]}
     (case,) = decided("not_below_fresh", found, **arguments).cases
     assert case.holds is holds
@@ -387,6 +414,6 @@ def test_order_of_mixtures(means, holds):
 def test_printed_p_values_are_on_the_lattice(monkeypatch):
     result = decided("p_values_on_lattice", NOTHING, datasets=[])
     assert result.cases == (Case("all", True, "240 of 240"),)
-    monkeypatch.setattr(rules_nulls, "printed_p_values", lambda: np.array([0.003, 0.006, 0.034]))
+    monkeypatch.setattr(designs, "lattice", lambda _: pd.DataFrame({"fits": [True, False, True]}))
     result = decided("p_values_on_lattice", NOTHING, datasets=[])
     assert result.cases == (Case("all", False, "2 of 3"),)
