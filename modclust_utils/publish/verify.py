@@ -66,23 +66,23 @@ def job_of(store: RecordStore, record: Record) -> Job | None:
 
 
 def _why_not(store: RecordStore, record: Record, job: Job | None) -> str | None:
-    """Why the job of a record cannot be done from what is here; None where it can."""
+    """Why a record cannot be computed again from what is here; None where it can."""
     if job is None:
-        return "its network is not here, or was made by other code"
+        return "its network is not here"
     for name, need in job.needs.items():
         network = Shelf(store).require(need)
-        if record.made_from.get(name) != made_from({name: network})[name]:
-            return "its network was trained again since"
+        if record.made_from[name] != made_from({name: network})[name]:
+            return "its network is another one than it names"
         if job.kept and store.kept(network, job.kept) is None:
             return f"the weights of its network {job.kept} pruning are not here"
-        tested_on = network.value["test_hash"]
-        if job.images is not None and _test_hash(job.images) != tested_on:
+        if job.images is not None and hash_of_test_images(job.images) != network.value["test_hash"]:
             return "its images are not here"
     return None
 
 
 @cache
-def _test_hash(images: Images) -> str | None:
+def hash_of_test_images(images: Images) -> str | None:
+    """The hash of the test images that are here, None where these images are not."""
     try:
         return images.load(download=False).test_hash
     except DataError:
