@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+
+def _check(settings: object, rules: Mapping[str, tuple[bool, str]]) -> None:
+    for name, (holds, allowed) in rules.items():
+        if not holds:
+            raise ValueError(f"{name}={getattr(settings, name)!r} is not allowed: {allowed}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,52 @@ class TrainingSettings:
             "final_sparsity": (self.final_sparsity < 1.0, "below 1"),
             "pruning_interval": (self.pruning_interval >= 1, "1 or more"),
         }
-        for name, (holds, allowed) in rules.items():
-            if not holds:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not allowed: {allowed}")
+        _check(self, rules)
+
+
+@dataclass(frozen=True)
+class RegularizedSettings:
+    """How a network is trained with penalties and early stopping; the defaults are paper C's.
+
+    l1, l2: factors of the sums of |w| and w² over all weights; max_epochs: 0 leaves the network
+    untrained; patience, rate_patience: epochs without a lower validation loss until training stops,
+    and after which the learning rate is multiplied by rate_factor; validation_share: of the
+    training images.
+    """
+
+    layer_sizes: tuple[int, ...] = (784, 64, 64, 10)
+    dropout_rate: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    learning_rate: float = 1e-3
+    batch_size: int = 200
+    max_epochs: int = 500
+    patience: int = 6
+    rate_patience: int = 3
+    rate_factor: float = 0.25
+    validation_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check(
+            self,
+            {
+                "layer_sizes": (
+                    len(self.layer_sizes) >= 2 and min(self.layer_sizes) >= 1,
+                    "at least two layers of at least one unit",
+                ),
+                "dropout_rate": (0.0 <= self.dropout_rate < 1.0, "0 <= dropout_rate < 1"),
+                "l1": (self.l1 >= 0, "0 or more"),
+                "l2": (self.l2 >= 0, "0 or more"),
+                "learning_rate": (self.learning_rate > 0, "above 0"),
+                "batch_size": (self.batch_size >= 1, "1 or more"),
+                "max_epochs": (self.max_epochs >= 0, "0 or more"),
+                "patience": (self.patience >= 1, "1 or more"),
+                "rate_patience": (self.rate_patience >= 0, "0 or more"),
+                "rate_factor": (0 < self.rate_factor <= 1, "above 0, at most 1"),
+                "validation_share": (0 < self.validation_share < 1, "above 0 and below 1"),
+            },
+        )
+
+    def n_validation(self, n: int) -> int:
+        """How many of n training images are for validation."""
+        return round(n * self.validation_share)

@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +29,7 @@ from modclust_utils.publish.records import (
     commit,
     default_store,
     published_folder,
+    read_record,
 )
 from modclust_utils.publish.run import RunInfo, check_run, read_runs
 
@@ -333,17 +333,34 @@ def _record_counts() -> str:
 
 
 def publish_records(run: RunInfo) -> int:
-    """Copy the records of a run to ``data/records``; the number of those that were new."""
+    """Copy the records of a run to ``data/records``; the number of those that were new.
+
+    Raises BuildError, before anything is copied, for records that were made by code without a
+    commit, and for published ones that would be replaced.
+    """
     store, target = default_store(), published_folder()
-    paths: Mapping[tuple[str, str], Path] = {(p.parent.name, p.stem): p for p in store}
-    copied = 0
+    new: list[Path] = []
     for kind, key in run.status["records"]:
-        path = paths[kind, key]
-        if (target / kind / path.name).is_file():
-            continue
-        (target / kind).mkdir(parents=True, exist_ok=True)
+        path = store.find(kind, key)
+        there = target / kind / f"{key}.json"
+        assert path is not None
+        if path != there:
+            if there.is_file():
+                raise BuildError(
+                    f"{there} is published already, and {path} is another record of the same key. "
+                    "Delete the one that is not to stay."
+                )
+            new.append(path)
+    commits = {path: str(read_record(path).provenance["commit"]) for path in new}
+    unknown = [path for path, made in commits.items() if made.endswith("+") or made == "no git"]
+    if unknown:
+        raise BuildError(
+            f"{len(unknown)} records were made by code that is in no commit, such as {unknown[0]}. "
+            "Commit the code, delete these records, and run the chapter again."
+        )
+    for path in new:
+        (target / path.parent.name).mkdir(parents=True, exist_ok=True)
         for file in (path.with_suffix(".npz"), path):
             if file.is_file():
-                shutil.copyfile(file, target / kind / file.name)
-        copied += 1
-    return copied
+                shutil.copyfile(file, target / path.parent.name / file.name)
+    return len(new)
