@@ -290,14 +290,12 @@ def not_run(
     ]
     others = _lacking(mixed, printed.mixtures())
     missing += [f"in Tables A.16 and A.17: {', '.join(others)}"] * bool(others)
-    kinds = tested.groupby(["dataset", "dropout"], sort=False)["network"].nunique()
-    counts = {condition_name(*kind): n for kind, n in kinds.items()}
-    counts |= {
-        condition_name(control_name(row), row["dropout"]): row["n"]
-        for row in beside.to_dict("records")
+    counts = {
+        **tested.groupby(["dataset", "dropout"], sort=False)["network"].nunique(),
+        **{(control_name(row), row["dropout"]): row["n"] for row in beside.to_dict("records")},
+        **mixed.set_index(["dataset", "dropout"])["n"],
     }
-    counts |= {condition_name(row.dataset, row.dropout): row.n for row in mixed.itertuples()}
-    fewer = [f"{name} ({n})" for name, n in counts.items() if n < N_PAPER]
+    fewer = [f"{condition_name(*kind)} ({n})" for kind, n in counts.items() if n < N_PAPER]
     if not missing and not fewer:
         return "This run has networks of every kind in the paper's tables."
     text = ""
