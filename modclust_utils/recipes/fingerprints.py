@@ -140,7 +140,7 @@ class _Reader:
                     return self._reach(origin, name, node.ctx)
         fields = (
             f"{name}={self.read(value)}"
-            for name, value in ast.iter_fields(_without_docstring(node))
+            for name, value in ast.iter_fields(_code_of(node))
             if value is not None and value != [] and name not in ("annotation", "returns")
         )
         return f"{type(node).__name__}({', '.join(fields)})"
@@ -150,10 +150,13 @@ class _Reader:
         return f"Name(id={name!r}, ctx={type(context).__name__}())"
 
 
-def _without_docstring(node: ast.AST) -> ast.AST:
+def _code_of(node: ast.AST) -> ast.AST:
+    """A node without its docstring, and without the empty texts that Python 3.12.1 reads."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
         fields = dict(ast.iter_fields(node))
         return type(node)(**{**fields, "body": node.body[1:] or [ast.Pass()]})
+    if isinstance(node, ast.JoinedStr):
+        return ast.JoinedStr([each for each in node.values if getattr(each, "value", None) != ""])
     return node
 
 
