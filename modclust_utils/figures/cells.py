@@ -16,13 +16,8 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from modclust_utils.figures.colors import CLUSTER_COLORS
-from modclust_utils.figures.style import (
-    INK,
-    TICK_SIZE,
-    Rows,
-    as_table,
-)
+from modclust_utils.figures.colors import cluster_color
+from modclust_utils.figures.style import INK, TICK_SIZE, Rows, as_table
 
 SubCluster = tuple[int, int]  # (hidden layer from 1, cluster from 0)
 
@@ -35,16 +30,8 @@ KIND_MARKS: dict[str, tuple[str, str]] = {
     "other": ("X", "OTH"),
 }
 PAIR = ("x_layer", "x_label", "y_layer", "y_label")
-BETWEEN_COLOR = "#555555"  # edges between two clusters
 
-# (X important given Y, Y important given X): dashes of an edge, and what it says in words
-EDGE_STYLE: dict[tuple[bool, bool], tuple[Any, str]] = {
-    (False, True): ((0, (4.5, 1.8)), "X unimportant once Y is lesioned: what X sends goes to Y"),
-    (True, False): ((0, (1.1, 1.3)), "Y unimportant once X is lesioned: what Y gets comes from X"),
-    (False, False): ("solid", "both"),
-}
-
-
+MOST_NAMES = 50  # along a side of a matrix; of more, every second is written, or every third ...
 LINEAR = 1.0  # percentage points; below, axes and colours are linear, above logarithmic
 TICKS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _BAR_TICKS = (0.0, 1.0, 5.0, 20.0, 100.0)
@@ -69,7 +56,7 @@ def _contrast(one: str, other: str) -> float:
 
 def badge(text: Text, label: int) -> None:
     """Put a text on a ground in the colour of a cluster."""
-    color = CLUSTER_COLORS[label]
+    color = cluster_color(label)
     text.set_bbox({"boxstyle": "square,pad=0.12", "facecolor": color, "linewidth": 0})
     text.set_color(text_color_on(color))
 
@@ -137,12 +124,10 @@ def as_pairs(
 
 
 def _check_numbering(table: pd.DataFrame, name: str, layer: str, label: str) -> None:
-    allowed = {layer: (1, math.inf, "integers from 1"), label: (0, len(CLUSTER_COLORS) - 1, "")}
-    for column, (low, high, words) in allowed.items():
+    for column, low in ((layer, 1), (label, 0)):
         for value in table[column]:
-            if not low <= value <= high or value != int(value):
-                words = words or f"integers from 0 to {high}, one for each colour"
-                raise ValueError(f"{name} has {column}={value!r}; allowed: {words}")
+            if value < low or value != int(value):
+                raise ValueError(f"{name} has {column}={value!r}; allowed: integers from {low}")
 
 
 def _check_once(keys: Sequence[Any], name: str) -> None:
@@ -155,11 +140,6 @@ def check_shares(table: pd.DataFrame, name: str, column: str) -> None:
     """Raise ValueError where a column has numbers outside 0 to 1."""
     if not table[column].dropna().between(0, 1).all():
         raise ValueError(f"{name} has {column} outside 0 to 1; allowed: 0 to 1")
-
-
-def edge_color(x: SubCluster, y: SubCluster) -> str:
-    """The colour of the cluster that an edge stays in, or gray."""
-    return CLUSTER_COLORS[x[1]] if x[1] == y[1] else BETWEEN_COLOR
 
 
 def number(value: float, digits: int = 1) -> str:
@@ -215,11 +195,18 @@ def as_cells(ax: Axes) -> None:
     ax.spines[:].set_visible(False)
 
 
+def write_names(axis: Axis, names: Sequence[str], **style: Any) -> int:
+    """Name rows or columns, of too many every `step`-th one; returns `step`."""
+    step = math.ceil(len(names) / MOST_NAMES)
+    axis.set_ticks(range(0, len(names), step), names[::step], **style)
+    return step
+
+
 def name_cells(axis: Axis, names: Sequence[SubCluster], marks: Sequence[str] | None = None) -> None:
     """Name the rows or columns of cells, each on its cluster's colour; marks follow the names."""
     texts = [subcluster_name(name) for name in names]
     if marks is not None:
         texts = [f"{text} {mark}" for text, mark in zip(texts, marks, strict=True)]
-    axis.set_ticks(range(len(names)), texts)
-    for text, (_, label) in zip(axis.get_ticklabels(), names, strict=True):
+    step = write_names(axis, texts)
+    for text, (_, label) in zip(axis.get_ticklabels(), names[::step], strict=True):
         badge(text, label)

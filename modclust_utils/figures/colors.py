@@ -1,6 +1,6 @@
-"""The colours of clusters, whose number limits how many clusters a chapter can show.
+"""The colours of clusters.
 
-Apart from the figures, so that checking parameters does not wait for matplotlib.
+Chapters number clusters by size, so it is the largest that have a colour of their own.
 """
 
 from __future__ import annotations
@@ -12,3 +12,9 @@ CLUSTER_COLORS: tuple[str, ...] = (
     "#1F4E9E", "#ECA920", "#CC4A1F", "#2FA4A0", "#B06BE8", "#23BEF8",
     "#6B2A10", "#9C3060", "#3C2A5E", "#387D9C", "#D9820A", "#8705E4",
 )  # fmt: skip
+OTHER_COLOR = "#98B888"  # all clusters with higher numbers; as far from the others as they are
+
+
+def cluster_color(label: int) -> str:
+    """The colour of a cluster: its own, or that of all clusters from number 12 on."""
+    return CLUSTER_COLORS[label] if label < len(CLUSTER_COLORS) else OTHER_COLOR

@@ -13,7 +13,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.figures.colors import CLUSTER_COLORS
+from modclust_utils.figures.colors import CLUSTER_COLORS, cluster_color
 from modclust_utils.figures.style import ACROSS_COLOR, new_figure, styled
 from modclust_utils.graphs import check_weights, layer_of_unit, layer_sizes
 from modclust_utils.partitions import check_labels
@@ -57,11 +57,10 @@ def _network(
         raise ValueError(
             f"labels has shape {labels.shape}; allowed: ({len(layers)},), one for each unit"
         )
-    n_clusters = int(labels.max()) + 1
-    if not 1 <= n_clusters <= len(CLUSTER_COLORS):
+    if not ((labels >= 0) & (labels < len(CLUSTER_COLORS))).any():
         raise ValueError(
-            f"labels has {n_clusters} clusters; allowed: 1 to {len(CLUSTER_COLORS)}, the number "
-            "of colours"
+            f"labels has no unit in clusters 0 to {len(CLUSTER_COLORS) - 1}; allowed: one or more, "
+            "for these have a colour"
         )
     magnitudes = [np.abs(np.asarray(weight, dtype=np.float64)) for weight in weights]
     incoming = [np.zeros(sizes[0]), *(m.sum(1) for m in magnitudes)]
@@ -140,7 +139,7 @@ def _draw_units(
     left, right = x - _HALF_WIDTH, x + _HALF_WIDTH
     corners = [(left, y - half), (right, y - half), (right, y + half), (left, y + half)]
     boxes = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)
-    colors = [CLUSTER_COLORS[label] for label in network.labels[shown]]
+    colors = [cluster_color(label) for label in network.labels[shown]]
     ax.add_collection(
         PolyCollection(boxes, facecolors=colors, linewidths=0, antialiased=False, zorder=4)
     )
@@ -172,7 +171,7 @@ def _draw_whole(ax: Axes, network: _Network) -> None:
     lower, upper = network.labels[network.lower], network.labels[network.upper]
     inside = lower == upper
     _draw_edges(ax, network, y, ~inside, colors=ACROSS_COLOR, linewidths=0.25, alpha=0.55, zorder=1)
-    colors = [CLUSTER_COLORS[label] for label in lower[inside]]
+    colors = [cluster_color(label) for label in lower[inside]]
     _draw_edges(ax, network, y, inside, colors=colors, linewidths=0.35, alpha=0.5, zorder=2)
     _draw_units(ax, network, y, spacing)
     last = len(live) - 1
@@ -186,9 +185,11 @@ def _draw_whole(ax: Axes, network: _Network) -> None:
         for digit, unit in enumerate(np.flatnonzero(network.layers == last)):
             if np.isfinite(y[unit]):
                 ax.text(last + 0.08, y[unit], str(digit), va="center", size=8.5)
+    clusters, most = np.flatnonzero(network.counts.any(1)), len(CLUSTER_COLORS)
+    others = f"\nclusters from number {most} on have one colour, and no panel below"
     ax.set_title(
-        f"The network and its {int(network.counts.any(1).sum())} clusters: strongest edges of "
-        f"each layer, {len(network.lower):,} of {network.n_edges:,}"
+        f"The network and its {len(clusters)} clusters: strongest edges of each layer, "
+        f"{len(network.lower):,} of {network.n_edges:,}" + others * bool(clusters[-1] >= most)
     )
 
 
@@ -216,11 +217,12 @@ def network_figure(
     each cluster alone with its inner edges, its share of the volume, and its units per layer.
 
     weights: matrices ``(n_out, n_in)``; labels ``(n,)``, -1 for units to leave out.
-    Raises ValueError for matrices or labels that do not fit, or more clusters than colours.
+    Clusters from number 12 on share one colour and have no panel: numbered by size, the smallest.
+    Raises ValueError for matrices or labels that do not fit, or without a cluster for a panel.
     """
     network = _network(weights, labels, max_edges)
     # labels matched with those of another network may leave a number out
-    clusters = np.flatnonzero(network.counts.any(1))
+    clusters = np.flatnonzero(network.counts[: len(CLUSTER_COLORS)].any(1))
     columns = min(len(clusters), _COLUMNS)
     rows = math.ceil(len(clusters) / columns)
     # one scale for all clusters; a row is only as high as its largest one needs

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -152,6 +153,16 @@ def ncut_label(n_clusters: int) -> str:
 def legend_below(figure: Figure, handles: Sequence[Any], columns: int) -> None:
     """A legend for all panels of a figure, below them."""
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.6)
+
+
+def rows_only(ax: Axes, heights: ArrayLike, labels: Sequence[str]) -> None:
+    """Name the rows of a figure, first on top, and leave out what a vertical axis would draw."""
+    heights = np.asarray(heights, dtype=np.float64)
+    ax.set_yticks(heights, labels)
+    ax.set_ylim(heights[-1] + 0.55, heights[0] - 0.55)
+    ax.grid(axis="y", visible=False)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
 
 
 def as_sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:

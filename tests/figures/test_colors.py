@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from modclust_utils.figures.colors import CLUSTER_COLORS
+from modclust_utils.figures.colors import CLUSTER_COLORS, OTHER_COLOR, cluster_color
 from modclust_utils.figures.style import CONDITION_STYLE, DEAD_COLOR
 
 # Colour vision: linear RGB as seen with normal vision, protanopia, deuteranopia and tritanopia
@@ -74,10 +74,14 @@ def distances(points: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("vision", VISION)
 def test_cluster_colors_are_told_apart(vision):
-    seen = np.clip(linear_rgb((*CLUSTER_COLORS, DEAD_COLOR)) @ VISION[vision].T, 0, 1)
-    assert len(seen) == 12 + 1
+    seen = np.clip(linear_rgb((*CLUSTER_COLORS, OTHER_COLOR, DEAD_COLOR)) @ VISION[vision].T, 0, 1)
+    assert len(seen) == 12 + 2
     assert distances(oklab(seen)).min() >= 0.09
     assert distances(oklab(seen[:4])).min() >= 0.14
+
+
+def test_the_largest_clusters_have_a_color_of_their_own():
+    assert [cluster_color(label) for label in range(14)] == [*CLUSTER_COLORS, *[OTHER_COLOR] * 2]
 
 
 def test_first_colors_differ_in_gray():

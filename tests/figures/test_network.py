@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
 
-from modclust_utils.figures.colors import CLUSTER_COLORS
+from modclust_utils.figures.colors import CLUSTER_COLORS, OTHER_COLOR
 from modclust_utils.figures.network import network_figure
 from modclust_utils.figures.style import ACROSS_COLOR
 
@@ -88,6 +88,18 @@ def test_a_number_without_units_gets_no_panel():
     assert unit_colors(figure.axes[2]) == [CLUSTER_COLORS[3]] * 3
 
 
+def test_clusters_without_a_color_of_their_own_share_one_and_have_no_panel():
+    figure = network_figure(TINY, np.where(TINY_LABELS == 1, 12, TINY_LABELS))
+    whole, first = figure.axes
+    assert unit_colors(whole) == [CLUSTER_COLORS[0], OTHER_COLOR] * 3
+    assert edge_lines(whole)[1, OTHER_COLOR] == 1
+    assert "its 2 clusters" in whole.get_title("left")
+    assert whole.get_title("left").endswith(
+        "\nclusters from number 12 on have one colour, and no panel below"
+    )
+    assert first.get_title("left") == "cluster 0: 47% of volume"
+
+
 def test_network_figure_sorts_units_by_cluster_and_names_logits():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=(5, 9)), rng.normal(size=(4, 5))]
@@ -108,8 +120,8 @@ def test_network_figure_sorts_units_by_cluster_and_names_logits():
     [
         ([], [], {}, r"weights=\[\]"),
         (TINY, TINY_LABELS[1:], {}, r"labels has shape \(7,\); allowed: \(8,\)"),
-        (TINY, np.arange(8) + 5, {}, "labels has 13 clusters; allowed: 1 to 12"),
-        (TINY, np.full(8, -1), {}, "labels has 0 clusters"),
+        (TINY, np.full(8, -1), {}, "labels has no unit in clusters 0 to 11; allowed: one or more"),
+        (TINY, np.full(8, 12), {}, "labels has no unit in clusters 0 to 11; allowed: one or more"),
         (TINY, TINY_LABELS, {"max_edges": 0}, "max_edges=0"),
     ],
 )
@@ -122,7 +134,7 @@ def test_bad_networks_are_refused(weights, labels, settings, message):
     ("weights", "labels"),
     [
         (TINY, TINY_LABELS),
-        ([np.ones((12, 12)), np.ones((12, 12))], np.tile(np.arange(12), 3)),
+        ([np.ones((14, 14)), np.ones((14, 14))], np.tile(np.arange(14), 3)),
     ],
 )
 def test_picture_fits_the_page(weights, labels):

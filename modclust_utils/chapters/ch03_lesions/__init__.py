@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from modclust_utils.figures.colors import CLUSTER_COLORS
 from modclust_utils.recipes.ranges import Range, whole
 
 #: The papers whose tables the chapter shows, as their files in ``data/papers`` begin.
 PAPERS = ("filan2020",)
 
-_K_TYPE, _K_WORDS = whole(2, len(CLUSTER_COLORS))
 RANGES: dict[str, Range] = {
-    "n_clusters": (_K_TYPE, f"{_K_WORDS}, one for each colour of the figures"),
     "n_reclusterings": whole(1, 1000),
     "n_random_sets": whole(1, 100_000),
     "n_random_pairs": whole(1, 100_000),

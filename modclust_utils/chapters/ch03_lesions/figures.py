@@ -40,8 +40,9 @@ from modclust_utils.figures.cells import (
     subclusters,
     ticks_between,
     write_cells,
+    write_names,
 )
-from modclust_utils.figures.colors import CLUSTER_COLORS
+from modclust_utils.figures.colors import CLUSTER_COLORS, OTHER_COLOR, cluster_color
 from modclust_utils.figures.style import (
     INK,
     NULL_COLOR,
@@ -53,7 +54,8 @@ from modclust_utils.figures.style import (
 )
 from modclust_utils.recipes.frames import shown_figure
 
-_CLASS_LINEAR = 5.0  # percentage points; a class has a tenth of the examples, and more noise
+_CLASS_LINEAR = 5.0  # percentage points; a class has few of the examples, and more noise
+_MOST_NUMBERED = 20  # classes; with more, numbers would not fit the cells, nor slanted names
 _DISTANCES = (3.0, 8.0, 14.0, 21.0, 30.0, 42.0, 56.0, 74.0)  # points, from a marker to its name
 
 
@@ -81,7 +83,7 @@ def single_lesion_figure(
     for kind, chosen in singles.groupby("kind"):
         ax.scatter(
             share[chosen.index], drop[chosen.index], s=70 if kind == "important" else 34,
-            c=[CLUSTER_COLORS[label] for label in chosen["label"]], marker=KIND_MARKS[kind][0],
+            c=[cluster_color(label) for label in chosen["label"]], marker=KIND_MARKS[kind][0],
             edgecolors="white", linewidths=0.6, zorder=3,
         )  # fmt: skip
     ax.set_yscale("symlog", linthresh=LINEAR, linscale=1.0)
@@ -125,10 +127,12 @@ def _single_legends(
     limits = f"limits: {points}, {100 * least_share:g} %"
     handles.append(Line2D([], [], color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), label=limits))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    labels, most = sorted(set(singles["label"])), len(CLUSTER_COLORS)
     clusters = [
-        Patch(color=CLUSTER_COLORS[label], label=str(label))
-        for label in sorted(set(singles["label"]))
+        Patch(color=cluster_color(label), label=str(label)) for label in labels if label < most
     ]
+    if labels[-1] >= most:
+        clusters.append(Patch(color=OTHER_COLOR, label=f"from {most}"))
     figure.legend(
         handles=clusters, loc="outside right upper", title="cluster", handlelength=1.0,
         title_fontsize=TICK_SIZE,
@@ -242,11 +246,12 @@ def class_drop_figure(table: Rows, class_names: Mapping[int, str]) -> Figure:
     ax = figure.add_subplot()
     drops = 100 * table[columns].to_numpy(float)
     image = damage_image(ax, drops, _CLASS_LINEAR)
-    write_cells(ax, image, {cell: number(drop) for cell, drop in np.ndenumerate(drops)})
     as_cells(ax)
-    ax.set_xticks(
-        range(len(columns)), [*class_names.values()], rotation=35, ha="left", rotation_mode="anchor"
-    )
+    style: dict[str, Any] = {"rotation": 90}
+    if len(columns) <= _MOST_NUMBERED:
+        write_cells(ax, image, {cell: number(drop) for cell, drop in np.ndenumerate(drops)})
+        style = {"rotation": 35, "ha": "left", "rotation_mode": "anchor"}
+    write_names(ax.xaxis, [*class_names.values()], **style)
     name_cells(ax.yaxis, names)
     ax.set_ylabel("lesioned sub-cluster")
     ax.set_title("Accuracy drop of each class (percentage points)")

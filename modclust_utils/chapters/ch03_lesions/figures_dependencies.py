@@ -14,28 +14,39 @@ from matplotlib.patches import Circle, PathPatch, Polygon
 from matplotlib.path import Path
 
 from modclust_utils.figures.cells import (
-    BETWEEN_COLOR,
-    EDGE_STYLE,
     PAIR,
     Rows,
     SubCluster,
     as_pairs,
     as_singles,
     check_shares,
-    edge_color,
     subcluster_name,
     subclusters,
     text_color_on,
 )
-from modclust_utils.figures.colors import CLUSTER_COLORS
+from modclust_utils.figures.colors import cluster_color
 from modclust_utils.figures.layered import HEAD, Layout, edge_path, layout_of, ports_of
 from modclust_utils.figures.style import (
     INK,
     NULL_COLOR,
     TICK_SIZE,
     new_figure,
+    rows_only,
     styled,
 )
+
+BETWEEN_COLOR = "#555555"  # edges between two clusters
+# (X important given Y, Y important given X): dashes of an edge, and what it says in words
+EDGE_STYLE: dict[tuple[bool, bool], tuple[Any, str]] = {
+    (False, True): ((0, (4.5, 1.8)), "X unimportant once Y is lesioned: what X sends goes to Y"),
+    (True, False): ((0, (1.1, 1.3)), "Y unimportant once X is lesioned: what Y gets comes from X"),
+    (False, False): ("solid", "both"),
+}
+
+
+def edge_color(x: SubCluster, y: SubCluster) -> str:
+    """The colour of the cluster that an edge stays in, or gray."""
+    return cluster_color(x[1]) if x[1] == y[1] else BETWEEN_COLOR
 
 
 def _edge_width(share: float | None) -> float:
@@ -121,7 +132,7 @@ def _draw_edge(ax: Axes, path: Path, edge: Any) -> None:
 
 
 def _draw_node(ax: Axes, layout: Layout, index: int, node: SubCluster) -> None:
-    color = CLUSTER_COLORS[node[1]]
+    color = cluster_color(node[1])
     middle = (layout.x[layout.column[index]], layout.depth[index])
     ax.add_patch(Circle(middle, layout.radius[index], facecolor=color, linewidth=0, zorder=3))
     ax.text(
@@ -183,12 +194,10 @@ def edge_stability_figure(table: Rows) -> Figure:
         edgecolors=colors, linewidths=1.4, zorder=4, clip_on=False,
     )  # fmt: skip
     names = [f"{subcluster_name(x)} → {subcluster_name(y)}" for x, y in zip(xs, ys, strict=True)]
-    ax.set_yticks(rows, names)
-    ax.set_ylim(len(table) - 0.4, -0.6)
+    rows_only(ax, rows, names)
+    ax.grid(axis="y")  # a long way from a name to its dots
     ax.set_xlim(-0.02, 1.02)
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
     ax.set_xlabel("share in which the edge came back (in a cluster's colour: an edge inside it)")
     ax.set_title("How stable each edge of the dependency graph is")
     shared = {"linestyle": "", "color": BETWEEN_COLOR}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from modclust_utils.figures.cells import (
     KIND_MARKS,
     LINEAR,
+    MOST_NAMES,
     PAIR,
     Rows,
     SubCluster,
@@ -39,7 +40,8 @@ PAIR_STATES: dict[tuple[bool, bool], tuple[str, str]] = {
     (False, False): ("#E3B8D8", "neither important: both of these"),
 }
 _SAME_LAYER = "#EFEFEF"
-_MOST_NUMBERS = 26  # sub-clusters in the matrix; with more, numbers would not fit the cells
+# Columns of cells that hold their numbers: of the short ones in the matrix, and of two whole ones.
+_MOST_SHORT, _MOST_WHOLE = 26, 20
 
 
 def _short_number(value: float) -> str:
@@ -56,7 +58,8 @@ def conditional_importance_figure(pairs: Rows, singles: Rows) -> Figure:
 
     A cell for each pair of important sub-clusters: X, the earlier one, in rows, Y in columns. Upper
     line: delta(X, Y), the extra damage of lesioning X where Y is lesioned, in percentage points,
-    and whether X is important given Y; lower line: the same of Y given X.
+    and whether X is important given Y; lower line: the same of Y given X. Where numbers would not
+    fit, colours say which of the two is important.
 
     pairs: x_layer, x_label, y_layer, y_label, delta_x_y, delta_y_x, x_given_y, y_given_x (bool);
     pairs with another sub-cluster are left out. singles: layer, label, kind.
@@ -75,25 +78,30 @@ def conditional_importance_figure(pairs: Rows, singles: Rows) -> Figure:
         raise ValueError("pairs has no pair of important sub-clusters; allowed: one or more")
     rows = sorted(set(subclusters(pairs, *PAIR[:2])))
     columns = sorted(set(subclusters(pairs, *PAIR[2:])))
-    figure = new_figure(1.9 + 0.5 * len(rows))
+    numbered, wide = len(columns) <= _MOST_WHOLE, len(columns) <= 8
+    figure = new_figure(1.9 + (0.5 if numbered else 0.25) * len(rows))
     ax = figure.add_subplot()
-    wide = len(columns) <= 8
     for pair in pairs.itertuples():
         place = (
             columns.index((pair.y_layer, pair.y_label)), rows.index((pair.x_layer, pair.x_label))
         )  # fmt: skip
-        _draw_pair(ax, place, pair, wide)
+        _draw_state(ax, place, pair)
+        if numbered:
+            _write_pair(ax, place, pair, wide)
     _draw_gaps(ax, rows, columns)
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     as_cells(ax)
     name_cells(ax.yaxis, rows)
     name_cells(ax.xaxis, columns)
+    if not numbered:
+        ax.tick_params(axis="x", rotation=90)
     ax.set_xlabel("Y, in the later layer")
     ax.set_ylabel("X, in the earlier layer")
     title = "Above: δ(X, Y), what lesioning X costs where Y is lesioned already; below: δ(Y, X)"
     marks = "; ✓ important given the other's lesion, ✗ not" if wide else ""
-    ax.set_title(f"{title}\npercentage points{marks}", size=9)
+    short = "What stays important where the other one is lesioned"
+    ax.set_title(f"{title}\npercentage points{marks}" if numbered else short, size=9)
     states = {
         (bool(x), bool(y)) for x, y in zip(pairs["x_given_y"], pairs["y_given_x"], strict=True)
     }
@@ -102,12 +110,14 @@ def conditional_importance_figure(pairs: Rows, singles: Rows) -> Figure:
     return figure
 
 
-def _draw_pair(ax: Axes, place: tuple[int, int], pair: Any, wide: bool) -> None:
-    x, y = place
+def _draw_state(ax: Axes, place: tuple[int, int], pair: Any) -> None:
     color, _ = PAIR_STATES[bool(pair.x_given_y), bool(pair.y_given_x)]
-    ax.add_patch(
-        Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor="white", linewidth=1.5)
-    )
+    corner = place[0] - 0.5, place[1] - 0.5
+    ax.add_patch(Rectangle(corner, 1, 1, facecolor=color, edgecolor="white", linewidth=1.5))
+
+
+def _write_pair(ax: Axes, place: tuple[int, int], pair: Any, wide: bool) -> None:
+    x, y = place
     lines = [("X", pair.delta_x_y, pair.x_given_y), ("Y", pair.delta_y_x, pair.y_given_x)]
     for shift, (letter, delta, important) in zip((-0.21, 0.21), lines, strict=True):
         text = number(100 * delta)
@@ -131,8 +141,8 @@ def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int) -> F
 
     Row: the sub-cluster whose damage is measured; column: the one that is lesioned already. On the
     diagonal, bold, what each costs alone. Cells of one layer are gray. A star where more damage
-    than all random sets do (p at its least, 1 / (n_random_sets + 1)), "?" where less than each
-    (p = 1). Numbers are left out where they would not fit.
+    than all random sets do (p at its least, 1 / (n_random_sets + 1)), "?" where no more than any of
+    them (p = 1). Numbers, and then these marks, are left out where they would not fit.
 
     pairs: x_layer, x_label, y_layer, y_label, delta_x_y, delta_y_x, p_x_given_y, p_y_given_x;
     singles: layer, label, drop, kind; n_random_sets: those that the pairs' p values come from.
@@ -149,7 +159,7 @@ def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int) -> F
     values, p_values = _matrices(pairs, names)
     np.fill_diagonal(values, 100 * singles["drop"])
     width = 72 * (WIDTH - 1.1) / len(names)  # points
-    numbered = len(names) <= _MOST_NUMBERS
+    numbered, marked = len(names) <= _MOST_SHORT, len(names) <= MOST_NAMES
     height = min(max(width, 22.0), 60.0) if numbered else width
     figure = new_figure(2.5 + height * len(names) / 72)
     ax = figure.add_subplot()
@@ -159,7 +169,7 @@ def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int) -> F
     texts = {}
     for cell in zip(*np.nonzero(np.isfinite(values)), strict=True):
         lines = [write(values[cell])] if numbered else []
-        lines += _significance(p_values[cell], n_random_sets)
+        lines += _significance(p_values[cell], n_random_sets) if marked else ""
         if lines:
             texts[cell] = "\n".join(lines)
     write_cells(ax, image, texts, bold_diagonal=True)
@@ -170,9 +180,9 @@ def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int) -> F
     ax.tick_params(axis="x", rotation=90)
     ax.set_xlabel("second: lesioned already")
     ax.set_ylabel("first: what its lesion costs")
+    words = "\n★ costs more than every random set, ? costs no more than any of them" * marked
     ax.set_title(
-        "δ(first, second), in percentage points; on the diagonal, what each costs alone\n"
-        "★ costs more than every random set, ? costs less than every one\n"
+        f"δ(first, second), in percentage points; on the diagonal, what each costs alone{words}\n"
         + ", ".join(f"{mark} {kind}" for kind, (_, mark) in KIND_MARKS.items() if mark in marks),
         size=9,
     )
