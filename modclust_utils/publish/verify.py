@@ -68,7 +68,7 @@ def job_of(store: RecordStore, record: Record) -> Job | None:
 def _why_not(store: RecordStore, record: Record, job: Job | None) -> str | None:
     """Why a record cannot be computed again from what is here; None where it can."""
     if job is None:
-        return "its network is not here"
+        return "its network is not here, or of other code"
     for name, need in job.needs.items():
         network = Shelf(store).require(need)
         if record.made_from[name] != made_from({name: network})[name]:

@@ -196,6 +196,15 @@ def test_record_of_another_version_differs(store, monkeypatch):
     raised = replace(all_recipes()["random-ncuts"], version=2)
     monkeypatch.setitem(all_recipes(), "random-ncuts", raised)
     assert verify(store, path) == Check(path, False, "made by other code than version 2")
+    assert path not in sample(store, 9, np.random.default_rng(0))
+
+
+def test_record_about_a_network_of_another_version_cannot_be_computed_again(store, monkeypatch):
+    raised = replace(all_recipes()["network"], version=2)
+    monkeypatch.setitem(all_recipes(), "network", raised)
+    path = path_of(store, "shuffle-test")
+    assert verify(store, path) == Check(path, False, "its network is not here, or of other code")
+    assert sample(store, 9, np.random.default_rng(0)) == [path_of(store, "random-ncuts")]
 
 
 def test_record_whose_network_is_gone_or_another(store):
@@ -203,7 +212,7 @@ def test_record_whose_network_is_gone_or_another(store):
     network_file = path_of(store, "network")
     kept = network_file.read_bytes()
     network_file.unlink()
-    assert verify(store, path) == Check(path, False, "its network is not here")
+    assert verify(store, path) == Check(path, False, "its network is not here, or of other code")
     network_file.write_bytes(kept)
     # trained anew it has other weights under the same key
     job, record = make_network("mnist5k", True, 0, weights=weights(5, [(16, 784), (10, 16)]),
