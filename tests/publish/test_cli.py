@@ -7,18 +7,21 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import numpy as np
 import pytest
 from small_book import copy_book, write_run
 
 from modclust_utils import __version__
 from modclust_utils.datasets import DataError
-from modclust_utils.publish import cli, pages, parameters
-from modclust_utils.publish.experiments import Job, compute_job
-from modclust_utils.publish.records import RecordError, RecordStore, record_key
-from modclust_utils.publish.run import RunError, RunInfo, check_run, read_runs
+from modclust_utils.publish import cli, engine, pages, parameters, records
+from modclust_utils.publish.errors import BuildError, RecordError, RunError
+from modclust_utils.publish.records import default_store
+from modclust_utils.publish.run import RunInfo, check_run, read_runs
+from modclust_utils.publish.session import progress
+from modclust_utils.recipes import random_ncuts
+from modclust_utils.recipes.base import Job, Value
 
-RANDOM = {"layer_sizes": [20, 12, 4], "n_clusters": 2, "n_networks": 3, "seed": 0}
+SMALL = {"layer_sizes": [20, 12, 4], "n_clusters": 2, "n_networks": 3, "seed": 0}
+RANDOM = Job(random_ncuts.RECIPE, SMALL)
 
 
 @pytest.fixture
@@ -52,13 +55,12 @@ def built(monkeypatch) -> list[Path | None]:
     return calls
 
 
-def put_random(book: Path, **changes: object) -> str:
-    """A record of random networks that agrees with the code, or holds other values."""
-    value = compute_job(Job("random-ncuts", RANDOM), "cpu") | changes
-    RecordStore(book / "data" / "cache" / "records").put(
-        "random-ncuts", RANDOM, value, seconds=1, device="CPU"
-    )
-    return record_key("random-ncuts", RANDOM)
+@pytest.fixture
+def record(book, monkeypatch) -> str:
+    """The key of a record of random networks in the book, made by committed code."""
+    monkeypatch.setattr(records, "provenance_now", lambda: {"commit": "abc123"})
+    engine.compute([RANDOM], default_store(), device="cpu", n_jobs=1, progress=progress)
+    return RANDOM.key
 
 
 # The front
@@ -194,7 +196,7 @@ def test_input_that_is_not_allowed(book, ran, capsys, tmp_path, words, messages)
         RunError("a cell failed"),
         RecordError("the disk is full"),
         DataError("no such data"),
-        pages.BuildError("stale"),
+        BuildError("stale"),
         FileNotFoundError("weights are gone"),
     ],
 )
@@ -263,16 +265,15 @@ def test_book_runs_the_paper_profile_once_its_records_are_there(book, ran, built
 # modclust status, verify, publish
 
 
-def test_status(book, capsys):
-    key = put_random(book)
+def test_status(book, record, capsys):
     write_run(book, "quick")
     write_run(book, "paper", state="failed", reason="Traceback\n  of a cell\nValueError: too few\n")
     write_run(book, "seed-3", source_sha256="old")
-    write_run(book, "seed-4", records=[("random-ncuts", key), ("random-ncuts", "f" * 16)])
+    write_run(book, "seed-4", records=[("random-ncuts", record), ("random-ncuts", "f" * 16)])
     assert cli.main(["status"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "chapter 1, quick profile: 0 of 49 records are there",
-        "chapter 1, paper profile: 0 of 361 records are there",
+        "chapter 1, quick profile: 0 of 57 records are there",
+        "chapter 1, paper profile: 0 of 421 records are there",
         "  run paper: failed (ValueError: too few)",
         "  run quick: done",
         "  run seed-3: stale",
@@ -285,25 +286,23 @@ def test_verify_without_records(book, capsys):
     assert "there is no record yet" in capsys.readouterr().err
 
 
-def test_verify_says_what_agrees(book, capsys):
-    key = put_random(book)
+def test_verify_says_what_agrees(record, capsys):
     assert cli.main(["verify", "--sample", "3", "--seed", "0"]) == 0
     out = capsys.readouterr().out
-    assert f"agrees: random-ncuts/{key}.json: ncuts 3 of 3 the same" in out
+    assert f"agrees: random-ncuts/{record}.json: 3 of 3 the same" in out
     assert out.splitlines()[-1] == "1 of 1 records agree"
 
 
 def test_verify_fails_where_a_record_was_altered(book, capsys):
-    key = put_random(book, ncuts=np.array([0.25, 0.5, 0.75]))
+    default_store().put(RANDOM, Value({"ncuts": [0.25, 0.5, 0.75]}), seconds=1, device="CPU")
     assert cli.main(["verify"]) == 1
     out = capsys.readouterr().out
-    assert f"DIFFERS: random-ncuts/{key}.json" in out
+    assert f"DIFFERS: random-ncuts/{RANDOM.key}.json" in out
     assert out.splitlines()[-1] == "0 of 1 records agree"
 
 
-def test_publish(book, capsys):
-    key = put_random(book)
-    write_run(book, "quick", records=[("random-ncuts", key)])
+def test_publish(book, record, capsys):
+    write_run(book, "quick", records=[("random-ncuts", record)])
     write_run(book, "seed-3", source_sha256="old")
     write_run(book, "seed-4", records=[("random-ncuts", "f" * 16)])
     for name in ("seed-3", "seed-4", "paper"):
@@ -311,5 +310,5 @@ def test_publish(book, capsys):
         assert f"run={name!r} is not there or stale; allowed: quick" in capsys.readouterr().err
     assert cli.main(["publish", "1", "quick"]) == 0
     assert capsys.readouterr().out == "1 records copied to data/records\n"
-    assert (book / "data" / "records" / "random-ncuts" / f"{key}.json").is_file()
+    assert (book / "data" / "records" / "random-ncuts" / f"{record}.json").is_file()
     assert [run.missing_records for run in read_runs(1) if run.name == "quick"] == [[]]
