@@ -345,6 +345,8 @@ def publish_records(run: RunInfo) -> int:
         there = target / kind / f"{key}.json"
         assert path is not None
         if path != there:
+            if there.is_file() and there.read_bytes() == path.read_bytes():
+                continue
             if there.is_file():
                 raise BuildError(
                     f"{there} is published already, and {path} is another record of the same key. "
