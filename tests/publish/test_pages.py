@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,15 +13,23 @@ import nbformat
 import numpy as np
 import pytest
 import yaml
-from small_book import copy_book, digest, executed_chapter, write_run
+from small_book import copy_book, digest, executed_chapter, make_network, write_run
 
-from modclust_utils.publish import pages, plans, run, session
-from modclust_utils.publish.pages import BuildError
-from modclust_utils.publish.records import RecordStore, record_key
+from modclust_utils.publish import pages, run
+from modclust_utils.publish.chapters import plan
+from modclust_utils.publish.engine import Shelf, planned
+from modclust_utils.publish.errors import BuildError
+from modclust_utils.publish.records import RecordStore, default_store, published_folder
 from modclust_utils.publish.run import read_runs
+from modclust_utils.recipes import clustering
+from modclust_utils.recipes.base import Job, Value
 
-PARAMETERS = {"network": "00ff", "phase": "before", "n_clusters": 4, "seed": 0}
-KEY = record_key("clustering", PARAMETERS)
+
+def job(seed: int = 0) -> Job:
+    return clustering.job(make_network()[0], "after", n_clusters=4, seed=seed)
+
+
+KEY = job().key
 
 
 @pytest.fixture
@@ -30,12 +38,21 @@ def book(tmp_path, monkeypatch) -> Path:
     return copy_book(tmp_path / "the book", book=True)
 
 
-def put_record(folder: Path, **changes: object) -> str:
-    parameters = {**PARAMETERS, **changes}
-    arrays = {"w": np.ones(3)}
-    store = RecordStore(folder)
-    store.put("clustering", parameters, {"ncut": 1}, seconds=1, device="CPU", arrays=arrays)
-    return record_key("clustering", parameters)
+def put_record(seed: int = 0, commit: str = "abc123", value: float = 1.0) -> str:
+    """The key of a record with arrays among the book's own ones."""
+    made = Value({"ncut": value}, {"w": np.ones(3)}, extra={"commit": commit})
+    default_store().put(job(seed), made, seconds=1, device="CPU")
+    return job(seed).key
+
+
+def publish_record(seed: int = 0) -> None:
+    """The same among the published ones."""
+    put_record(seed)
+    source = default_store().path("clustering", job(seed).key)
+    target = published_folder() / "clustering"
+    target.mkdir(parents=True, exist_ok=True)
+    for file in (source, source.with_suffix(".npz")):
+        file.rename(target / file.name)
 
 
 def names(chapter: int = 1) -> dict[str, run.RunInfo]:
@@ -98,52 +115,14 @@ def test_done_run_whose_notebook_was_deleted_is_no_page(book):
     assert not (book / "work" / "runs").exists()
 
 
-@pytest.mark.parametrize("change", ["package", "cell", "metadata", "claims", "paper's table"])
-def test_run_is_stale_after_a_change_of_what_made_it(book, monkeypatch, tmp_path, change):
-    write_run(book, "quick")
-    assert names()["quick"].is_fresh
-    (path,) = (book / "notebooks").glob("*.ipynb")
-    notebook = nbformat.read(path, as_version=4)
-    if change == "package":
-        shutil.copytree(run.PACKAGE, tmp_path / "package")
-        monkeypatch.setattr(run, "PACKAGE", tmp_path / "package")
-        assert names()["quick"].is_fresh
-        with open(tmp_path / "package" / "publish" / "prose.py", "a", encoding="utf-8") as file:
-            file.write("\n")
-    elif change == "cell":
-        notebook.cells[-1].source += " "
-    elif change == "metadata":
-        next(c for c in notebook.cells if "mystnb" in c.metadata).metadata.mystnb.image.alt += "!"
-    else:
-        name = "claims.yml" if change == "claims" else "papers/filan2020_table_1.csv"
-        with open(book / "data" / name, "a", encoding="utf-8") as file:
-            file.write("\n")
-    if change in ("cell", "metadata"):
-        nbformat.write(notebook, path)
-    assert not names()["quick"].is_fresh
-    assert pages.state(names()["quick"]) == "stale"
-
-
-def test_run_is_fresh_after_a_change_of_what_did_not_make_it(book):
-    write_run(book, "quick")
-    (path,) = (book / "notebooks").glob("*.ipynb")
-    notebook = nbformat.read(path, as_version=4)
-    notebook.metadata["kernelspec"] = {"name": "mine", "display_name": "Mine"}
-    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="opened in Jupyter")]
-    nbformat.write(notebook, path)
-    (book / "book" / "index.md").write_text("# Another word\n")
-    assert names()["quick"].is_fresh
-
-
 def test_record_that_is_gone_is_missed(book):
-    own = book / "data" / "cache" / "records"
-    key = put_record(own)
+    key = put_record()
     write_run(book, "quick", records=[("clustering", key)])
     assert pages.state(names()["quick"]) == "done"
-    (own / "clustering" / f"{key}.json").unlink()
+    default_store().path("clustering", key).unlink()
     assert names()["quick"].missing_records == [("clustering", key)]
     assert pages.state(names()["quick"]) == "records missing"
-    put_record(book / "data" / "records")
+    publish_record()
     assert pages.state(names()["quick"]) == "done"
 
 
@@ -225,8 +204,8 @@ def test_cell_of_a_figure_shows_the_figure_alone():
 
 @pytest.fixture
 def staged(book) -> Path:
-    put_record(book / "data" / "records")
-    put_record(book / "data" / "cache" / "records", seed=1)
+    publish_record()
+    put_record(1)
     verdicts = [
         {"id": "A1", "claim": "It is so.", "place": "Figure 3", "verdict": "not attempted"}
         | {"held": 0, "cases": 0}
@@ -256,9 +235,8 @@ def test_stage_writes_the_pages_of_good_runs(staged):
 
 
 def test_labels_of_all_staged_pages_differ(staged):
-    labels = []
-    for path in staged.rglob("*.ipynb"):
-        labels += pages._labels(nbformat.read(path, as_version=4))
+    text = "".join(path.read_text(encoding="utf-8") for path in staged.rglob("*.ipynb"))
+    labels = re.findall(r'"name": "(fig-[^"]+)"|\((\S+)\)=|:label: ([\w-]+)', text)
     assert len(labels) == len(set(labels)) == 9
 
 
@@ -327,31 +305,53 @@ def test_scoreboard_is_that_of_the_chapter(book, staged):
 
 
 def test_completeness_counts_what_a_profile_needs(book):
-    store = session.default_store()
-    # 8 or 60 networks, each with its n-cut before pruning and a test for k = 2, 4, 7, 10
-    assert pages.completeness(1, "quick", store) == (0, 8 * (1 + 1 + 4) + 1)
-    assert pages.completeness(1, "paper", store) == (0, 60 * (1 + 1 + 4) + 1)
-    needed = plans.plan(1, SimpleNamespace(**run.check_run(1, "quick")))
-    for kind, parameters in needed[:-1]:
-        store.put(kind, parameters, {}, seconds=1, device="CPU")
-    assert pages.completeness(1, "quick", store) == (len(needed) - 1, len(needed))
+    # 8 or 60 networks, each with an n-cut before pruning, a partition, and four tests
+    store = default_store()
+    assert pages.completeness(1, "quick", store) == (0, 8 * (1 + 1 + 1 + 4) + 1)
+    assert pages.completeness(1, "paper", store) == (0, 60 * (1 + 1 + 1 + 4) + 1)
+    *jobs, last = planned(plan(1, SimpleNamespace(**run.check_run(1, "quick")))).values()
+    for each in jobs:
+        found = {name: Shelf(store).require(need) for name, need in each.needs.items()}
+        store.put(each, Value({}), seconds=1, device="CPU", needs=found)
+    assert pages.completeness(1, "quick", store) == (len(jobs), len(jobs) + 1)
     assert not pages.is_complete(1, "quick", store)
-    RecordStore(session.published_folder()).put(*needed[-1], {}, seconds=1, device="CPU")
+    RecordStore(published_folder().parent).put(last, Value({}), seconds=1, device="CPU")
     assert pages.is_complete(1, "quick", store)
 
 
 def test_publish_copies_the_records_of_a_run_and_no_others(book):
-    own, published = book / "data" / "cache" / "records", book / "data" / "records"
-    keys = [put_record(own, seed=seed) for seed in (0, 1, 2)]
-    put_record(published, seed=1)
-    before = digest(published)
+    publish_record(1)
+    before = digest(published_folder())
+    keys = [put_record(0), job(1).key, put_record(2)]
     write_run(book, "paper", records=[("clustering", key) for key in keys[:2]])
     assert pages.publish_records(names()["paper"]) == 1
-    assert {path.stem for path in RecordStore(published)} == set(keys[:2])
-    assert RecordStore(published).require("clustering", PARAMETERS).arrays["w"].sum() == 3
-    assert {k: v for k, v in digest(published).items() if keys[1] in k} == before
-    assert len(list(RecordStore(own))) == 3
+    assert {path.stem for path in published_folder().rglob("*.json")} == set(keys[:2])
+    copied = digest(published_folder())
+    assert {name: copied[name] for name in before} == before
+    own = digest(default_store().folders[0])
+    assert {name: own[name] for name in copied if keys[0] in name} == {
+        name: value for name, value in copied.items() if name not in before
+    }
+    # another run of the same records, or the same one again
     assert pages.publish_records(names()["paper"]) == 0
+
+
+@pytest.mark.parametrize("commit", ["abc123+", "no git"])
+def test_records_of_uncommitted_code_are_not_published(book, commit):
+    keys = [put_record(0), put_record(1, commit)]
+    write_run(book, "paper", records=[("clustering", key) for key in keys])
+    with pytest.raises(BuildError, match=f"1 records were made by code .*{keys[1]}.json"):
+        pages.publish_records(names()["paper"])
+    assert not published_folder().exists()
+
+
+def test_published_record_is_never_replaced(book):
+    publish_record()
+    before = digest(published_folder())
+    write_run(book, "paper", records=[("clustering", put_record(value=2.0))])
+    with pytest.raises(BuildError, match="is published already"):
+        pages.publish_records(names()["paper"])
+    assert digest(published_folder()) == before
 
 
 # The build, with something in the place of jupyter-book
