@@ -79,7 +79,8 @@ class RunInfo:
 def source_hash(chapter: int) -> str:
     """Hash of all that makes a page from records: a page made from other sources is stale.
 
-    The chapter's cells, its room, the code that chapters share, and the tables of its papers.
+    The chapter's cells, its room, the code that chapters share, the tables of its papers, and how
+    figures look.
     """
     cells = nbformat.read(chapter_notebook(chapter), as_version=4).cells
     digest = hashlib.sha256(
@@ -89,7 +90,8 @@ def source_hash(chapter: int) -> str:
     shared = [path for path in PACKAGE.rglob("*.py") if own.parent not in path.parents]
     tables = (root() / "data" / "papers").glob("*.csv")
     cited = [path for path in tables if path.name.startswith(tuple(room(chapter).PAPERS))]
-    for path in sorted([*own.rglob("*.py"), own / "claims.yml", *shared, *cited]):
+    look = root() / "matplotlibrc"
+    for path in sorted([*own.rglob("*.py"), own / "claims.yml", *shared, *cited, look]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

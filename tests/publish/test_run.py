@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
-from small_book import PIXEL, copy_book, executed_chapter, write_notebook
+from small_book import PIXEL, copy_book, executed_chapter, write_notebook, write_run
 
+from modclust_utils import chapters
 from modclust_utils.publish import pages, parameters, run
-from modclust_utils.publish.run import RunError, check_executed, check_run, read_runs, run_chapter
+from modclust_utils.publish.errors import RunError
+from modclust_utils.publish.run import (
+    check_executed,
+    check_run,
+    read_runs,
+    run_chapter,
+    source_hash,
+)
 
 
 @pytest.fixture
@@ -146,6 +155,75 @@ def test_kernel_is_told_where_it_runs(book, monkeypatch):
     assert seen["MATPLOTLIBRC"] == str(book / "matplotlibrc")
     assert seen["MODCLUST_ROOT"] == seen["cwd"] == str(book)
     assert "MATPLOTLIBRC" not in os.environ
+
+
+# What makes a page stale
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch) -> Path:
+    """A copy of the package, as the code that pages are made by."""
+    folder = tmp_path / "package"
+    shutil.copytree(run.PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(run, "PACKAGE", folder)
+    monkeypatch.setattr(chapters, "__path__", [str(folder / "chapters")])
+    return folder
+
+
+ROOM, OTHER_ROOM = "chapters/ch01_clusterability", "chapters/ch03_lesions"
+
+
+@pytest.mark.parametrize(
+    ("file", "stale"),
+    [
+        ("package/nulls.py", True),
+        ("package/publish/show.py", True),
+        ("package/recipes/frames.py", True),
+        ("package/figures/style.py", True),
+        (f"package/{ROOM}/rules.py", True),
+        (f"package/{ROOM}/claims.yml", True),
+        ("book/data/papers/filan2020_table_1.csv", True),
+        ("book/matplotlibrc", True),
+        (f"package/{OTHER_ROOM}/rules.py", False),
+        (f"package/{OTHER_ROOM}/claims.yml", False),
+        ("book/data/papers/casper2022_figure_2.csv", False),
+        ("book/book/index.md", False),
+    ],
+)
+def test_page_is_stale_after_a_change_of_what_made_it(tmp_path, book, package, file, stale):
+    before = source_hash(1)
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "a", encoding="utf-8") as changed:
+        changed.write("\n")
+    assert (source_hash(1) != before) == stale
+
+
+def cell(notebook: nbformat.NotebookNode) -> None:
+    notebook.cells[-1].source += " "
+
+
+def alt_text(notebook: nbformat.NotebookNode) -> None:
+    next(c for c in notebook.cells if "mystnb" in c.metadata).metadata.mystnb.image.alt += "!"
+
+
+def what_jupyter_does(notebook: nbformat.NotebookNode) -> None:
+    notebook.metadata["kernelspec"] = {"name": "mine", "display_name": "Mine"}
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="opened in Jupyter")]
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"), [(cell, True), (alt_text, True), (what_jupyter_does, False)]
+)
+def test_page_is_stale_after_a_change_of_its_notebook(book, change, stale):
+    write_run(book, "quick")
+    (path,) = (book / "notebooks").glob("*.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+    (info,) = read_runs(1)
+    assert info.is_fresh != stale
+    assert pages.state(info) == ("stale" if stale else "done")
 
 
 # Names of runs
