@@ -93,7 +93,7 @@ def lesions_of(
         "pairs": [pair_row(moved(x), moved(y), *important) for x, y, *important in pairs],
     }
     job = lesions.job(
-        network[0], n_clusters=n_clusters, n_random_sets=7, n_random_pairs=7, pairs="all", seed=seed
+        network[0], n_clusters=n_clusters, n_random_sets=7, n_random_pairs=9, pairs="all", seed=seed
     )
     return job, record_of(job, value)
 

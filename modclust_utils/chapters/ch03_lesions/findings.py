@@ -1,4 +1,4 @@
-"""What chapter 3 finds: numbers for its sentences, and sentences where language branches."""
+"""What chapter 3 finds: the numbers for its sentences."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 
-from modclust_utils.chapters.ch03_lesions.tables import (
-    Studies,
-    agreement,
-    important_pairs,
-    same_cluster,
-)
+from modclust_utils.chapters.ch03_lesions.tables import Studies, Study, agreement, important_pairs
 from modclust_utils.figures.style import dataset_name
 
 
@@ -99,40 +95,74 @@ def classes(drops: pd.DataFrame) -> WorstClass:
     return WorstClass(len(values), float(np.median(ratios)), int((values < -0.005).any(1).sum()))
 
 
-def same_words(counts: dict[str, float]) -> str:
-    """How often edges, and other pairs, join sub-clusters of one cluster."""
-    return (
-        f"{counts['n_same_edges']} of the {counts['n_edges']} edges join sub-clusters of one "
-        f"cluster, against {counts['n_same_others']} of the {counts['n_others']} pairs without an "
-        f"edge (Fisher's exact test, one-sided: p = {counts['p_value']:.2g})."
+@dataclass(frozen=True)
+class Graph:
+    """Edges among the pairs of important sub-clusters, and how many lie within a cluster.
+
+    others: the pairs without an edge. p_value: of Fisher's exact test, one-sided, of whether edges
+    lie within a cluster more often than the others do.
+    """
+
+    n_edges: int
+    n_same_edges: int
+    n_others: int
+    n_same_others: int
+    p_value: float
+
+    @property
+    def n_pairs(self) -> int:
+        """All pairs of important sub-clusters in different layers."""
+        return self.n_edges + self.n_others
+
+
+def graph(*tables: tuple[pd.DataFrame, pd.DataFrame]) -> Graph:
+    """What there is in graphs, each with its edges and with all pairs of important sub-clusters."""
+    n_edges, n_pairs = (sum(len(each[i]) for each in tables) for i in (0, 1))
+    same_edges, same_pairs = (
+        sum(int((each[i]["x_label"] == each[i]["y_label"]).sum()) for each in tables)
+        for i in (0, 1)
     )
+    n_others, same_others = n_pairs - n_edges, same_pairs - same_edges
+    counts = [[same_edges, n_edges - same_edges], [same_others, n_others - same_others]]
+    p_value = float(scipy.stats.fisher_exact(counts, alternative="greater").pvalue)
+    return Graph(n_edges, same_edges, n_others, same_others, p_value)
 
 
-def n_pairs(studies: Studies) -> int:
-    """Pairs of important sub-clusters in different layers of the first network."""
-    return len(important_pairs(studies.reference.pairs, studies.reference.singles))
+def graph_of(*studies: Study) -> Graph:
+    """`graph` of studies together."""
+    return graph(*((s.edges, important_pairs(s.pairs, s.singles)) for s in studies))
 
 
-def stability(studies: Studies, table: pd.DataFrame) -> str:
-    """How much of the graph comes back in re-clusterings and in other networks."""
-    counts = [len(study.edges) for study in studies.networks]
-    parts = [
-        f"The graphs of {len(counts)} networks have {min(counts)} to {max(counts)} edges. "
-        f"{same_words(same_cluster(studies.networks))}"
-    ]
-    if len(table):
-        indices = agreement(studies)
-        parts.append(
-            f"Clustering the first network again with other random starts of k-means (number of "
-            f"re-clusterings: {len(indices)}) gives partitions with an adjusted Rand index of "
-            f"{min(indices):.2f} to {max(indices):.2f} with the first one. An edge of its graph "
-            f"comes back in {table['share_reclusterings'].mean():.0%} of them on average."
-        )
-        if studies.others:
-            parts.append(
-                f"In the other networks, with clusters matched by the pixels and logits that they "
-                f"share, it comes back in {table['share_networks'].mean():.0%} of them on "
-                f"average; clusters numbered by chance would give "
-                f"{table['chance_networks'].mean():.0%}."
-            )
-    return "\n\n".join(parts)
+@dataclass(frozen=True)
+class Stability:
+    """How much of the first network's graph comes back.
+
+    fewest, most: edges in the graphs of all networks. agreement: least and largest adjusted Rand
+    index of re-clusterings with the first one. again, elsewhere, chance: share of re-clusterings,
+    and of other networks, in which an edge comes back, its mean over the edges, and that to expect
+    of clusters numbered by chance; NaN where the graph has no edge.
+    """
+
+    n_networks: int
+    fewest: int
+    most: int
+    n_reclusterings: int
+    agreement: tuple[float, float]
+    again: float
+    elsewhere: float
+    chance: float
+
+
+def stability(studies: Studies, table: pd.DataFrame) -> Stability:
+    """What `tables.edge_stability` holds, over all edges."""
+    counts, indices = [len(study.edges) for study in studies.networks], agreement(studies)
+    return Stability(
+        n_networks=len(counts),
+        fewest=min(counts),
+        most=max(counts),
+        n_reclusterings=len(indices),
+        agreement=(min(indices), max(indices)),
+        again=float(table["share_reclusterings"].mean()),
+        elsewhere=float(table["share_networks"].mean()),
+        chance=float(table["chance_networks"].mean()),
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modclust_utils.chapters.ch03_lesions.tables import Studies, same_cluster
+from modclust_utils.chapters.ch03_lesions.findings import graph_of
+from modclust_utils.chapters.ch03_lesions.tables import Studies
 from modclust_utils.datasets.papers import paper_table
 from modclust_utils.verdicts import Case
 
@@ -41,12 +42,12 @@ def edges_join_one_cluster(results: Results, datasets: list[str], alpha: float) 
     do (Fisher's exact test, one-sided, over the pairs of all networks)."""
     if results.dataset not in datasets:
         return []
-    found = same_cluster(results.studies.networks)
+    found = graph_of(*results.studies.networks)
     evidence = (
-        f"{found['n_same_edges']} of {found['n_edges']} edges, {found['n_same_others']} of "
-        f"{found['n_others']} other pairs, p = {found['p_value']:.2g}"
+        f"{found.n_same_edges} of {found.n_edges} edges, {found.n_same_others} of "
+        f"{found.n_others} other pairs, p = {found.p_value:.2g}"
     )
-    return [Case("all networks together", found["p_value"] < alpha, evidence)]
+    return [Case("all networks together", found.p_value < alpha, evidence)]
 
 
 RULES = (every_network_has_kind, printed_number_of_kind, edges_join_one_cluster)

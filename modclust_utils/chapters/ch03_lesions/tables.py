@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
@@ -39,6 +38,11 @@ class Study:
     singles: pd.DataFrame
     pairs: pd.DataFrame
     edges: pd.DataFrame
+
+    @property
+    def n_random_pairs(self) -> int:
+        """Random sets that the p values of pairs come from."""
+        return int(self.record.parameters["n_random_pairs"])
 
 
 @dataclass(frozen=True)
@@ -279,33 +283,6 @@ def agreement(studies: Studies) -> list[float]:
     return [
         float(adjusted_rand_score(reference[live], s.labels[live])) for s in studies.reclusterings
     ]
-
-
-def same_cluster(studies: Sequence[Study]) -> dict[str, float]:
-    """Do edges join sub-clusters of one cluster more often than other important pairs do?
-
-    n_edges, n_same_edges, n_others, n_same_others, and p_value of Fisher's exact test (one-sided).
-    """
-    return same_cluster_counts([(s.edges, important_pairs(s.pairs, s.singles)) for s in studies])
-
-
-def same_cluster_counts(
-    tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]],
-) -> dict[str, float]:
-    """As `same_cluster`, from (edges, all pairs of important sub-clusters)."""
-    n_edges = sum(len(edges) for edges, _ in tables)
-    n_same = sum(int((e["x_label"] == e["y_label"]).sum()) for e, _ in tables)
-    n_pairs = sum(len(pairs) for _, pairs in tables)
-    n_same_pairs = sum(int((p["x_label"] == p["y_label"]).sum()) for _, p in tables)
-    counts = [[n_same, n_edges - n_same]]
-    counts.append([n_same_pairs - n_same, (n_pairs - n_edges) - (n_same_pairs - n_same)])
-    return {
-        "n_edges": n_edges,
-        "n_same_edges": n_same,
-        "n_others": n_pairs - n_edges,
-        "n_same_others": n_same_pairs - n_same,
-        "p_value": float(scipy.stats.fisher_exact(counts, alternative="greater").pvalue),
-    }
 
 
 @traced

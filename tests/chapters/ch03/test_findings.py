@@ -11,6 +11,7 @@ from made_up_lesions import lesions_of, network_of, nothing_important, read, thr
 from small_book import frame_of, printed
 
 from modclust_utils.chapters.ch03_lesions import findings, tables
+from modclust_utils.chapters.ch03_lesions.tables import EDGE
 from modclust_utils.datasets.papers import paper_table
 
 
@@ -53,42 +54,47 @@ def test_how_uneven_classes_are():
     assert findings.classes(table.iloc[:0]).n == 0
 
 
-def test_edges_in_words():
-    studies = three_studies()
-    assert findings.n_pairs(studies) == 4
-    assert findings.same_words(tables.same_cluster([studies.reference])) == (
-        "1 of the 2 edges join sub-clusters of one cluster, against 1 of the 2 pairs without an "
-        "edge (Fisher's exact test, one-sided: p = 0.83)."
-    )
+def test_edges_within_a_cluster_by_hand():
+    # 3 of 4 edges lie within a cluster, and 1 of the 5 other pairs: of C(9, 4) = 126 choices of
+    # four edges, C(4, 3) C(5, 1) + C(4, 4) have as many of the 4 same pairs
+    inside, across = [(1, c, 2, c) for c in range(4)], [(1, c, 2, c + 1) for c in range(5)]
+    edges = pd.DataFrame([*inside[:3], across[0]], columns=EDGE)
+    pairs = pd.DataFrame([*inside, *across], columns=EDGE)
+    for cut in (0, 2, 9):  # in one table or divided among two
+        found = findings.graph((edges[:cut], pairs[:cut]), (edges[cut:], pairs[cut:]))
+        assert found == findings.Graph(4, 3, 5, 1, pytest.approx((4 * 5 + 1) / comb(9, 4)))
+        assert found.n_pairs == 9
+
+
+def test_edges_of_studies_and_of_the_paper():
+    # the pair of the small 1-2 does not count; 5/6 is 1 - C(2, 2) / C(4, 2)
+    found = findings.graph_of(three_studies().reference)
+    assert found == findings.Graph(2, 1, 2, 1, pytest.approx(5 / 6))
     pairs = tables.paper_pairs(paper_table("filan2020_table_a19"))
-    words = findings.same_words(tables.same_cluster_counts([(tables.edges_among(pairs), pairs)]))
-    assert words.startswith("3 of the 17 edges join sub-clusters of one cluster, against 0 of the")
-    assert f"p = {comb(17, 3) / comb(28, 3):.2g}" in words
-
-
-def test_stability_in_words():
-    studies = three_studies()
-    stability = tables.edge_stability(studies)
-    first, again, others = findings.stability(studies, stability).split("\n\n")
-    assert first.startswith("The graphs of 2 networks have 1 to 2 edges. 1 of the 3 edges join")
-    assert again == (
-        "Clustering the first network again with other random starts of k-means (number of "
-        "re-clusterings: 2) gives partitions with an adjusted Rand index of 1.00 to 1.00 with the "
-        "first one. An edge of its graph comes back in 75% of them on average."
-    )
-    shares = [f"{stability[c].mean():.0%}" for c in ("share_networks", "chance_networks")]
-    assert others == (
-        "In the other networks, with clusters matched by the pixels and logits that they share, "
-        f"it comes back in {shares[0]} of them on average; clusters numbered by chance would "
-        f"give {shares[1]}."
-    )
-
-
-def test_words_where_nothing_is_important():
+    paper = findings.graph((tables.edges_among(pairs), pairs))
+    assert paper == findings.Graph(17, 3, 11, 0, pytest.approx(comb(17, 3) / comb(28, 3)))
     nothing = nothing_important()
-    assert findings.n_pairs(nothing) == 0
+    assert findings.graph_of(*nothing.networks) == findings.Graph(0, 0, 0, 0, 1.0)
+
+
+def test_stability():
+    studies = three_studies()
+    table = tables.edge_stability(studies)
+    assert findings.stability(studies, table) == findings.Stability(
+        n_networks=2,
+        fewest=1,
+        most=2,
+        n_reclusterings=2,
+        agreement=(1.0, 1.0),
+        again=0.75,
+        elsewhere=0.5,
+        chance=table["chance_networks"].mean(),
+    )
+
+
+def test_where_nothing_is_important():
+    nothing = nothing_important()
     assert findings.classes(tables.class_drops(nothing.reference.singles)).n == 0
-    text = findings.stability(nothing, tables.edge_stability(nothing))
-    assert text.startswith("The graphs of 2 networks have 0 to 0 edges. 0 of the 0 edges join")
-    assert "come" not in text  # no edge, so nothing to come back
-    assert "nan" not in text
+    found = findings.stability(nothing, tables.edge_stability(nothing))
+    assert (found.n_networks, found.fewest, found.most) == (2, 0, 0)
+    assert np.isnan(found.again)

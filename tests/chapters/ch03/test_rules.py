@@ -12,6 +12,7 @@ from made_up_lesions import edges_only, three_studies
 from small_book import printed
 
 from modclust_utils.chapters.ch03_lesions import rules, tables
+from modclust_utils.chapters.ch03_lesions.findings import graph_of
 from modclust_utils.chapters.ch03_lesions.rules import Results
 from modclust_utils.chapters.ch03_lesions.tables import EDGE, Studies, Study
 from modclust_utils.datasets.papers import paper_table
@@ -75,8 +76,7 @@ def test_edges_join_one_cluster():
     for same, p in ((4, 1 / comb(8, 4)), (3, 17 / comb(8, 4))):
         both = [network_with((same, 0), (0, same)), network_with((0, 4 - same), (4 - same, 0))]
         results = Results(Studies(both[0], [both[1]], [both[1]]), "fashion_mnist")
-        found = tables.same_cluster(results.studies.networks)
-        assert found["p_value"] == pytest.approx(p)
+        assert graph_of(*results.studies.networks).p_value == pytest.approx(p)
         for alpha in (0.05, 0.5):
             (case,) = rules.edges_join_one_cluster(results, ["fashion_mnist"], alpha)
             assert case.holds == (p < alpha)

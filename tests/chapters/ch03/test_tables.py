@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-from math import comb
 
 import numpy as np
 import pandas as pd
@@ -63,6 +62,7 @@ def test_reference_is_numbered_by_size(studies):
         [1, 2, 2, 0],
     ]
     assert tables.edge_set(reference.edges) == EDGES
+    assert reference.n_random_pairs == 9
     assert reference.edges["x_given_y"].tolist() == [True, False]
 
 
@@ -204,33 +204,6 @@ def test_share_joins_the_edges_it_belongs_to(studies):
     pd.testing.assert_frame_equal(found.drop(columns="share"), edges)
 
 
-def test_same_cluster_by_hand():
-    # 3 of 4 edges lie within a cluster, and 1 of the 5 other pairs: of C(9, 4) = 126 choices of
-    # four edges, C(4, 3) C(5, 1) + C(4, 4) have as many of the 4 same pairs
-    inside, across = [(1, c, 2, c) for c in range(4)], [(1, c, 2, c + 1) for c in range(5)]
-    edges = pd.DataFrame([*inside[:3], across[0]], columns=EDGE)
-    pairs = pd.DataFrame([*inside, *across], columns=EDGE)
-    expected = {"n_edges": 4, "n_same_edges": 3, "n_others": 5, "n_same_others": 1}
-    for cut in (0, 2, 9):  # in one table or divided among two
-        parts = [(edges[:cut], pairs[:cut]), (edges[cut:], pairs[cut:])]
-        found = tables.same_cluster_counts(parts)
-        assert found.pop("p_value") == pytest.approx((4 * 5 + 1) / comb(9, 4))
-        assert found == expected
-
-
-def test_same_cluster_counts_important_pairs_alone(studies):
-    # one edge of two and one other pair of two lie within a cluster; the pair of the small 1-2 does
-    # not count
-    found = tables.same_cluster([studies.reference])
-    assert found == {
-        "n_edges": 2,
-        "n_same_edges": 1,
-        "n_others": 2,
-        "n_same_others": 1,
-        "p_value": pytest.approx(5 / 6),  # 1 - C(2, 2) / C(4, 2)
-    }
-
-
 # A network with nothing important
 
 
@@ -253,8 +226,6 @@ def test_tables_of_a_network_with_nothing_important(nothing):
         len(by_class) == len(stability) == len(tables.readable_pairs(reference.pairs).content) == 0
     )
     assert len(tables.with_share(reference.edges, stability)) == 0
-    counts = tables.same_cluster([reference, *nothing.others])
-    assert counts == dict.fromkeys(counts, 0) | {"p_value": 1.0}
 
 
 # Tables of the paper
