@@ -31,6 +31,7 @@ from modclust_utils.figures.style import (
     marker_edge,
     ncut_label,
     new_figure,
+    rows_only,
     styled,
 )
 from modclust_utils.recipes.frames import only_k, shown_figure
@@ -106,17 +107,13 @@ def random_ncuts(values: pd.DataFrame, fresh: pd.DataFrame, facts: pd.DataFrame)
     """Histogram and density of the n-cuts of freshly initialized networks (paper A, Figure 3).
 
     values: column ncut, two rows or more; fresh: their record; facts: what the text of the paper
-    says, the range among it, which is shaded. Raises ValueError for too few values or an empty
-    range.
+    says, a range among it, which is shaded if it is for the same k. Raises ValueError for too few
+    values.
     """
     ncuts = as_sample(values["ncut"], "ncuts", 2)
-    support = printed_support(facts)
-    low, high = support
-    if not low < high:
-        raise ValueError(f"support={support!r} is not allowed: (low, high) with low < high")
+    n_clusters = only_k(fresh)
     figure = new_figure(3.2)
     ax = figure.add_subplot()
-    ax.axvspan(low, high, color="#EDEDED", linewidth=0, zorder=0)
     sns.histplot(
         x=ncuts,
         kde=bool(np.ptp(ncuts) > 0),
@@ -128,19 +125,18 @@ def random_ncuts(values: pd.DataFrame, fresh: pd.DataFrame, facts: pd.DataFrame)
     ax.grid(axis="x", visible=False)
     ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set_ylim(0, 1.18 * ax.get_ylim()[1])
-    ax.text(
-        (low + high) / 2,
-        0.97,
-        "range stated in the paper",
-        transform=ax.get_xaxis_transform(),
-        ha="center",
-        va="top",
-        size=8.5,
-    )
-    ax.set_xlabel(ncut_label(only_k(fresh)))
+    if n_clusters == facts.set_index("key")["value"]["clusters"]:
+        _shade_printed_range(ax, *printed_support(facts))
+    ax.set_xlabel(ncut_label(n_clusters))
     ax.set_ylabel("networks")
     ax.set_title(f"n-cuts of {len(ncuts)} randomly initialized networks")
     return figure
+
+
+def _shade_printed_range(ax: Axes, low: float, high: float) -> None:
+    ax.axvspan(low, high, color="#EDEDED", linewidth=0, zorder=0)
+    words = {"ha": "center", "va": "top", "size": 8.5, "transform": ax.get_xaxis_transform()}
+    ax.text((low + high) / 2, 0.97, "range stated in the paper", **words)
 
 
 @shown_figure
@@ -161,14 +157,8 @@ def comparison(networks: pd.DataFrame, table: pd.DataFrame) -> Figure:
     heights = np.arange(len(table)) + 0.35 * (new_dataset.cumsum().to_numpy() - 1)
     for y, row in zip(heights, table.itertuples(), strict=True):
         _draw_comparison(ax, float(y), row)
-    ax.set_yticks(
-        heights,
-        [f"{dataset_name(r.dataset)}\n{dropout_name(r.dropout)}" for r in table.itertuples()],
-    )
-    ax.set_ylim(heights[-1] + 0.55, -0.55)
-    ax.grid(axis="y", visible=False)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    names = [f"{dataset_name(r.dataset)}\n{dropout_name(r.dropout)}" for r in table.itertuples()]
+    rows_only(ax, heights, names)
     ax.set_xlabel(ncut_label(n_clusters))
     title = "n-cuts of the pruned networks, beside their shuffles"
     handles = [

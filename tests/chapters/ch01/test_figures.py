@@ -159,7 +159,7 @@ def test_accuracy_legend_names_only_what_is_there():
 def test_random_figure_counts_every_network():
     ax = DRAW["random"]().content.axes[0]
     ncuts = RANDOM["ncut"]
-    span, *bars = ax.patches
+    *bars, span = ax.patches
     assert (span.get_x(), span.get_width()) == (2.3, pytest.approx(0.15))
     assert sum(bar.get_height() for bar in bars) == 50
     assert bars[0].get_x() == pytest.approx(ncuts.min())
@@ -167,6 +167,11 @@ def test_random_figure_counts_every_network():
     assert ax.get_title("left") == "n-cuts of 50 randomly initialized networks"
     (density,) = ax.lines
     assert ncuts.min() < density.get_xdata()[np.argmax(density.get_ydata())] < ncuts.max()
+
+
+def test_printed_range_stands_only_beside_its_own_k():
+    texts = [text.get_text() for text in drawn_texts(DRAW["random"](7).content)]
+    assert not [text for text in texts if "paper" in text]
 
 
 def test_comparison_figure_holds_the_table():
