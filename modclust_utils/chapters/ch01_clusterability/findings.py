@@ -118,7 +118,7 @@ def agreement(table: pd.DataFrame) -> str:
             lines = [
                 f"- {condition_name(r.dataset, r.dropout)}: {r.ncut_mean:.3f} against "
                 f"{r.paper_ncut_mean:.3f} ± {r.paper_ncut_std:.3f} (95 % interval of the "
-                f"difference {r.difference_low:+.3f} to {r.difference_high:+.3f})"
+                f"difference {r.difference_low:+z.3f} to {r.difference_high:+z.3f})"
                 for r in rows.itertuples()
             ]
             parts.append(f"{words}\n\n" + "\n".join(lines))

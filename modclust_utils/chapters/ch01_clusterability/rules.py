@@ -36,7 +36,7 @@ def mean_within_spread(results: Results, datasets: list[str], n_clusters: int) -
     cases = []
     for row in results.rows(datasets, n_clusters).itertuples():
         gap = row.ncut_mean - row.paper_ncut_mean
-        evidence = f"{gap:+.3f} against a spread of {row.paper_ncut_std:.3f}"
+        evidence = f"{gap:+z.3f} against a spread of {row.paper_ncut_std:.3f}"
         holds = bool(abs(gap) <= row.paper_ncut_std)
         cases.append(Case(condition_name(row.dataset, row.dropout), holds, evidence))
     return cases
@@ -50,7 +50,7 @@ def dropout_lowers(results: Results, datasets: list[str], n_clusters: int) -> li
         if set(pair.index) == {True, False}:
             low, high = stats.welch_interval(*pair.loc[True], *pair.loc[False])
             name = dataset_name(str(dataset))
-            cases.append(Case(name, high < 0, f"[{low:+.3f}, {high:+.3f}]"))
+            cases.append(Case(name, high < 0, f"[{low:+z.3f}, {high:+z.3f}]"))
     return cases
 
 

@@ -51,18 +51,18 @@ def paper_name(n_clusters: int) -> str:
 def of_partitions(tests: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
     """Tests in which each network has the n-cut of its partition: one network, one n-cut.
 
-    A test for the partitions' own k follows from that n-cut and the test's shuffles; those for
-    other k are as they are.
+    What a test says follows from that n-cut and the test's shuffles. Raises ValueError for tests
+    for another k than the partitions'.
     """
-    own = partitions.set_index("network")["ncut"]
-    follow = tests["n_clusters"] == only_k(partitions)
-    changed = tests.copy()
-    changed.loc[follow, "ncut"] = tests.loc[follow, "network"].map(own)
-    for row in changed[follow].itertuples():
-        p_value = stats.empirical_p_value(row.ncut, row.null_ncuts, tail="lower")
-        changed.loc[row.Index, "p_value"] = p_value
-        changed.loc[row.Index, "z_score"] = stats.z_score(row.ncut, row.null_ncuts)
-    return changed
+    only_k(pd.concat([tests[["n_clusters"]], partitions[["n_clusters"]]]))
+    ncuts = tests["network"].map(partitions.set_index("network")["ncut"])
+    pairs = list(zip(ncuts, tests["null_ncuts"], strict=True))
+    # without the column of records, the trace of the result is that of both frames
+    return tests.drop(columns="record").assign(
+        ncut=ncuts,
+        p_value=[stats.empirical_p_value(*pair, tail="lower") for pair in pairs],
+        z_score=[stats.z_score(*pair) for pair in pairs],
+    )
 
 
 @traced
@@ -104,7 +104,8 @@ def clusterability(
     interval for the difference of the two mean n-cuts.
     """
     accuracies = networks.drop(columns=[*CONDITION, "seed", "record"])
-    members = tests.drop(columns="record").merge(accuracies, on="network", validate="one_to_one")
+    own = tests.drop(columns="record", errors="ignore")
+    members = own.merge(accuracies, on="network", validate="one_to_one")
     return pd.DataFrame(
         [
             {"dataset": place[0], "dropout": place[1]}
@@ -182,8 +183,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
                 "Test acc.": f"{row['paper_test_acc']:.3f}",
                 "Train acc.": f"{row['paper_train_acc']:.3f}",
                 "95 % of mean": "",
-                "Ours − paper": f"{row['ncut_mean'] - row['paper_ncut_mean']:+.3f} "
-                f"[{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]",
+                "Ours − paper": f"{row['ncut_mean'] - row['paper_ncut_mean']:+z.3f} "
+                f"[{row['difference_low']:+z.3f}, {row['difference_high']:+z.3f}]",
             }
         )
     names = pd.MultiIndex.from_tuples(index, names=["Data set", "Dropout", ""])

@@ -59,6 +59,7 @@ def test_page_knows_its_k(done):
     """What the strips say is what the records were computed with."""
     found = strips(done)
     assert {found[name][0]["Clusters"] for name in ("table-1", "nulls", "random-networks")} == {"3"}
+    assert found["table-1"][0]["Records"] == "4 network, 4 partition, 4 shuffle-test"
     assert found["number-of-clusters"][0]["Clusters"] == "2, 3"
     assert found["number-of-clusters"][1]["n_clusters"].tolist() == [2, 2, 3, 3]
 

@@ -205,16 +205,23 @@ def test_walk_comes_to_the_ncut_by_its_own_random_numbers():
     assert last["low"] < (1 / 5 + 1) / 2 < last["high"]
 
 
-def test_test_follows_the_partition_for_its_own_k_alone():
+def test_test_follows_the_partition_of_its_network():
     networks = [make_network("mnist", seed=seed) for seed in (0, 1)]
-    tests = [make_test(n, 1.0, [0.9, 1.1, 1.2], n_clusters=k) for n in networks for k in (4, 7)]
-    partitions = [make_partition(networks[0], 0.8), make_partition(networks[1], 1.15)]
-    changed = tables.of_partitions(frame_of(tests), frame_of(partitions))
-    assert changed["ncut"].tolist() == [0.8, 1.0, 1.15, 1.0]
-    assert changed["p_value"].tolist() == [1 / 4, 2 / 4, 3 / 4, 2 / 4]
+    tests = frame_of([make_test(network, 1.0, [0.9, 1.1, 1.2]) for network in networks])
+    # in another order than the tests
+    partitions = [make_partition(networks[1], 1.15), make_partition(networks[0], 0.8)]
+    changed = tables.of_partitions(tests, frame_of(partitions))
+    assert changed["ncut"].tolist() == [0.8, 1.15]
+    assert changed["p_value"].tolist() == [1 / 4, 3 / 4]
     null = np.array([0.9, 1.1, 1.2])
-    expected = [(ncut - null.mean()) / null.std() for ncut in (0.8, 1.0, 1.15, 1.0)]
+    expected = [(ncut - null.mean()) / null.std() for ncut in (0.8, 1.15)]
     assert changed["z_score"].tolist() == pytest.approx(expected)
+    # what is made of them knows both
+    for table in (changed, clusterability(frame_of(networks), changed, NO_PAPER)):
+        assert {"shuffle-test", "partition"} <= {r.kind for r in trace_of(table).records}
+    for_another_k = frame_of([make_partition(network, 0.8, n_clusters=7) for network in networks])
+    with pytest.raises(ValueError, match=r"n_clusters=\[4, 7\]"):
+        tables.of_partitions(tests, for_another_k)
 
 
 def test_first_network_of_each_condition():
