@@ -2,21 +2,37 @@
 
 Paper A, section 4 and appendix A.6. A lesion sets the incoming weights and the bias of units to 0,
 so that they are 0 after ReLU. What is lesioned are sub-clusters, the parts of a cluster that lie
-in one hidden layer (paper A says sub-module). Layers are counted from 1, the first hidden layer.
+in one hidden layer (module `unit_sets`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from modclust_utils.lesion_accuracies import lesion_accuracy, lesion_hits
+from modclust_utils.lesion_results import (
+    KINDS,
+    THRESHOLD,
+    DependencyEdge,
+    DoubleLesions,
+    Kind,
+    SingleLesions,
+    dependency_edges,
+    lesion_kind,
+)
 from modclust_utils.models import MLP
+from modclust_utils.unit_sets import (
+    SubClusters,
+    _checked_count,
+    _checked_units,
+    _layer_of_unit,
+    random_unit_sets,
+    sub_clusters,
+)
 
 __all__ = [
     "KINDS",
@@ -35,220 +51,6 @@ __all__ = [
     "single_lesions",
     "sub_clusters",
 ]
-
-Kind = Literal["important", "sig-but-not-diff", "diff-but-not-sig", "small", "other"]
-KINDS: tuple[Kind, ...] = ("important", "sig-but-not-diff", "diff-but-not-sig", "small", "other")
-THRESHOLD = 0.01  # a drop that matters is above one percentage point (paper A, section 4.1)
-
-
-@dataclass(frozen=True)
-class SubClusters:
-    """All non-empty parts of clusters in hidden layers, ordered by layer, then by label.
-
-    layer, label, size: ``(m,)``; layer 1 is the first hidden layer. units: ``(m, n_units)``
-    boolean, units numbered as in the graph, from pixels to logits.
-    """
-
-    layer: NDArray[np.int64]
-    label: NDArray[np.int64]
-    units: NDArray[np.bool_]
-    size: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class SingleLesions:
-    """Each sub-cluster lesioned alone, against random sets of its size in its layer.
-
-    accuracy: of the network without lesion; class_accuracies: ``(n_classes,)``, NaN for a class
-    without images. drop ``(m,)`` and class_drops ``(m, n_classes)``: accuracy lost by the lesion;
-    null_drops: ``(m, n_random)``, lost by the random sets. p_value: ``(m,)``. proportion: ``(m,)``,
-    size over the live units of the layer (the layer-1 column of paper A's Table A.18 fits only
-    such a count). kind: one of `KINDS` for each sub-cluster.
-    """
-
-    sub: SubClusters
-    accuracy: float
-    class_accuracies: NDArray[np.float64]
-    drop: NDArray[np.float64]
-    class_drops: NDArray[np.float64]
-    null_drops: NDArray[np.float64]
-    p_value: NDArray[np.float64]
-    proportion: NDArray[np.float64]
-    kind: tuple[Kind, ...]
-
-
-@dataclass(frozen=True)
-class DoubleLesions:
-    """Pairs of sub-clusters lesioned together: X in an earlier layer than Y.
-
-    pairs: ``(P, 2)``, which sub-clusters; all else is ``(P,)``. drop_both: l(X ∪ Y), the accuracy
-    lost; delta_first: l(X ∪ Y) - l(Y), the damage from X given Y; delta_second: that from Y given
-    X. p_first: against random sets instead of X, with Y fixed; p_second: the reverse.
-    first_important: X is important conditioned on Y; second_important: the reverse.
-    """
-
-    pairs: NDArray[np.int64]
-    drop_both: NDArray[np.float64]
-    delta_first: NDArray[np.float64]
-    delta_second: NDArray[np.float64]
-    p_first: NDArray[np.float64]
-    p_second: NDArray[np.float64]
-    first_important: NDArray[np.bool_]
-    second_important: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class DependencyEdge:
-    """An arrow from a sub-cluster (index `first`) to one in a later layer (index `second`).
-
-    first_important: the first is important conditioned on the second; second_important: the
-    reverse. At most one of them holds.
-    """
-
-    first: int
-    second: int
-    first_important: bool
-    second_important: bool
-
-
-# --- sets of units -------------------------------------------------------------------------------
-
-
-def sub_clusters(labels: ArrayLike, layer_sizes: Sequence[int]) -> SubClusters:
-    """The sub-clusters of a clustering: cluster by hidden layer, where they have units.
-
-    Parameters
-    ----------
-    labels : array_like of int ``(n_units,)``
-        Cluster of each unit, from the pixels to the logits; -1 for units in no cluster.
-    layer_sizes : sequence of int
-        Units per layer, from the pixels to the logits.
-
-    Returns
-    -------
-    SubClusters
-        Ordered by layer, then by label.
-
-    Raises
-    ------
-    ValueError
-        For labels that do not fit the layers.
-
-    References
-    ----------
-    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.1 ("sub-module").
-
-    Examples
-    --------
-    One pixel, three hidden units and one logit.
-
-    >>> sub = sub_clusters([0, 1, 0, 1, 0], (1, 3, 1))
-    >>> sub.layer.tolist(), sub.label.tolist(), sub.size.tolist()
-    ([1, 1], [0, 1], [1, 2])
-    """
-    labels, layers = _checked_labels(labels, layer_sizes), _layer_of_unit(layer_sizes)
-    hidden = (labels >= 0) & (layers > 0) & (layers < len(layer_sizes) - 1)
-    places = np.unique(np.stack([layers[hidden], labels[hidden]], 1), axis=0)
-    layer, label = places[:, 0], places[:, 1]
-    units = (layers == layer[:, None]) & (labels == label[:, None])
-    return SubClusters(layer=layer, label=label, units=units, size=units.sum(1))
-
-
-def random_unit_sets(
-    unit_set: ArrayLike,
-    live: ArrayLike,
-    layer_sizes: Sequence[int],
-    n_sets: int,
-    *,
-    rng: np.random.Generator,
-) -> NDArray[np.bool_]:
-    """Random sets of as many units in each layer as a given set has there.
-
-    They are drawn uniformly, without replacement, from the live units of the layer, those in
-    `unit_set` among them.
-
-    Parameters
-    ----------
-    unit_set : array_like of bool ``(n_units,)``
-        The set to imitate; units from the pixels to the logits.
-    live : array_like of bool ``(n_units,)``
-        Units to draw from.
-    layer_sizes : sequence of int
-        Units per layer, from the pixels to the logits.
-    n_sets : int
-        How many.
-    rng : numpy.random.Generator
-        Where they come from.
-
-    Returns
-    -------
-    ndarray of bool ``(n_sets, n_units)``
-        One set a row.
-
-    Raises
-    ------
-    ValueError
-        Where shapes do not fit, or a layer has fewer live units than the set has there.
-
-    References
-    ----------
-    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.1.
-
-    Examples
-    --------
-    Of three hidden units two are live: sets of two are those.
-
-    >>> unit_set = np.array([False, True, True, False, False])
-    >>> live = np.array([True, True, False, True, True])
-    >>> random_unit_sets(unit_set, live, (1, 3, 1), 1, rng=np.random.default_rng(0))
-    array([[False,  True, False,  True, False]])
-    """
-    unit_set = _checked_units("unit_set", unit_set, layer_sizes)
-    live = _checked_units("live", live, layer_sizes)
-    layers = _layer_of_unit(layer_sizes)
-    found = np.zeros((_checked_count("n_sets", n_sets), len(unit_set)), bool)
-    for layer in np.unique(layers[unit_set]):
-        size = int(unit_set[layers == layer].sum())
-        places = np.flatnonzero(live & (layers == layer))
-        if size > len(places):
-            raise ValueError(
-                f"unit_set has {size} units in layer {layer}; allowed: at most {len(places)}, "
-                "the number of live units there"
-            )
-        chosen = np.tile(np.arange(len(places)) < size, (len(found), 1))
-        found[:, places] = rng.permuted(chosen, axis=1)
-    return found
-
-
-def _layer_of_unit(layer_sizes: Sequence[int]) -> NDArray[np.int64]:
-    return np.repeat(np.arange(len(layer_sizes)), layer_sizes)
-
-
-def _checked_labels(labels: ArrayLike, layer_sizes: Sequence[int]) -> NDArray[np.int64]:
-    array, n_units = np.asarray(labels), sum(layer_sizes)
-    if array.shape != (n_units,):
-        raise ValueError(f"labels has shape {array.shape}; allowed: ({n_units},), one per unit")
-    if not np.issubdtype(array.dtype, np.integer) or (array < -1).any():
-        raise ValueError("labels has entries that are no cluster; allowed: integers from -1")
-    return array.astype(np.int64)
-
-
-def _checked_units(name: str, units: ArrayLike, layer_sizes: Sequence[int]) -> NDArray[np.bool_]:
-    array, n_units = np.asarray(units), sum(layer_sizes)
-    if array.dtype != bool or array.shape != (n_units,):
-        raise ValueError(
-            f"{name} has shape {array.shape} and type {array.dtype}; allowed: boolean "
-            f"({n_units},), one entry per unit"
-        )
-    return array
-
-
-def _checked_count(name: str, value: int) -> int:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise ValueError(f"{name}={value!r} is not allowed: a whole number of 1 or more")
-    return int(value)
-
 
 # --- single lesions ------------------------------------------------------------------------------
 
@@ -353,20 +155,6 @@ def single_lesions(
             )
         ),
     )
-
-
-def lesion_kind(size: int, n_layer: int, *, significant: bool, drop: float) -> Kind:
-    """What paper A calls a sub-cluster of `size` among the `n_layer` units of its layer (Figure 5).
-
-    "small" (below 5 % of all units of the layer, dead ones too) is decided first; then whether the
-    drop is significant, and whether it is above one percentage point. The paper has no name for a
-    drop above one point that is not significant: "diff-but-not-sig" here.
-    """
-    if 20 * size < n_layer:
-        return "small"
-    if drop > THRESHOLD:
-        return "important" if significant else "diff-but-not-sig"
-    return "sig-but-not-diff" if significant else "other"
 
 
 def _random_sets(
@@ -532,48 +320,3 @@ def _checked_pairs(pairs: ArrayLike, sub: SubClusters) -> NDArray[np.int64]:
             "its second; allowed: the earlier layer first"
         )
     return array
-
-
-def dependency_edges(single: SingleLesions, double: DoubleLesions) -> list[DependencyEdge]:
-    """The dependency graph of important sub-clusters.
-
-    Of two sub-clusters in different layers, both important alone, the earlier one points to the
-    later one where not both are important conditioned on the other: paper A takes this as a sign
-    that information flows between them.
-
-    Parameters
-    ----------
-    single, double
-        What `single_lesions` and `double_lesions` found for one network.
-
-    Returns
-    -------
-    list of DependencyEdge
-        In the order of the pairs.
-
-    References
-    ----------
-    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), section 4.2, Figure 6.
-
-    Examples
-    --------
-    Where the second is lesioned, the first matters no more: what it tells, it tells the second.
-
-    >>> from types import SimpleNamespace
-    >>> single = SimpleNamespace(kind=("important", "important"))
-    >>> double = SimpleNamespace(pairs=np.array([[0, 1]]), first_important=np.array([False]),
-    ...                          second_important=np.array([True]))
-    >>> dependency_edges(single, double)
-    [DependencyEdge(first=0, second=1, first_important=False, second_important=True)]
-    """
-    edges = []
-    for (first, second), *important in zip(
-        double.pairs.tolist(),
-        double.first_important.tolist(),
-        double.second_important.tolist(),
-        strict=True,
-    ):
-        alone = single.kind[first] == single.kind[second] == "important"
-        if alone and not all(important):
-            edges.append(DependencyEdge(first, second, *important))
-    return edges
