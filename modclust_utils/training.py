@@ -17,7 +17,20 @@ import torch
 from torch import Tensor
 
 from modclust_utils.models import MLP, derived_seed, glorot_mlp, resolve_device
+from modclust_utils.pruning import magnitude_mask, polynomial_sparsity
 from modclust_utils.settings import TrainingSettings
+
+__all__ = [
+    "ADAM_EPSILON",
+    "TrainedNetworks",
+    "TrainingSettings",
+    "TrainingState",
+    "initial_state",
+    "magnitude_mask",
+    "polynomial_sparsity",
+    "train",
+    "train_epoch",
+]
 
 # Epsilon of Keras' Adam, which paper A used with its standard settings (appendix A.2).
 ADAM_EPSILON = 1e-7
@@ -51,114 +64,6 @@ class TrainedNetworks:
     running_accuracy_before: Tensor
     running_accuracy_after: Tensor
     settings: TrainingSettings = field(repr=False)
-
-
-def polynomial_sparsity(
-    step: int,
-    *,
-    n_steps: int,
-    initial_sparsity: float = 0.5,
-    final_sparsity: float = 0.9,
-    power: float = 3.0,
-) -> float:
-    """Target sparsity at a pruning step: polynomial decay from initial to final.
-
-    s(t) = s_f + (s_i - s_f) (1 - t / n_steps)^power, constant outside 0 <= t <= n_steps.
-
-    Parameters
-    ----------
-    step : int
-        t, training steps since the start of the pruning phase.
-    n_steps : int
-        Steps of the whole pruning phase.
-    initial_sparsity, final_sparsity : float
-        s_i and s_f, shares of the weights that are 0.
-    power : float
-        3 for the cubic schedule.
-
-    Returns
-    -------
-    float
-        Share of the weights to set to 0.
-
-    Raises
-    ------
-    ValueError
-        If n_steps is below 1.
-
-    References
-    ----------
-    .. [1] Filan et al. 2020, arXiv:2003.04881 (paper A), appendix A.2.
-    .. [2] Zhu and Gupta 2017, "To prune, or not to prune", arXiv:1710.01878, equation 1.
-
-    Examples
-    --------
-    Half of the way leaves one eighth of the distance from 0.5 to 0.9.
-
-    >>> round(polynomial_sparsity(50, n_steps=100), 12)
-    0.85
-    """
-    if n_steps < 1:
-        raise ValueError(f"n_steps={n_steps} is not allowed: 1 or more")
-    progress = min(max(step / n_steps, 0.0), 1.0)
-    return final_sparsity + (initial_sparsity - final_sparsity) * (1.0 - progress) ** power
-
-
-def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
-    """The weights that pruning keeps: the largest magnitudes of each matrix.
-
-    Parameters
-    ----------
-    weight : Tensor ``(..., n_out, n_in)``
-        One matrix or a batch of them; each is pruned by itself.
-    sparsity : float
-        Share of the entries to remove, from 0 to 1.
-
-    Returns
-    -------
-    bool Tensor ``(..., n_out, n_in)``
-        True for ``round(size * (1 - sparsity))`` entries of each matrix, and for all others of the
-        same magnitude as the smallest of these.
-
-    Raises
-    ------
-    ValueError
-        Unless 0 <= sparsity <= 1.
-
-    Examples
-    --------
-    >>> magnitude_mask(torch.tensor([[1.0, -3.0], [2.0, 0.0]]), 0.5)
-    tensor([[False,  True],
-            [ True, False]])
-    """
-    if not 0.0 <= sparsity <= 1.0:
-        raise ValueError(f"sparsity={sparsity!r} is not allowed: 0 <= sparsity <= 1")
-    magnitude = weight.detach().abs()
-    size = weight.shape[-2] * weight.shape[-1]
-    n_keep = round(size * (1.0 - sparsity))
-    if n_keep == 0:
-        return torch.zeros_like(magnitude, dtype=torch.bool)
-    flat = magnitude.reshape(-1, size)
-    threshold = _kth_smallest(flat, size - n_keep)
-    return magnitude >= threshold.reshape(*weight.shape[:-2], 1, 1)
-
-
-def _kth_smallest(rows: Tensor, k: int) -> Tensor:
-    """The k-th smallest value (from 0) of each row; no value is negative."""
-    if rows.device.type == "cpu":
-        return torch.from_numpy(np.array([_select(row, k) for row in rows.numpy()]))
-    return rows.kthvalue(k + 1, dim=1).values
-
-
-def _select(row: np.ndarray, k: int) -> np.floating:
-    """The k-th smallest value (from 0) of a row without negative values.
-
-    numpy's selection is several times faster on the CPU than torch.kthvalue, but slow among many
-    equal values: the zeros that pruning has left are counted, not sorted.
-    """
-    nonzero = row[row != 0]
-    k -= len(row) - len(nonzero)
-    return row.dtype.type(0) if k < 0 else np.partition(nonzero, k)[k]
 
 
 def _dropout_keep(generator: torch.Generator, shape: tuple[int, ...], rate: float) -> Tensor:

@@ -21,18 +21,15 @@ ENTRY_POINTS = {
     "kmeans": [],
     "lesion_accuracies": ["lesion_accuracy"],
     "lesion_modules": [],
-    "lesions": [
-        "dependency_edges",
-        "double_lesions",
-        "random_unit_sets",
-        "single_lesions",
-        "sub_clusters",
-    ],
+    "lesion_results": ["dependency_edges"],
+    "lesions": ["double_lesions", "single_lesions"],
     "models": ["glorot_mlp"],
-    "nulls": ["random_ncuts", "shuffle_test", "shuffle_tests", "shuffle_weights"],
+    "nulls": ["random_ncuts", "shuffle_test", "shuffle_tests"],
     "partitions": ["match_labels", "order_labels"],
+    "pruning": ["magnitude_mask", "polynomial_sparsity"],
     "quantized": ["lattice_index"],
     "settings": [],
+    "shuffles": ["shuffle_weights"],
     "spectral": [],
     "stats": [
         "cohens_d",
@@ -44,7 +41,8 @@ ENTRY_POINTS = {
         "z_score",
     ],
     "stubwalk": ["stub_walks"],
-    "training": ["magnitude_mask", "polynomial_sparsity", "train"],
+    "training": ["train"],
+    "unit_sets": ["random_unit_sets", "sub_clusters"],
 }
 FUNCTIONS = [(module, name) for module, names in ENTRY_POINTS.items() for name in names]
 
