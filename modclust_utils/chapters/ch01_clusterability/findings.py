@@ -11,6 +11,7 @@ from modclust_utils.chapters.ch01_clusterability.tables import CONDITION
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.graphs import live_units
 from modclust_utils.recipes import partition
+from modclust_utils.recipes.frames import only_k
 from modclust_utils.recipes.network import weights
 from modclust_utils.tables import condition_name
 
@@ -100,8 +101,8 @@ def agreement(table: pd.DataFrame) -> str:
     known = table[table["paper_ncut_mean"].notna()]
     if known.empty:
         return (
-            "The data sets of this run are not in the paper, so its numbers cannot be compared "
-            "with printed ones. What can be compared is the pattern: dropout, pruning, shuffles."
+            f"The paper prints no n-cuts of these data sets for k = {only_k(table)}, so ours cannot "
+            "be compared with it. What can be compared is the pattern: dropout, pruning, shuffles."
         )
     inside = (known["ncut_mean"] - known["paper_ncut_mean"]).abs() <= known["paper_ncut_std"]
     parts = []
