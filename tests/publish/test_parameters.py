@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from pathlib import Path
 
-import joblib
 import nbformat
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from small_book import ROOT, copy_book
+from small_book import ROOT
 
-from modclust_utils import datasets
-from modclust_utils.publish import parameters, session
-from modclust_utils.publish.parameters import ParameterError, read_schema
+from modclust_utils.publish.chapters import profiles
+from modclust_utils.publish.errors import ParameterError
+from modclust_utils.publish.parameters import read_parameter_file, read_profile, read_schema
 from modclust_utils.publish.run import check_run
+from modclust_utils.recipes.ranges import SHARED
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 SCHEMA = read_schema(NOTEBOOKS[0])
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch):
-    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "book"))
-    return copy_book(tmp_path / "book")
 
 
 def write(path: Path, *sources: str, tags: tuple[str, ...] = ("parameters",)) -> Path:
@@ -112,18 +104,26 @@ def test_file_that_is_no_notebook(tmp_path):
             read_schema(path)
 
 
+def test_ranges_are_shared_but_for_those_of_a_chapters_room(tmp_path):
+    for name in ("toy.ipynb", "77-toy.ipynb"):
+        assert read_schema(write(tmp_path / name, "seed: int = 0  # all")).ranges == SHARED
+    own = read_schema(write(tmp_path / "01-toy.ipynb", "seed: int = 0  # all")).ranges
+    assert own == SCHEMA.ranges == {**SHARED, "n_clusters": own["n_clusters"]}
+    assert own["n_clusters"] != SHARED["n_clusters"]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_parameter_of_every_chapter_has_a_range(path):
     schema = read_schema(path)
-    assert [p.name for p in schema.parameters if p.name not in parameters.RANGES] == []
+    assert [p.name for p in schema.parameters if p.name not in schema.ranges] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_defaults_and_profiles_of_every_chapter_are_allowed(path):
     schema, chapter = read_schema(path), int(path.name[:2])
     assert schema.check({}) == schema.defaults
-    for profile in parameters.profiles(chapter):
-        values = parameters.read_profile(chapter, profile)
+    for profile in profiles(chapter):
+        values = read_profile(chapter, profile)
         checked = schema.check(values)
         assert {name: checked[name] for name in values} == values
 
@@ -134,12 +134,12 @@ def test_every_profile_belongs_to_a_chapter():
     assert [
         file.name for file in files if file.suffix != ".yml" or file.name[:2] not in chapters
     ] == []
-    assert "paper" in parameters.profiles(1)
+    assert "paper" in profiles(1)
 
 
 def test_paper_profile_has_the_settings_of_the_paper():
     # section 3: 10 networks, 20 + 20 epochs (CIFAR-10: 40 of pruning, rate 0.2), 320 shuffles
-    checked = SCHEMA.check(parameters.read_profile(1, "paper"))
+    checked = SCHEMA.check(read_profile(1, "paper"))
     assert checked["datasets"] == ["mnist", "fashion_mnist", "cifar10"]
     expected = {"n_networks": 10, "epochs": 20, "pruning_epochs": 20, "dropout_rate": 0.5}
     expected |= {"n_clusters": 4, "n_shuffles": 320, "n_random": 200}
@@ -202,7 +202,7 @@ BAD_VALUES = [
 @pytest.mark.parametrize(("name", "value", "allowed"), BAD_VALUES)
 def test_bad_value_names_parameter_value_and_what_is_allowed(name, value, allowed):
     message = refusal({name: value})
-    assert message.startswith(f"{name}={value!r} is not allowed: {parameters.RANGES[name][1]}")
+    assert message.startswith(f"{name}={value!r} is not allowed: {SCHEMA.ranges[name][1]}")
     assert allowed in message
 
 
@@ -304,7 +304,7 @@ def test_value_typed_on_the_command_line(name, text, value):
 def test_text_that_is_no_value(name, text):
     message = refusal({name: SCHEMA.parse(name, text)})
     assert message.startswith(f"{name}=")
-    assert parameters.RANGES[name][1] in message
+    assert SCHEMA.ranges[name][1] in message
 
 
 def test_typed_name_that_is_unknown():
@@ -312,57 +312,12 @@ def test_typed_name_that_is_unknown():
         SCHEMA.parse("sed", "3")
 
 
-def values_of(name: str) -> st.SearchStrategy:
-    """Allowed values of a parameter that decides results."""
-    names = st.sampled_from([*datasets.NAMES, "my own/file.npz", "it's.npz"])
-    numbers = {"n_networks": (2, 1000), "n_clusters": (2, 12), "seed": (0, 2**31 - 1)}
-    numbers |= {"n_shuffles": (2, 100_000), "n_random": (2, 100_000)}
-    return {
-        "datasets": st.lists(names, min_size=1, max_size=3, unique=True),
-        "dropout_rate": st.floats(0, 1, exclude_min=True, exclude_max=True),
-        "more_clusters": st.lists(st.integers(2, 256), max_size=3),
-        "dataset_settings": st.dictionaries(
-            names, st.fixed_dictionaries({}, optional={"epochs": st.integers(1, 9)}), max_size=2
-        ),
-    }.get(name, st.integers(*numbers.get(name, (1, 10_000))))
-
-
-@given(
-    st.fixed_dictionaries(
-        {}, optional={n: values_of(n) for n in session.scientific(SCHEMA.defaults)}
-    )
-)
-def test_printed_command_asks_for_the_same_parameters(values):
-    checked = SCHEMA.check(values)
-    run = session.Run(1, checked, SCHEMA, session.default_store())
-    words = shlex.split(run.command)
-    assert words[:3] == ["modclust", "run", "1"]
-    if "--profile" in words:
-        again = check_run(1, words[4])
-    else:
-        assert words[3::3] == ["-p"] * len(words[3::3])
-        again = check_run(1, texts=dict(zip(words[4::3], words[5::3], strict=True)))
-    assert session.scientific(again) == session.scientific(checked)
-
-
-def test_command_of_a_profile_and_of_own_parameters():
-    def command(**values: object) -> str:
-        return session.Run(1, SCHEMA.check(values), SCHEMA, session.default_store()).command
-
-    assert command() == "modclust run 1"
-    assert command(n_jobs=3, device="cpu", data_folder="elsewhere") == "modclust run 1"
-    assert command(n_clusters=7) == "modclust run 1 -p n_clusters 7"
-    paper = parameters.read_profile(1, "paper")
-    assert command(**paper) == "modclust run 1 --profile paper"
-    assert command(**paper, data_folder="x") == "modclust run 1 --profile paper"
-
-
 def test_file_overrides_the_profile_and_typed_values_the_file(tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text("n_networks: 5\nn_shuffles: 6\n")
-    from_file = parameters.read_parameter_file(file)
+    from_file = read_parameter_file(file)
     checked = check_run(1, "paper", overrides=from_file, texts={"n_shuffles": "7"})
-    paper = parameters.read_profile(1, "paper")
+    paper = read_profile(1, "paper")
     assert checked == SCHEMA.check({**paper, "n_networks": 5, "n_shuffles": 7})
 
 
@@ -374,54 +329,4 @@ def test_file_that_holds_no_parameters(tmp_path, content):
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ParameterError, match=r"mine\.yml (holds|cannot be read)"):
-        parameters.read_parameter_file(file)
-
-
-def test_unknown_chapter_and_profile_list_what_there_is(book):
-    with pytest.raises(ParameterError, match="chapter=9 is not there; allowed: 1"):
-        check_run(9)
-    with pytest.raises(ParameterError, match="profile='papr' is not there; allowed: quick, paper"):
-        check_run(1, "papr")
-    for file in (book / "notebooks").glob("*.ipynb"):
-        file.unlink()
-    with pytest.raises(ParameterError, match="chapter=1 is not there; allowed: none"):
-        check_run(1)
-
-
-def test_own_profile_is_found(book):
-    folder = book / "notebooks" / "profiles"
-    (folder / "01-tiny.yml").write_text(yaml.safe_dump({"n_networks": 2}))
-    assert parameters.profiles(1) == ["quick", "paper", "tiny"]
-    checked = check_run(1, "tiny")
-    assert checked["n_networks"] == 2
-    assert session.profile_of(SCHEMA, 1, checked) == "tiny"
-    assert session.profile_of(SCHEMA, 1, {**checked, "n_jobs": 3}) == "tiny"
-    assert session.profile_of(SCHEMA, 1, {**checked, "seed": 1}) == "own parameters"
-
-
-# Inside a notebook
-
-
-def test_start_takes_the_parameters_of_the_notebook(book):
-    run = session.start(1, {**SCHEMA.defaults, "seed": 8, "other": 3})
-    assert run.parameters == {**SCHEMA.defaults, "seed": 8}
-    assert run.p.seed == 8
-    assert run.store.write_folder == book / "data" / "cache" / "records"
-
-
-def test_start_refuses_what_papermill_injects(book):
-    cells = ["seed: int = 0  # all", "# Parameters\nsed = 3\nepochs = 2\n"]
-    with pytest.raises(ParameterError, match=r"^'sed' is not a parameter .* 'seed'"):
-        session.start(1, {**SCHEMA.defaults, "In": cells})
-    with pytest.raises(ParameterError, match="epochs=0 is not allowed"):
-        session.start(1, {**SCHEMA.defaults, "epochs": 0})
-
-
-def test_jobs_of_a_run():
-    def jobs(n_jobs: int) -> int:
-        values = SCHEMA.check({"n_jobs": n_jobs, "device": "cpu"})
-        return session.Run(1, values, SCHEMA, session.default_store()).n_jobs
-
-    assert jobs(3) == 3
-    # those that this process may use, not all that the machine has
-    assert jobs(-1) == joblib.cpu_count()
+        read_parameter_file(file)
