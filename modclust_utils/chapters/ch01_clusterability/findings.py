@@ -101,8 +101,9 @@ def agreement(table: pd.DataFrame) -> str:
     known = table[table["paper_ncut_mean"].notna()]
     if known.empty:
         return (
-            f"The paper prints no n-cuts of these data sets for k = {only_k(table)}, so ours cannot "
-            "be compared with it. What can be compared is the pattern: dropout, pruning, shuffles."
+            f"The paper prints no n-cuts of these data sets for k = {only_k(table)}, so there is "
+            "nothing to compare ours with. What can be compared is the pattern: dropout, pruning, "
+            "shuffles."
         )
     inside = (known["ncut_mean"] - known["paper_ncut_mean"]).abs() <= known["paper_ncut_std"]
     parts = []
