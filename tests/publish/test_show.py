@@ -1,0 +1,270 @@
+"""What a page shows of a result: how it was made, its data, and the parameters of the run."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+from dataclasses import replace
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+from IPython.display import HTML, Image, Markdown
+from matplotlib.figure import Figure
+from small_book import ROOT, frame_of, make_network, make_test, printed
+
+from modclust_utils.publish import show
+from modclust_utils.publish.parameters import Schema, read_profile, read_schema
+from modclust_utils.publish.records import commit, default_store
+from modclust_utils.publish.session import Run
+from modclust_utils.recipes.frames import Shown, Trace, shown_figure, shown_table
+
+SCHEMA = read_schema(next((ROOT / "notebooks").glob("01-*.ipynb")))
+
+
+def run_of(schema: Schema = SCHEMA, chapter: int = 1, **values: Any) -> Run:
+    return Run(chapter, schema.check(values), schema, default_store())
+
+
+@shown_table
+def rows_of(frame: pd.DataFrame, *more: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns="record", errors="ignore")
+
+
+@shown_figure
+def figure_of(frame: pd.DataFrame) -> Figure:
+    figure = Figure(figsize=(0.2, 0.2))
+    figure.add_subplot()
+    return figure
+
+
+def facts_of(strip: str) -> dict[str, str]:
+    """What a strip says, as readers see it."""
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", strip)
+    return {name: html.unescape(re.sub(r"</?code>", "", value)) for name, value in found}
+
+
+NETWORKS = [make_network(seed=seed, seconds=600) for seed in (0, 1, 2, 5)]
+TESTS = [make_test(network, 1.5, [2.0, 2.5], n_clusters=k) for network in NETWORKS for k in (2, 4)]
+
+
+# The strip
+
+
+def test_strip_says_how_a_table_was_made():
+    shown = rows_of(frame_of(TESTS), frame_of(NETWORKS))
+    strip = show.strip_html(run_of(n_clusters=7, n_jobs=3), shown, name="table-1")
+    assert "How this table was made" in strip
+    facts = facts_of(strip)
+    assert facts.pop("Parameters").startswith("datasets = ['mnist5k'], n_networks = ")
+    assert facts == {
+        "Clusters": "2, 4",
+        "Seeds": "0, 1, 2, 5",
+        "Records": "4 network, 8 shuffle-test",
+        "Computed on": "CPU, 1 thread",
+        "Seconds of computing": "2,412.0",
+        "Commit": f"records abc; page {commit()}",
+        "Made again by": "modclust run 1 -p n_clusters 7",
+    }
+
+
+def test_parameters_are_this_runs_and_those_that_decide_results():
+    strip = show.strip_html(run_of(n_clusters=7, n_jobs=3), rows_of(frame_of(TESTS)), name="t")
+    parameters = facts_of(strip)["Parameters"]
+    assert "n_clusters = 7" in parameters
+    assert "n_jobs" not in parameters
+    assert "dataset_settings" not in parameters  # the quick profile has none
+
+
+def test_strip_holds_the_plain_data():
+    shown = rows_of(frame_of(TESTS))
+    strip = show.strip_html(run_of(), shown, name="table-1")
+    (name, data) = re.findall(r'download="(.*?)" href="data:text/csv;base64,(.*?)"', strip)[0]
+    assert name == "table-1.csv"
+    table = pd.read_csv(io.BytesIO(base64.b64decode(data, validate=True)))
+    pd.testing.assert_frame_equal(table, shown.data, check_dtype=False)
+    assert "null_ncuts" not in table
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [((3,), "3"), ((0, 1), "0, 1"), ((2, 0, 1), "0 to 2"), ((0, 1, 3), "0, 1, 3")],
+)
+def test_seeds_that_follow_each_other_are_a_range(seeds, expected):
+    frame = frame_of([make_network(seed=seed) for seed in seeds])
+    facts = facts_of(show.strip_html(run_of(), rows_of(frame), name="t"))
+    assert facts["Seeds"] == expected
+    assert "Clusters" not in facts
+
+
+def test_printed_table_has_a_source_and_no_record():
+    facts = facts_of(
+        show.strip_html(run_of(), rows_of(printed(pd.DataFrame({"a": [1]}))), name="t")
+    )
+    assert facts == {
+        "Source": "a made-up paper",
+        "Commit": f"page {commit()}",
+        "Made again by": "modclust run 1",
+    }
+    both = rows_of(frame_of(TESTS), printed(pd.DataFrame({"a": [1]})))
+    assert {"Source", "Records"} <= set(facts_of(show.strip_html(run_of(), both, name="t")))
+
+
+def test_every_device_and_commit_is_named():
+    made = [
+        (job, replace(record, provenance={**record.provenance, "device": device, "commit": device}))
+        for (job, record), device in zip(NETWORKS, ["b", "a", "b", "a"], strict=True)
+    ]
+    facts = facts_of(show.strip_html(run_of(), rows_of(frame_of(made)), name="t"))
+    assert facts["Computed on"] == "a; b"
+    assert facts["Commit"] == f"records a, b; page {commit()}"
+
+
+def test_names_are_text_and_no_html():
+    """A data set's file may be called anything."""
+    run = run_of(datasets=["<i>&'.npz"])
+    source = pd.DataFrame({"a": [1]})
+    source.attrs = {"source": "<i>"}
+    (job, record) = NETWORKS[0]
+    device = {**record.provenance, "device": "<i>", "commit": "<i>"}
+    frame = frame_of([(job, replace(record, provenance=device))])
+    strip = show.strip_html(run, rows_of(frame, source), name='<i>"')
+    assert "<i>" not in strip
+    assert '"&lt;i&gt;&quot;.csv"' in strip
+    facts = facts_of(strip)
+    assert 'datasets = ["<i>&\'.npz"]' in facts["Parameters"]
+    assert facts["Source"] == facts["Computed on"] == "<i>"
+
+
+# Figures and tables
+
+
+@pytest.fixture
+def displayed(monkeypatch) -> list[Any]:
+    seen: list[Any] = []
+    monkeypatch.setattr(show, "display", seen.append)
+    return seen
+
+
+def test_figure_is_shown_with_its_strip(displayed):
+    run_of().show(figure_of(frame_of(TESTS)), name="n-cuts")
+    picture, strip = displayed
+    assert isinstance(picture, Image)
+    assert picture.data.startswith(b"\x89PNG")
+    assert "How this figure was made" in strip.data
+    assert 'download="n-cuts.csv"' in strip.data
+
+
+@pytest.mark.parametrize(("as_html", "cell"), [(False, "&lt;b&gt;1&lt;/b&gt;"), (True, "<b>1</b>")])
+def test_cells_of_a_table_are_html_only_where_they_are_said_to_be(displayed, as_html, cell):
+    @shown_table(html=as_html)
+    def table(source: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"bold": ["<b>1</b>"]})
+
+    run_of().show(table(frame_of(TESTS)), name="t")
+    shown, strip = displayed
+    assert isinstance(shown, HTML)
+    assert shown.data.startswith('<div class="mc-table"><table')
+    assert f"<td>{cell}</td>" in shown.data
+    assert "How this table was made" in strip.data
+
+
+@pytest.mark.parametrize(
+    ("thing", "message"),
+    [
+        (pd.DataFrame({"a": [1]}), "'t' is a DataFrame; allowed: what functions under `shown_fig"),
+        (Figure(), "'t' is a Figure; allowed: "),
+        (
+            Shown(pd.DataFrame(), pd.DataFrame(), Trace()),
+            "'t' was made from neither records nor a paper's table",
+        ),
+    ],
+)
+def test_what_comes_from_nowhere_is_not_shown(displayed, thing, message):
+    with pytest.raises(ValueError, match=message):
+        run_of().show(thing, name="t")
+    assert displayed == []
+
+
+def test_said_sentence_is_markdown(displayed):
+    run_of().say("The n-cut is **1.5**.")
+    (text,) = displayed
+    assert isinstance(text, Markdown)
+    assert text.data == "The n-cut is **1.5**."
+
+
+# The badge
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "words"),
+    [
+        ({}, "quick", "the <b>quick profile</b>"),
+        (read_profile(1, "paper"), "paper", "the <b>paper profile</b>"),
+        ({"n_clusters": 7}, "own", "a run with <b>other parameters</b>"),
+    ],
+)
+def test_badge_says_which_profile_the_page_shows(displayed, values, kind, words):
+    run = run_of(**values)
+    run.badge()
+    badge = displayed[0].data
+    assert f'class="mc-badge mc-badge-{kind}"' in badge
+    assert words in badge
+    assert f"Made by <code>{run.command}</code>." in badge
+
+
+@pytest.mark.parametrize(
+    ("text", "linked"),
+    [
+        ("# A chapter\n\n### What was not run\n\nMuch.", True),
+        ("What was not run stands in no section of its own.", False),
+        ("### What was not run yet", False),
+    ],
+)
+def test_badge_of_a_part_links_to_what_was_not_run(displayed, tmp_path, monkeypatch, text, linked):
+    source = nbformat.read(SCHEMA.source, as_version=4)
+    (cell,) = (c for c in source.cells if "parameters" in c.metadata.get("tags", []))
+    cells = [nbformat.v4.new_markdown_cell(text), cell]
+    path = tmp_path / "01-toy.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    monkeypatch.setattr(Run, "profile", "paper-part")
+    run_of(read_schema(path)).badge()
+    badge = displayed[0].data
+    assert "<b>a part of the paper profile</b>" in badge
+    assert ('<a href="#what-was-not-run">What was not run</a>' in badge) == linked
+
+
+def test_the_books_partial_chapter_has_what_its_badge_links_to(displayed):
+    path = next((ROOT / "notebooks").glob("02-*.ipynb"))
+    run_of(read_schema(path), 2, **read_profile(2, "paper-part")).badge()
+    assert '<a href="#what-was-not-run">' in displayed[0].data
+
+
+def parameter_rows(shown: list[Any]) -> dict[str, list[str]]:
+    table = shown[1].data
+    heads = re.findall(r"<th>(.*?)</th>", table)
+    assert heads == ["Parameter", "This run", "Quick profile", "Meaning"]
+    cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", table)]
+    return {cells[i]: cells[i + 1 : i + 4] for i in range(0, len(cells), 4)}
+
+
+def test_parameter_table_marks_what_differs_from_the_quick_profile(displayed):
+    names = [f"a/quite/long/path/to/a/file/of/images/{i}.npz" for i in range(3)]
+    run_of(n_clusters=7, datasets=names, n_jobs=3).badge()
+    rows = parameter_rows(displayed)
+    comments = {p.name: p.comment for p in SCHEMA.parameters}
+    assert "n_jobs" not in rows
+    assert set(rows) < set(SCHEMA.defaults)
+    assert rows["n_clusters"] == ["7", "4", comments["n_clusters"]]
+    assert rows["seed"] == ["0", "the same", comments["seed"]]
+    # long values are whole
+    assert rows["datasets"][0] == str(names).replace("'", '"')
+
+
+def test_parameter_table_escapes_names(displayed):
+    run_of(datasets=["<i>.npz"]).badge()
+    assert "<i>" not in displayed[1].data
+    assert "&lt;i&gt;.npz" in displayed[1].data
