@@ -56,7 +56,7 @@
     });
 
   const blocks = [
-    ...main.querySelectorAll(".cell_output :is(figure, img, .mc-table, details.mc-strip)"),
+    ...main.querySelectorAll(".cell_output :is(figure, img, .mc-table:not(.mc-parameters *), details.mc-strip)"),
   ];
   const kindOf = (node) => (node.matches("details") ? "strip" : node.matches("div") ? "table" :
     node.tagName.toLowerCase());

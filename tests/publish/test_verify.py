@@ -135,7 +135,9 @@ def one_outlier(value: dict) -> None:
     [
         ("clustering", shift("ncut", 0.02)),
         ("clustering", shift("ncut", -0.02)),
+        ("clustering", shift("ncut", -0.0099)),
         ("partition", shift("ncut", 0.02)),
+        ("shuffle-test", shift("null_ncuts", 0.002)),
         ("shuffle-test", shift("ncut", -0.02)),
         ("shuffle-test", shift("null_ncuts", 0.3)),
         ("shuffle-test", shift("null_ncuts", -0.3)),
