@@ -1,0 +1,406 @@
+"""How alike the units of a hidden layer are: four measures of paper C (section 3.1).
+
+Upstream, by what moves the units: covariance (equation 1) and input sensitivity (2). Downstream, by
+what the units move: output sensitivity (3) and the Hessian of the loss (4). Each is a mean over
+images, and the absolute value is taken of this mean (``absolute="of_mean"``: the paper's numbers
+are made so) or of each image's term before (``"mean_of"``: as the paper prints it).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from itertools import accumulate, pairwise
+from typing import ClassVar, Literal, TypedDict, Unpack, get_args
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.func import grad, jacrev, vmap
+from torch.nn.functional import cross_entropy, linear
+
+from modclust_utils.models import MLP
+
+Network = MLP | nn.Sequential
+Absolute = Literal["of_mean", "mean_of"]
+Method = Literal["auto", "closed", "autograd"]
+Normalization = Literal["max", "sqrt"]
+Stage = Callable[[Tensor], Tensor]
+
+MEASURES = ("covariance", "input_sensitivity", "output_sensitivity", "loss_hessian")
+
+
+class Options(TypedDict, total=False):
+    """The keywords of `similarities`, which every single measure takes too."""
+
+    absolute: Absolute
+    method: Method
+    chunk_size: int | None
+
+
+def similarities(
+    network: Network,
+    x: Tensor,
+    y: Tensor,
+    layer: int,
+    *,
+    absolute: Absolute = "of_mean",
+    method: Method = "auto",
+    chunk_size: int | None = None,
+) -> dict[str, Tensor]:
+    """All four similarities of the n units of a hidden layer (paper C, equations 1 to 4).
+
+    network: an `MLP`, or a Sequential whose first and last module is Linear; it is evaluated, so
+    there is no dropout. x: ``(K, n_in)``; y: ``(K,)``, class numbers. layer: from 1, the first
+    hidden layer; its units are the activations that the next Linear reads. Returns ``(n, n)`` for
+    each of `MEASURES`, or ``(R, n, n)`` for a batch of R networks: symmetric, not negative,
+    float64, on the device of the network.
+
+    method: "closed" multiplies masked weight matrices, which takes a network of Linear and ReLU;
+    "autograd" derives any Sequential; "auto" is "closed" where it can be. The images go through
+    `chunk_size` at a time, by default as many as is fast, so that memory does not grow with them.
+    Raises ValueError for input that does not fit the network, or a network that does not fit.
+    """
+    options = Options(absolute=absolute, method=method, chunk_size=chunk_size)
+    return _similarities(MEASURES, network, x, y, layer, **options)
+
+
+def covariance(network: Network, x: Tensor, layer: int, **options: Unpack[Options]) -> Tensor:
+    """Covariance of activations over the K images, the sum divided by K (paper C, equation 1).
+
+    Arguments, keywords and result as in `similarities`.
+    """
+    return _similarities(["covariance"], network, x, None, layer, **options)["covariance"]
+
+
+def input_sensitivity(
+    network: Network, x: Tensor, layer: int, **options: Unpack[Options]
+) -> Tensor:
+    """J Jᵀ with J ``(n, n_in)``, the derivatives of units by pixels (paper C, equation 2).
+
+    In the first layer of a ReLU network both ways to take absolute values agree: a product has the
+    same sign for all images. Arguments, keywords and result as in `similarities`.
+    """
+    name = "input_sensitivity"
+    return _similarities([name], network, x, None, layer, **options)[name]
+
+
+def output_sensitivity(
+    network: Network, x: Tensor, layer: int, **options: Unpack[Options]
+) -> Tensor:
+    """Jᵀ J with J ``(n_classes, n)``, the derivatives of logits by units (paper C, equation 3).
+
+    The paper prints J Jᵀ, a matrix of classes, where it means one of units. In the last hidden
+    layer J is the last weight matrix, for every image, and both ways to take absolute values agree.
+    Arguments, keywords and result as in `similarities`.
+    """
+    name = "output_sensitivity"
+    return _similarities([name], network, x, None, layer, **options)[name]
+
+
+def loss_hessian(
+    network: Network, x: Tensor, y: Tensor, layer: int, **options: Unpack[Options]
+) -> Tensor:
+    """Second derivatives of the cross-entropy by units (paper C, equation 4).
+
+    In a ReLU network they are Jᵀ (diag(p) - p pᵀ) J, with J as in `output_sensitivity` and p the
+    softmax of the logits: the labels cancel. Arguments, keywords and result as in `similarities`.
+    """
+    return _similarities(["loss_hessian"], network, x, y, layer, **options)["loss_hessian"]
+
+
+def normalize(s: Tensor | ArrayLike, by: Normalization = "max", *, eps: float = 1e-12) -> Tensor:
+    """Similarities ``(..., n, n)`` of units in relation to those with themselves.
+
+    by: "max" divides by max(S_ii, S_jj, eps) (paper C, equation 5, which names no eps); "sqrt" by
+    √(S_ii S_jj), as the paper's numbers are made, and gives 0 where this is 0.
+    Raises ValueError for another `by`, an eps that is not positive, or s that is no similarity.
+    """
+    _check_option("by", by, Normalization)
+    if not eps > 0:
+        raise ValueError(f"eps={eps!r} is not allowed: a number above 0")
+    s = s if isinstance(s, Tensor) else torch.tensor(np.asarray(s))
+    if s.ndim < 2 or s.shape[-1] != s.shape[-2]:
+        raise ValueError(f"s has shape {tuple(s.shape)}; allowed: (..., n, n)")
+    if not (s.isfinite() & (s >= 0)).all():
+        raise ValueError("s has entries that are negative, NaN or infinite; allowed: 0 and above")
+    own = s.diagonal(dim1=-2, dim2=-1)
+    if by == "max":
+        return s / torch.maximum(own.unsqueeze(-1), own.unsqueeze(-2)).clamp(min=eps)
+    # root by root: the product of two small numbers could be 0
+    scale = own.sqrt().unsqueeze(-1) * own.sqrt().unsqueeze(-2)
+    return torch.where(scale > 0, s / scale, 0.0)
+
+
+# --- sums over images ----------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def _similarities(
+    names: Sequence[str],
+    network: Network,
+    x: Tensor,
+    y: Tensor | None,
+    layer: int,
+    *,
+    absolute: Absolute = "of_mean",
+    method: Method = "auto",
+    chunk_size: int | None = None,
+) -> dict[str, Tensor]:
+    """The measures `names` of one network ``(n, n)``, or of a batch ``(R, n, n)``."""
+    _check_option("absolute", absolute, Absolute)
+    _check_option("method", method, Method)
+    network, way = _network_and_way(network, method)
+    weights = _weights(network)
+    sizes = [*(w.shape[-1] for w in weights), weights[-1].shape[-2]]
+    _check_layer(layer, len(weights) - 1)
+    _check_images(x, weights[0])
+    if "loss_hessian" in names:
+        _check_labels(y, x, sizes[-1])
+    size = way.fast_chunk_size(sizes, layer, x.device) if chunk_size is None else chunk_size
+    _check_chunk_size(size)
+    if weights[0].ndim == 2:
+        return _means(names, way(network, layer), x, y, absolute, size)
+    networks = (network.network(r) for r in range(len(weights[0])))
+    found = [_means(names, way(one, layer), x, y, absolute, size) for one in networks]
+    return {name: torch.stack([means[name] for means in found]) for name in names}
+
+
+def _means(
+    names: Sequence[str], way: _Derived, x: Tensor, y: Tensor | None, absolute: Absolute, size: int
+) -> dict[str, Tensor]:
+    chunks = [slice(start, start + size) for start in range(0, len(x), size)]
+    if "covariance" in names:
+        # seen from the first image a unit that never changes is 0, and so is its mean, exactly
+        origin = way.units(x[:1])[way.layer]
+        moved = (way.units(x[chunk])[way.layer] - origin for chunk in chunks)
+        mean = sum(part.sum(0, dtype=torch.float64) for part in moved) / len(x)
+    sums = dict.fromkeys(names, 0.0)
+    for chunk in chunks:
+        units = way.units(x[chunk])
+        for name in names:
+            if name == "covariance":
+                centred = units[way.layer] - origin - mean.to(x.dtype)
+                part = _sum_of_products(centred.unsqueeze(1), absolute)
+            elif name == "loss_hessian":
+                part = way.loss_hessian(units, y[chunk], absolute)
+            else:
+                part = getattr(way, name)(units, absolute)
+            sums[name] = sums[name] + part.double()
+    # the two halves of a product may differ in the last digit
+    return {name: (s + s.mT).abs() / (2 * len(x)) for name, s in sums.items()}
+
+
+def _sum_of_products(factors: Tensor, absolute: Absolute) -> Tensor:
+    """Sum over k images of Fᵀ F, or of its absolute values: ``(n, n)`` of factors ``(k, r, n)``."""
+    if absolute == "mean_of" and factors.shape[1] > 1:
+        return (factors.mT @ factors).abs_().sum(0)
+    rows = factors.flatten(0, 1)
+    if absolute == "mean_of":  # |a b| = |a| |b|
+        rows = rows.abs()
+    return rows.mT @ rows
+
+
+# --- derivatives ---------------------------------------------------------------------------------
+
+
+class _Derived:
+    """Derivatives of any network, image by image, through torch.func.
+
+    units: activations of all layers ``(k, n_l)``, x first, logits last. Each measure is its sum
+    over the k images.
+    """
+
+    # numbers that the Jacobians of a chunk may have
+    _at_once: ClassVar = {"cpu": 2**22, "cuda": 2**26}
+
+    def __init__(self, network: Network, layer: int) -> None:
+        self.layer, self._stages = layer, _stages(network)
+
+    @classmethod
+    def fast_chunk_size(cls, sizes: Sequence[int], layer: int, device: torch.device) -> int:
+        at_once = cls._at_once.get(device.type, cls._at_once["cpu"])
+        return max(1, at_once // (sizes[layer] * max(sizes)))
+
+    def units(self, x: Tensor) -> list[Tensor]:
+        return list(accumulate(self._stages, lambda hidden, stage: stage(hidden), initial=x))
+
+    def input_sensitivity(self, units: Sequence[Tensor], absolute: Absolute) -> Tensor:
+        layer_of = partial(_through, self._stages[: self.layer])
+        return _sum_of_products(vmap(jacrev(layer_of))(units[0]).mT, absolute)
+
+    def output_sensitivity(self, units: Sequence[Tensor], absolute: Absolute) -> Tensor:
+        logits_of = partial(_through, self._stages[self.layer :])
+        return _sum_of_products(vmap(jacrev(logits_of))(units[self.layer]), absolute)
+
+    def loss_hessian(self, units: Sequence[Tensor], y: Tensor, absolute: Absolute) -> Tensor:
+        def loss(hidden: Tensor, label: Tensor) -> Tensor:
+            return cross_entropy(_through(self._stages[self.layer :], hidden), label)
+
+        matrices = vmap(jacrev(grad(loss)))(units[self.layer], y.long())
+        return (matrices.abs() if absolute == "mean_of" else matrices).sum(0)
+
+
+def _through(stages: Sequence[Stage], one: Tensor) -> Tensor:
+    """What becomes of the activations ``(n,)`` of one image; modules are given a batch of one."""
+    return reduce(lambda hidden, stage: stage(hidden), stages, one.unsqueeze(0)).squeeze(0)
+
+
+class _ClosedForms(_Derived):
+    """Derivatives of a ReLU network as products of masked weight matrices."""
+
+    # on a CPU the numbers of a chunk should fit a core's own cache
+    _at_once: ClassVar = {"cpu": 2**19, "cuda": 2**26}
+
+    def __init__(self, network: MLP, layer: int) -> None:
+        super().__init__(network, layer)
+        self._weights = network.weights
+        # Jᵀ = W₁ᵀ D₁ W₂ᵀ D₂ ... with W₁ᵀ = Q R. The columns of Q are orthonormal, so J Jᵀ needs R
+        # alone, which has no more rows than the first layer has units.
+        self._first = torch.linalg.qr(network.weights[0].mT, mode="r").R
+
+    @classmethod
+    def fast_chunk_size(cls, sizes: Sequence[int], layer: int, device: torch.device) -> int:
+        # no factor is as wide as the pixels
+        return super().fast_chunk_size(sizes[1:], layer - 1, device)
+
+    def input_sensitivity(self, units: Sequence[Tensor], absolute: Absolute) -> Tensor:
+        first, *later = (_slope(hidden) for hidden in units[1 : self.layer + 1])
+        if not later:
+            return (self._first.mT @ self._first) * (first.mT @ first)
+        factors = self._first * first.unsqueeze(1)
+        for weight, slope in zip(self._weights[1 : self.layer], later, strict=True):
+            factors = (factors @ weight.mT).mul_(slope.unsqueeze(1))
+        return _sum_of_products(factors, absolute)
+
+    def output_sensitivity(self, units: Sequence[Tensor], absolute: Absolute) -> Tensor:
+        factors = self._back(self._weights[-1].unsqueeze(0), units)
+        # of the last hidden layer there is one factor for all images
+        return _sum_of_products(factors, absolute) * (len(units[0]) / len(factors))
+
+    def loss_hessian(self, units: Sequence[Tensor], y: Tensor, absolute: Absolute) -> Tensor:
+        p, last = units[-1].softmax(1), self._weights[-1]
+        # diag(p) - p pᵀ = C Cᵀ with C = (1 - p 1ᵀ) diag(√p), so the factor is
+        # Cᵀ J = diag(√p) (J - 1 pᵀ J)
+        factors = p.sqrt().unsqueeze(2) * (last - (p @ last).unsqueeze(1))
+        return _sum_of_products(self._back(factors, units), absolute)
+
+    def _back(self, factors: Tensor, units: Sequence[Tensor]) -> Tensor:
+        """Rows ``(k, n_classes, n)`` that multiply the last hidden layer, for this layer."""
+        for depth in range(len(self._weights) - 1, self.layer, -1):
+            factors = (factors * _slope(units[depth]).unsqueeze(1)) @ self._weights[depth - 1]
+        return factors
+
+
+def _slope(hidden: Tensor) -> Tensor:
+    """The derivative of ReLU where it gave `hidden`."""
+    return (hidden > 0).to(hidden.dtype)
+
+
+# --- networks ------------------------------------------------------------------------------------
+
+
+def _network_and_way(network: Network, method: Method) -> tuple[Network, type[_Derived]]:
+    """The network, as an MLP where the closed forms are to be used, and what derives it."""
+    if isinstance(network, MLP):
+        return network, _Derived if method == "autograd" else _ClosedForms
+    if not isinstance(network, nn.Sequential):
+        raise ValueError(
+            f"network is of type {type(network).__name__}; allowed: MLP or torch.nn.Sequential"
+        )
+    modules = _modules(network)
+    if not modules or not all(isinstance(modules[end], nn.Linear) for end in (0, -1)):
+        names = [type(module).__name__ for module in modules]
+        raise ValueError(f"network is made of {names}; allowed: Linear as the first and the last")
+    kinds = (nn.Linear, nn.ReLU)
+    others = [m for place, m in enumerate(modules) if not isinstance(m, kinds[place % 2])]
+    if method == "closed" and others:
+        raise ValueError(
+            f"method='closed' does not know what to do with {type(others[0]).__name__} where it "
+            "stands in network; allowed: Linear, ReLU, Linear, ..., and Dropout anywhere; "
+            "method='autograd' takes others"
+        )
+    if method == "autograd" or others:
+        return network, _Derived
+    linears = modules[::2]
+    biases = [m.weight.new_zeros(len(m.weight)) if m.bias is None else m.bias for m in linears]
+    return MLP([m.weight for m in linears], biases), _ClosedForms
+
+
+def _modules(network: nn.Sequential) -> list[nn.Module]:
+    """Modules of a Sequential, and of those in it, in their order; without Dropout."""
+    parts = (_modules(m) if isinstance(m, nn.Sequential) else [m] for m in network)
+    return [m for part in parts for m in part if not isinstance(m, nn.Dropout)]
+
+
+def _weights(network: Network) -> list[Tensor]:
+    if isinstance(network, MLP):
+        return network.weights
+    return [module.weight for module in _modules(network) if isinstance(module, nn.Linear)]
+
+
+def _stages(network: Network) -> list[Stage]:
+    """From layer to layer: a Linear and what follows it, up to the next one."""
+    if isinstance(network, MLP):
+        layers = list(zip(network.weights, network.biases, strict=True))
+        last = partial(linear, weight=layers[-1][0], bias=layers[-1][1])
+        return [*(partial(_relu_layer, weight=w, bias=b) for w, b in layers[:-1]), last]
+    modules = _modules(copy.deepcopy(network).eval())
+    starts = [place for place, module in enumerate(modules) if isinstance(module, nn.Linear)]
+    return [nn.Sequential(*modules[a:b]) for a, b in pairwise([*starts, len(modules)])]
+
+
+def _relu_layer(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return linear(hidden, weight, bias).relu()
+
+
+# --- input checks --------------------------------------------------------------------------------
+
+
+def _check_option(name: str, value: object, literal: object) -> None:
+    if value not in get_args(literal):
+        allowed = ", ".join(map(repr, get_args(literal)))
+        raise ValueError(f"{name}={value!r} is not allowed: one of {allowed}")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _check_layer(layer: int, n_hidden: int) -> None:
+    if n_hidden == 0:
+        raise ValueError("network has no hidden layer; allowed: one or more")
+    if not _is_whole(layer) or not 1 <= layer <= n_hidden:
+        raise ValueError(f"layer={layer!r} is not allowed: 1 to {n_hidden}, the hidden layers")
+
+
+def _check_chunk_size(size: int) -> None:
+    if not _is_whole(size) or size < 1:
+        raise ValueError(f"chunk_size={size!r} is not allowed: a whole number from 1, or None")
+
+
+def _check_images(x: Tensor, weight: Tensor) -> None:
+    n_in = weight.shape[-1]
+    if x.ndim != 2 or x.shape[1] != n_in or len(x) == 0:
+        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, {n_in}) with n of 1 or more")
+    if x.dtype != weight.dtype or x.device != weight.device:
+        raise ValueError(
+            f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
+            "as the network"
+        )
+    if not torch.stack(x.aminmax()).isfinite().all():  # NaN is both the least and the greatest
+        raise ValueError("x holds NaN or infinity; allowed: finite numbers")
+
+
+def _check_labels(y: Tensor, x: Tensor, n_classes: int) -> None:
+    whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
+    if y.shape != x.shape[:1] or not whole or y.device != x.device:
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
+            f"({len(x)},) on {x.device}"
+        )
+    low, high = int(y.min()), int(y.max())
+    if not 0 <= low <= high < n_classes:
+        raise ValueError(f"y has labels from {low} to {high}; allowed: 0 to {n_classes - 1}")
