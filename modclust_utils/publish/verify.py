@@ -59,7 +59,7 @@ def job_of(store: RecordStore, record: Record) -> Job | None:
     images = None
     if record.kind == "network":
         images = Images(record.parameters["dataset"], record.parameters["train_hash"])
-    elif "n_random_sets" in record.parameters:
+    elif recipe_of(record.kind).with_images:
         images = needs["network"].images
     kept = BEFORE if record.parameters.get("phase") == BEFORE else ""
     return Job(recipe, record.parameters, needs, kept, images)

@@ -142,7 +142,7 @@ class Recipe:
 
     fields: the names in its key; words: what computing it is called on a progress bar; compute:
     from tasks that go together to their values; together: fields in which jobs that go together may
-    differ; at_most: how many of them; agree: whether a record and what was computed again are the
+    differ; at_most: how many of them; with_images: whether it needs its network's images; agree: whether a record and what was computed again are the
     same, and a note (None: cannot be computed again exactly); code: what else decides its values,
     beside `compute`; steps: how many steps one group reports.
     """
@@ -154,6 +154,7 @@ class Recipe:
     compute: Callable[[Sequence[Task], Work], list[Value]]
     together: tuple[str, ...] = ()
     at_most: int | None = None
+    with_images: bool = False
     agree: Callable[[Record, Value], tuple[bool, str]] | None = None
     code: tuple[Callable[..., Any], ...] = ()
     steps: Callable[[Sequence[Job]], int] = len

@@ -138,6 +138,7 @@ RECIPE = Recipe(
     ),
     words="lesions",
     compute=compute,
+    with_images=True,
     agree=agree,
 )
 
@@ -160,4 +161,4 @@ def job(
         pairs=pairs,
         seed=seed,
     )
-    return replace(made, images=network.images, about={**made.about, "clustering_seed": seed})
+    return replace(made, about={**made.about, "clustering_seed": seed})

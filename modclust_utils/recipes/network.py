@@ -223,5 +223,6 @@ def job_about(recipe: Recipe, network: Job, phase: str, *shown: str, **parameter
         {"network": network.key, "phase": phase, **parameters},
         needs={"network": network},
         kept=BEFORE if phase == BEFORE else "",
+        images=network.images if recipe.with_images else None,
         about=about | {name: parameters[name] for name in shown},
     )
