@@ -142,9 +142,10 @@ class Recipe:
 
     fields: the names in its key; words: what computing it is called on a progress bar; compute:
     from tasks that go together to their values; together: fields in which jobs that go together may
-    differ; at_most: how many of them; with_images: whether it needs its network's images; agree: whether a record and what was computed again are the
-    same, and a note (None: cannot be computed again exactly); code: what else decides its values,
-    beside `compute`; steps: how many steps one group reports.
+    differ; at_most: how many of them; with_images: whether it needs its network's images; agree:
+    whether a record and what was computed again are the same, and a note (None: cannot be computed
+    again exactly); code: what else decides its values, beside `compute`; steps: how many steps one
+    group reports.
     """
 
     kind: str
