@@ -204,7 +204,7 @@ OF_A_NETWORK = {"clustering", "lesions", "partition", "shuffle-test"}
         ("datasets/derived.py", "def gray28(", "def gray28(*, ", {"network"}),
         ("datasets/dataset.py", "np.float32(255", "np.float32(256", {"network"}),
         # what compares records, packs them and shows them computes none
-        ("recipes/compare.py", "NCUT_TOLERANCE = 0.01", "NCUT_TOLERANCE = 0.02", set()),
+        ("recipes/compare.py", "ROUNDING = 1e-6", "ROUNDING = 1e-5", set()),
         ("recipes/packing.py", "array.size / 2", "array.size / 3", set()),
         ("recipes/clustering.py", 'words="clustering', 'words="grouping', set()),
     ],
