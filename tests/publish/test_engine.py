@@ -220,12 +220,12 @@ def images(tmp_path_factory) -> str:
     return str(path)
 
 
-def networks(images: str, n: int = 2) -> list[Job]:
+def networks(images: str, n: int = 2, *, dropout: bool = True) -> list[Job]:
     p = SimpleNamespace(
         n_networks=n, epochs=2, pruning_epochs=2, dropout_rate=0.5, seed=0, data_folder="",
         dataset_settings={images: {"batch_size": 10}},
     )  # fmt: skip
-    (condition,) = network.conditions(p, [images], dropouts=[True])
+    (condition,) = network.conditions(p, [images], dropouts=[dropout])
     return condition.jobs
 
 
@@ -252,6 +252,26 @@ def test_networks_of_any_shape_train_as_one_batch(images, store):
             w.shape for w in network.weights(record)
         ]
     assert found[0].arrays_sha256 != found[1].arrays_sha256
+
+
+def test_conditions_that_train_at_a_time_give_the_same_networks(images, store, tmp_path):
+    """Without and with dropout, in a process each."""
+    jobs = [job for dropout in (False, True) for job in networks(images, dropout=dropout)]
+    whole = RecordStore(tmp_path / "whole")
+    compute(jobs, whole)
+    bars = compute(jobs, store, n_jobs=2)
+    assert bars.shown == [["training networks", 8, 8]]
+    assert all(map(same, records(jobs, store), records(jobs, whole)))
+
+
+def test_more_networks_keep_those_that_are_there(images, store):
+    compute(networks(images), store)
+    before = digest(store.cache)
+    jobs = networks(images, 3)
+    compute(jobs, store)
+    after = digest(store.cache)
+    assert {name: after[name] for name in before} == before
+    assert [record.provenance["batch_size"] for record in records(jobs, store)] == [2, 2, 1]
 
 
 def test_every_test_belongs_to_the_network_that_lies_there(images, store):
@@ -289,6 +309,12 @@ def test_training_that_stopped_goes_on_to_the_same_networks(
         with pytest.raises(KeyboardInterrupt):
             compute(jobs, store)
     assert list(store) == []
+    (checkpoint,) = (store.cache / "checkpoints").iterdir()
+    # one of them alone starts from the beginning, and leaves alone what both have done
+    elsewhere = RecordStore(shutil.copytree(store.cache, tmp_path / "elsewhere"))
+    compute(jobs[:1], elsewhere)
+    assert records(jobs[:1], elsewhere)[0].provenance["batch_size"] == 1
+    assert [f.name for f in (elsewhere.cache / "checkpoints").iterdir()] == [checkpoint.name]
     bars = compute(jobs, store)
     # what was done before counts
     assert bars.shown == [["training networks", 4, 4]]

@@ -170,6 +170,21 @@ def test_half_written_record_is_no_record(store, monkeypatch):
     assert put(store, 2.0).value == {"ncut": 2.0}
 
 
+def test_stop_while_a_record_is_replaced_leaves_none_and_no_damaged_one(store, monkeypatch):
+    """With other arrays, the old record beside them would be refused."""
+    put(store, arrays=ARRAYS)
+
+    def stop(content: object) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "sealed", stop)
+        with pytest.raises(KeyboardInterrupt):
+            put(store, arrays={"labels": np.arange(2, 101)})
+    assert store.find("clustering", job().key) is None
+    assert put(store, 2.0, arrays=ARRAYS).value == {"ncut": 2.0}
+
+
 # Damage
 
 
