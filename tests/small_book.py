@@ -159,6 +159,24 @@ def frame_of(made: Sequence[Made]) -> pd.DataFrame:
     return frame([job for job, _ in made], [record for _, record in made])
 
 
+class Here:
+    """Where a recipe computes: on the CPU; counts steps, and may go on from a state."""
+
+    device = "cpu"
+
+    def __init__(self, state: Any = None) -> None:
+        self.n_steps, self.state = 0, state
+
+    def step(self) -> None:
+        self.n_steps += 1
+
+    def keep(self, state: Any) -> None:
+        """Nothing is kept."""
+
+    def resume(self) -> Any:
+        return self.state
+
+
 def printed(table: pd.DataFrame) -> pd.DataFrame:
     """A made-up table as if it came from a paper: pages take no table of unknown origin."""
     table.attrs = {"source": "a made-up paper"}

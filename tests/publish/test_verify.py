@@ -126,27 +126,14 @@ def in_row(table: str, row: int, name: str, new: Callable[[Any], Any]) -> Callab
     return change
 
 
-def one_outlier(value: dict) -> None:
-    value["ncuts"][0] += 5 * len(value["ncuts"]) ** 0.5 * np.std(value["ncuts"])
-
-
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
-        ("clustering", shift("ncut", 0.02)),
-        ("clustering", shift("ncut", -0.02)),
         ("clustering", shift("ncut", -0.0099)),
         ("partition", shift("ncut", 0.02)),
         ("shuffle-test", shift("null_ncuts", 0.002)),
-        ("shuffle-test", shift("ncut", -0.02)),
-        ("shuffle-test", shift("null_ncuts", 0.3)),
-        ("shuffle-test", shift("null_ncuts", -0.3)),
         ("shuffle-test", shift("p_value", 1 / (N_SHUFFLES + 1))),
-        ("shuffle-test", shift("z_score", -0.5)),
-        ("shuffle-test", lambda value: value["null_ncuts"].pop()),
         ("random-ncuts", shift("ncuts", 0.3)),
-        ("random-ncuts", lambda value: value["ncuts"].pop()),
-        ("random-ncuts", one_outlier),
         ("lesions", in_row("sub_clusters", 0, "drop", lambda drop: drop + 0.002)),
         ("lesions", in_row("sub_clusters", 1, "null_std", lambda std: std - 0.002)),
         ("lesions", in_row("sub_clusters", 1, "p_value", lambda p: p + 0.1)),
@@ -165,19 +152,6 @@ def test_altered_record_differs(store, kind, change):
     path = path_of(store, kind)
     alter(path, change)
     assert not verify(store, path).agrees
-
-
-def test_rounding_of_another_machine_is_no_difference(store):
-    path = path_of(store, "shuffle-test")
-
-    def change(value: dict) -> None:
-        null = value["null_ncuts"]
-        value["null_ncuts"] = [each + 2e-6 * (-1) ** i for i, each in enumerate(null)]
-        value["ncut"] += 1e-9
-
-    alter(path, change)
-    check = verify(store, path)
-    assert check.agrees, check.difference
 
 
 def test_clusters_of_another_machine_are_no_difference(store, monkeypatch):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from networks import pruned_mlp
-from small_book import Made, make_network, write_data
+from small_book import Here, Made, make_network, write_data
 
 from modclust_utils import datasets, nulls
 from modclust_utils import lesions as science
@@ -24,18 +24,6 @@ SIZES = (20, 16, 16, 10)
 SEED = 7
 NETWORK: Made = make_network(weights=pruned_mlp(SIZES, 0, 0.6))
 BEFORE = {f"weight_{i}": w.astype(np.float32) for i, w in enumerate(pruned_mlp(SIZES, 1, 0.3))}
-
-
-class Here:
-    """Where it runs: on the CPU, and nobody counts."""
-
-    device = "cpu"
-
-    def step(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def keep(self, state: object) -> None: ...
 
 
 def task_of(job: Job, **known: object) -> Task:
@@ -183,30 +171,31 @@ def test_lesion_study_is_that_of_the_package(lesion_job):
     by_class = np.round(single.class_accuracies, 6)
     np.testing.assert_array_equal(made.value["class_accuracies"], by_class)
     rows, pairs = made.value["sub_clusters"], made.value["pairs"]
-    assert len(rows) == len(single.drop) > 2
-    for i, row in enumerate(rows):
-        assert (row["layer"], row["label"]) == (single.sub.layer[i], single.sub.label[i])
-        assert (row["size"], row["kind"]) == (single.sub.size[i], single.kind[i])
-        assert (row["drop"], row["p_value"]) == (single.drop[i], single.p_value[i])
-        assert row["proportion"] == single.proportion[i]
-        assert row["null_mean"] == single.null_drops[i].mean()
-        assert row["null_std"] == single.null_drops[i].std()
-        np.testing.assert_array_equal(row["class_drops"], np.round(single.class_drops[i], 6))
-    assert len(pairs) == len(double.pairs) > 2
-    for i, row in enumerate(pairs):
-        x_row, y_row = (rows[j] for j in double.pairs[i])
-        assert (row["x_layer"], row["x_label"]) == (x_row["layer"], x_row["label"])
-        assert (row["y_layer"], row["y_label"]) == (y_row["layer"], y_row["label"])
-        assert row["drop_both"] == double.drop_both[i]
-        assert (row["delta_x_y"], row["delta_y_x"]) == (
-            double.delta_first[i],
-            double.delta_second[i],
-        )
-        assert (row["p_x_given_y"], row["p_y_given_x"]) == (double.p_first[i], double.p_second[i])
-        assert (row["x_given_y"], row["y_given_x"]) == (
-            double.first_important[i],
-            double.second_important[i],
-        )
+    x_of, y_of = ([rows[pair[side]] for pair in double.pairs] for side in (0, 1))
+    expected = (
+        (rows, "layer", single.sub.layer),
+        (rows, "label", single.sub.label),
+        (rows, "size", single.sub.size),
+        (rows, "kind", single.kind),
+        (rows, "drop", single.drop),
+        (rows, "p_value", single.p_value),
+        (rows, "proportion", single.proportion),
+        (rows, "null_mean", [null.mean() for null in single.null_drops]),
+        (rows, "null_std", [null.std() for null in single.null_drops]),
+        (rows, "class_drops", np.round(single.class_drops, 6)),
+        *((pairs, f"x_{name}", [row[name] for row in x_of]) for name in ("layer", "label")),
+        *((pairs, f"y_{name}", [row[name] for row in y_of]) for name in ("layer", "label")),
+        (pairs, "drop_both", double.drop_both),
+        (pairs, "delta_x_y", double.delta_first),
+        (pairs, "delta_y_x", double.delta_second),
+        (pairs, "p_x_given_y", double.p_first),
+        (pairs, "p_y_given_x", double.p_second),
+        (pairs, "x_given_y", double.first_important),
+        (pairs, "y_given_x", double.second_important),
+    )
+    assert min(len(rows), len(pairs)) > 2
+    for table, name, values in expected:
+        np.testing.assert_array_equal([row[name] for row in table], values)
 
 
 def test_important_pairs_are_those_of_important_sub_clusters(lesion_job):

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_book import make_network, write_data
+from small_book import Here, make_network, write_data
 
 from modclust_utils import datasets
 from modclust_utils.recipes import clustering, network
 from modclust_utils.recipes.base import Images, Task, Value
 from modclust_utils.recipes.network import Condition, conditions, network_seeds, settings_of
 from modclust_utils.settings import TrainingSettings
-from modclust_utils.training import TrainingState, train
+from modclust_utils.training import train
 
 # Conditions
 
@@ -106,24 +106,6 @@ def test_settings_are_those_in_the_key():
 EPOCHS, N_TRAIN, N_TEST = 2, 60, 15
 
 
-class Here:
-    """Where it runs: counts steps, and keeps states."""
-
-    device = "cpu"
-
-    def __init__(self, state: TrainingState | None = None) -> None:
-        self.n_steps, self.epochs, self.state = 0, [], state
-
-    def step(self) -> None:
-        self.n_steps += 1
-
-    def keep(self, state: TrainingState) -> None:
-        self.epochs.append(state.epoch)
-
-    def resume(self) -> TrainingState | None:
-        return self.state
-
-
 @pytest.fixture(scope="module")
 def condition(tmp_path_factory) -> Condition:
     """Two networks for images of 5 by 4 pixels in three classes."""
@@ -145,7 +127,10 @@ def tasks_of(condition: Condition) -> list[Task]:
 
 @pytest.fixture(scope="module")
 def trained(condition) -> list[Value]:
-    return network.compute(tasks_of(condition), Here())
+    here = Here()
+    made = network.compute(tasks_of(condition), here)
+    assert here.n_steps == network.RECIPE.steps(condition.jobs) == 2 * EPOCHS
+    return made
 
 
 def test_layers_fit_the_images_and_classes(condition, trained):
@@ -197,33 +182,6 @@ def test_networks_are_those_of_training_and_differ(condition, trained):
         for i, weight in enumerate(whole.before.network(r).weights):
             np.testing.assert_array_equal(made.kept["before"][f"weight_{i}"], weight.numpy())
     assert trained[0].value != trained[1].value
-
-
-def test_each_epoch_is_a_step_and_can_be_kept(condition, trained):
-    here = Here()
-    network.compute(tasks_of(condition), here)
-    assert here.n_steps == network.RECIPE.steps(condition.jobs) == 2 * EPOCHS
-    assert here.epochs == [1, 2, 3, 4]
-
-
-def test_training_goes_on_from_a_kept_state(condition, trained):
-    class Stopped(Here):
-        def keep(self, state: TrainingState) -> None:
-            if state.epoch == 3:
-                self.state = state
-                raise KeyboardInterrupt
-
-    here = Stopped()
-    with pytest.raises(KeyboardInterrupt):
-        network.compute(tasks_of(condition), here)
-    rest = Here(here.state)
-    again = network.compute(tasks_of(condition), rest)
-    assert rest.epochs == [4]
-    for one, other in zip(again, trained, strict=True):
-        assert one.value == other.value
-        assert {n: a.tobytes() for n, a in one.arrays.items()} == {
-            n: a.tobytes() for n, a in other.arrays.items()
-        }
 
 
 def test_other_images_are_refused(condition):
