@@ -157,20 +157,8 @@ def test_run_without_more_words_is_quick(book, ran, capsys):
             ["'n_cluster' is not a parameter", "Did you mean 'n_clusters'?"],
         ),
         (
-            ["run", "1", "-p", "n_clusters", "four"],
-            ["n_clusters='four' is not allowed: a whole number from 2 to 12"],
-        ),
-        (
             ["run", "1", "-p", "n_clusters", "1", "-p", "epochs", "0"],
             ["n_clusters=1 is not allowed", "epochs=0 is not allowed"],
-        ),
-        (
-            ["run", "1", "-p", "datasets", "mnst"],
-            ["datasets=['mnst'] is not allowed", "Did you mean 'mnist'?"],
-        ),
-        (
-            ["run", "1", "-p", "dataset_settings", "{mnist: {epoch: 3}}"],
-            ["'epoch' is no setting; allowed: n_networks, epochs, "],
         ),
         (["run", "1", "-f", "there/is/none.yml"], ["none.yml cannot be read as parameters"]),
         (["run", "1", "-f", "{file}"], ["'sed' is not a parameter", "Did you mean 'seed'?"]),
