@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import copy
 import weakref
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lesioned import random_mlp
 from networks import rng_of
 from torch import nn
 
 from modclust_utils.lesion_accuracies import lesion_accuracy, lesion_hits
 from modclust_utils.lesion_modules import module_lesion_hits
-from modclust_utils.models import MLP
 
 N_CLASSES = 3
 LAYERS = ["first", "second"]
 N_UNITS = 4 + 5
-
-
-def random_mlp(sizes, seed):
-    generator = torch.Generator().manual_seed(seed)
-    draw = {"generator": generator, "dtype": torch.float64}
-    weights = [torch.randn(b, a, **draw) for a, b in pairwise(sizes)]
-    return MLP(weights, [0.3 * torch.randn(size, **draw) for size in sizes[1:]])
 
 
 def as_module(network):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from elsewhere import elsewhere
+from elsewhere import PLACES
 from networks import global_random_state_untouched, grouped_mlp, pruned_mlp, rng_of
 
 from modclust_utils.clustering import cluster_network, ncut, sklearn_spectral_clustering
@@ -273,11 +273,7 @@ def test_random_ncuts_refuse_bad_input_by_name(changes, message):
 
 # --- on another device ---------------------------------------------------------------------------
 
-GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-BY_PLACE = pytest.mark.parametrize(
-    "place",
-    [elsewhere, pytest.param(lambda w: torch.tensor(w, device="cuda"), marks=GPU, id="cuda")],
-)
+BY_PLACE = pytest.mark.parametrize("place", PLACES)
 
 
 @BY_PLACE

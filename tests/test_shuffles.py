@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from elsewhere import elsewhere
+from elsewhere import PLACES
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -18,18 +18,7 @@ RARE = 0.001  # a check of uniformity fails for one seed in a thousand; the seed
 MLP = pruned_mlp((30, 20, 20, 12), seed=0, sparsity=0.8)
 BY_MODE = pytest.mark.parametrize("mode", MODES)
 # on another device than the CPU, shuffles are drawn there, in another way
-BY_PLACE = pytest.mark.parametrize(
-    "place",
-    [
-        np.asarray,
-        elsewhere,
-        pytest.param(
-            lambda weight: torch.tensor(weight, device="cuda"),
-            marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
-            id="cuda",
-        ),
-    ],
-)
+BY_PLACE = pytest.mark.parametrize("place", [np.asarray, *PLACES])
 MATRICES = hnp.arrays(
     np.float64,
     hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),

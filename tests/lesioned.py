@@ -1,0 +1,72 @@
+"""Small perceptrons with images, and their accuracies under lesions by the plainest of loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from networks import keep_largest, rng_of
+from torch import Tensor
+
+from modclust_utils.models import MLP
+
+SIZES = (6, 9, 8, 7, 4)
+
+
+def random_mlp(
+    sizes: Sequence[int],
+    seed: int,
+    *,
+    sparsity: float = 0.0,
+    dtype: torch.dtype = torch.float64,
+) -> MLP:
+    rng = rng_of(seed)
+    weights = [keep_largest(rng.normal(size=(b, a)), sparsity) for a, b in pairwise(sizes)]
+    biases = [rng.normal(size=b, scale=0.3) for b in sizes[1:]]
+    return MLP(
+        [torch.tensor(w).to(dtype) for w in weights], [torch.tensor(b).to(dtype) for b in biases]
+    )
+
+
+def images(network: MLP, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Inputs, and the network's own answers, except that one in three labels is random."""
+    rng, sizes = rng_of(seed), network.layer_sizes
+    x = torch.tensor(rng.normal(size=(n, sizes[0]))).to(network.weights[0].dtype)
+    y = torch.tensor(rng.integers(sizes[-1], size=n))
+    keep = torch.tensor(rng.random(n) < 1 / 3)
+    return x, torch.where(keep, y, network.logits(x).argmax(1))
+
+
+def unit_layers(sizes: Sequence[int]) -> np.ndarray:
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def all_live(sizes: Sequence[int]) -> np.ndarray:
+    return np.ones(sum(sizes), bool)
+
+
+def lesioned(network: MLP, unit_set: np.ndarray) -> MLP:
+    """A copy of the network whose lesioned units get no input and no bias."""
+    weights, biases = [w.clone() for w in network.weights], [b.clone() for b in network.biases]
+    parts = np.split(unit_set, np.cumsum(network.layer_sizes)[:-1])
+    for weight, bias, part in zip(weights, biases, parts[1:], strict=True):
+        weight[torch.tensor(part)] = 0
+        bias[torch.tensor(part)] = 0
+    return MLP(weights, biases)
+
+
+def plain_accuracies(
+    network: MLP, x: Tensor, y: Tensor, unit_sets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One network after the other, with the names of `lesion_accuracy`'s results."""
+    overall, by_class = [], []
+    for unit_set in unit_sets:
+        cut = lesioned(network, unit_set)
+        overall.append(float(cut.accuracy(x, y)))
+        right = cut.logits(x).argmax(1) == y
+        by_class.append(
+            [float(right[y == c].double().mean()) for c in range(network.layer_sizes[-1])]
+        )
+    return np.array(overall), np.array(by_class)
