@@ -105,10 +105,9 @@ def spectral_clustering(
     """Clusters of a graph by normalized spectral clustering.
 
     Row i of the embedding holds the entries at unit i of the `n_clusters` eigenvectors of the
-    normalized Laplacian D^-1 (D - A) with the least eigenvalues; k-means clusters the rows. The
-    embedding is exact. Where the graph is bipartite, as that of a layered network is, it comes
-    from a smaller singular value problem (module `spectral`). A disconnected graph is clustered as
-    it is.
+    normalized Laplacian D^-1 (D - A) with the least eigenvalues; k-means clusters the rows. Where
+    the graph is bipartite, as that of a layered network is, the embedding comes from a smaller
+    singular value problem (module `spectral`). A disconnected graph is clustered as it is.
 
     Parameters
     ----------
