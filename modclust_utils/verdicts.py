@@ -67,14 +67,33 @@ def is_below(low: float, high: float, at: float = 0.0) -> bool | None:
     return True if high < at else False if low > at else None
 
 
-def is_within(low: float, high: float, margin: float) -> bool | None:
-    """Whether a difference is as good as none: its interval is inside ±margin.
+Interval = Callable[..., tuple[float, float]]
 
-    False where the interval is not, and leaves out 0; None else, or for NaN.
+
+def is_same(interval: Interval, margin: float) -> tuple[bool | None, tuple[float, float]]:
+    """Whether a difference is as good as none, with its 90 % interval.
+
+    interval: of the difference, for a `confidence`. True where the 90 % interval is inside ±margin
+    (two one-sided tests at 5 %); False where it is not, and the 95 % interval leaves out 0.
     """
-    if -margin < low and high < margin:
-        return True
-    return False if low > 0 or high < 0 else None
+    low, high = interval(confidence=0.9)
+    wide = interval(confidence=0.95)
+    differs = wide[0] > 0 or wide[1] < 0
+    return _decided(-margin < low and high < margin, differs), (low, high)
+
+
+def is_not_lower(interval: Interval, margin: float) -> tuple[bool | None, tuple[float, float]]:
+    """Whether a difference is not below 0 by more than a margin, with its 90 % interval.
+
+    True where that interval is above -margin (a one-sided test at 5 %); False where it is not, and
+    the 95 % interval lies below 0.
+    """
+    low, high = interval(confidence=0.9)
+    return _decided(low > -margin, interval(confidence=0.95)[1] < 0), (low, high)
+
+
+def _decided(holds: bool, fails: bool) -> bool | None:
+    return True if holds else False if fails else None
 
 
 Rule = Callable[..., list[Case]]
@@ -100,7 +119,7 @@ def same_share(name: str, ours: Share, printed: Share, within: float) -> Case:
     is within a margin. They are not where Fisher's exact test tells them apart (p < 0.05)."""
     low, high = stats.share_difference_interval(*ours, *printed, confidence=0.9)
     apart = stats.told_apart(*printed, ours[1])
-    holds = is_within(low, high, within) or (False if ours[0] in apart else None)
+    holds = _decided(-within < low and high < within, ours[0] in apart)
     words = _runs(apart, ours[1]) if apart else "nothing"
     evidence = (
         f"{ours[0]}/{ours[1]} against {printed[0]}/{printed[1]}, difference "
@@ -137,6 +156,6 @@ def none(name: str, share: Share, below: float, luck: float) -> Case:
     passed, n = share
     chance = float(scipy.stats.binom.sf(passed - 1, n, luck))
     high = stats.proportion_interval(passed, n, confidence=0.9)[1]
-    holds = False if chance < 0.05 else True if high < below else None
+    holds = False if chance < 0.05 else _decided(high < below, False)
     evidence = f"{passed}/{n}, a share of at most {high:.2f}"
     return Case(name, holds, evidence + (f"; by luck p = {chance:.2f}" if passed else ""))

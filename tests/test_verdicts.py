@@ -45,20 +45,37 @@ def test_each_claim_is_decided_by_its_rule_and_arguments():
 
 
 @pytest.mark.parametrize(
-    ("ends", "below", "within"),
+    ("ends", "below"),
     [
-        ((-2.0, -1.0), True, False),
-        ((-0.2, -0.1), True, True),  # a difference, but too small to count
-        ((-0.2, 0.1), None, True),
-        ((-2.0, 0.1), None, None),
-        ((0.1, 2.0), False, False),
-        ((math.nan, math.nan), None, None),
-        ((-math.inf, math.inf), None, None),
+        ((-2.0, -1.0), True),
+        ((-0.2, 0.1), None),
+        ((0.1, 2.0), False),
+        ((math.nan, math.nan), None),
+        ((-math.inf, math.inf), None),
     ],
 )
-def test_intervals_decide(ends, below, within):
+def test_is_below(ends, below):
     assert verdicts.is_below(*ends) is below
-    assert verdicts.is_within(*ends, 0.5) is within
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "same", "not_lower"),
+    [
+        ((-0.2, 0.2), (-0.3, 0.3), True, True),
+        ((-0.2, -0.1), (-0.3, -0.05), True, True),  # a difference, but too small to count
+        ((-0.7, 0.1), (-0.8, 0.2), None, None),
+        ((-0.7, -0.1), (-0.8, 0.1), None, None),
+        ((-0.7, -0.2), (-0.8, -0.1), False, False),
+        ((0.2, 0.7), (0.1, 0.8), False, True),
+        ((math.nan, math.nan), (math.nan, math.nan), None, None),
+    ],
+)
+def test_no_difference_needs_an_interval_inside_the_margin(narrow, wide, same, not_lower):
+    def interval(confidence: float) -> tuple[float, float]:
+        return {0.9: narrow, 0.95: wide}[confidence]
+
+    assert verdicts.is_same(interval, 0.5)[0] is same
+    assert verdicts.is_not_lower(interval, 0.5)[0] is not_lower
 
 
 @pytest.mark.parametrize(
