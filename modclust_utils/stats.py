@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -308,6 +309,299 @@ def std_interval(sample: ArrayLike, confidence: float = 0.95) -> tuple[float, fl
     df = len(values) - 1
     tails = scipy.stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], df)
     low, high = np.sqrt(_variance(values, ddof=1) * df / tails)
+    return float(low), float(high)
+
+
+def share_difference_interval(
+    passed_a: int, n_a: int, passed_b: int, n_b: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Newcombe's interval for the difference of two independent shares.
+
+    Parameters
+    ----------
+    passed_a, n_a, passed_b, n_b : int
+        Numbers of successes and of trials.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    low, high : float
+        Interval for a's share minus b's, from Wilson's intervals of the two.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 <= passed <= n and n >= 1, and for another confidence.
+
+    References
+    ----------
+    .. [1] Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I,
+       method 10.
+
+    Examples
+    --------
+    Ten of ten on both sides: Wilson's lower end is 10 / (10 + 1.96^2) = 0.722.
+
+    >>> [round(end, 3) for end in share_difference_interval(10, 10, 10, 10)]
+    [-0.278, 0.278]
+    """
+    _check_confidence(confidence)
+    ends = []
+    for passed, n in ((passed_a, n_a), (passed_b, n_b)):
+        _check_share(passed, n)
+        found = scipy.stats.binomtest(passed, n).proportion_ci(confidence, method="wilson")
+        ends.append((passed / n, float(found.low), float(found.high)))
+    (a, low_a, high_a), (b, low_b, high_b) = ends
+    low = a - b - math.hypot(a - low_a, high_b - b)
+    return low, a - b + math.hypot(high_a - a, b - low_b)
+
+
+def told_apart(passed: int, n: int, n_other: int, alpha: float = 0.05) -> list[int]:
+    """The numbers of successes in `n_other` trials that Fisher's exact test (two-sided, p < alpha)
+    tells apart from `passed` in `n`.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 <= passed <= n and n, n_other >= 1.
+
+    Examples
+    --------
+    With ten against ten, seven can be told from at most one.
+
+    >>> told_apart(7, 10, 10)
+    [0, 1]
+    """
+    _check_share(passed, n)
+    _check_share(0, n_other)
+    tables = ([[other, n_other - other], [passed, n - passed]] for other in range(n_other + 1))
+    return [i for i, t in enumerate(tables) if scipy.stats.fisher_exact(t).pvalue < alpha]
+
+
+def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval for the median of any distribution: two values of the ordered sample (sign test).
+
+    Parameters
+    ----------
+    values : array_like ``(n,)``
+        The sample.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    low, high : float
+        The closest pair, as far from both ends, that covers the median with a chance of at least
+        `confidence`; infinite where n is too small for one. One outlier moves neither end far.
+
+    Raises
+    ------
+    ValueError
+        For an empty sample, NaN, infinity, or another confidence.
+
+    Examples
+    --------
+    Ten values: the second and the ninth leave out the median with a chance of 2 (1 + 10) / 1024.
+
+    >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8, 9, 1000])
+    (2.0, 9.0)
+    """
+    _check_confidence(confidence)
+    sample = np.sort(_sample(values, "values", 1))
+    tails = scipy.stats.binom.cdf(np.arange(len(sample)), len(sample), 0.5)
+    left_out = int(np.sum(tails <= (1 - confidence) / 2)) - 1
+    if left_out < 0:
+        return -math.inf, math.inf
+    return float(sample[left_out]), float(sample[-1 - left_out])
+
+
+def shift_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval for the shift between two distributions of one shape, from ranks (Mann-Whitney).
+
+    Parameters
+    ----------
+    a, b : array_like ``(n_a,)`` and ``(n_b,)``
+        Independent samples.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    low, high : float
+        Two of the ordered differences a - b, as far from both ends; infinite where the samples are
+        too small. It leaves out 0 just where the rank test does; one outlier hardly moves it.
+
+    Raises
+    ------
+    ValueError
+        For an empty sample, NaN, infinity, or another confidence.
+
+    References
+    ----------
+    .. [1] Hodges and Lehmann 1963, doi:10.1214/aoms/1177704172.
+
+    Examples
+    --------
+    Of the 20 orders of three and three, the most extreme one has a chance of 1 / 20 on each side.
+
+    >>> shift_interval([11, 12, 13], [1, 2, 3], confidence=0.9)
+    (8.0, 12.0)
+    """
+    _check_confidence(confidence)
+    first, second = _sample(a, "a", 1), _sample(b, "b", 1)
+    gaps = np.sort((first[:, None] - second[None, :]).ravel())
+    chances = np.cumsum(_rank_sums(len(first), len(second)))
+    left_out = int(np.sum(chances <= (1 - confidence) / 2 + 1e-12)) - 1
+    if left_out < 0:
+        return -math.inf, math.inf
+    return float(gaps[left_out]), float(gaps[-1 - left_out])
+
+
+@cache
+def _rank_sums(n_a: int, n_b: int) -> NDArray[np.float64]:
+    """Chance of each value of Mann and Whitney's U, from 0, if both samples are of one kind."""
+    # the generating function: the product of (1 - q^(b + i)) / (1 - q^i), i from 1 to a
+    counts = np.zeros(n_a * n_b + 1)
+    counts[0] = 1
+    for i in range(1, n_a + 1):
+        for u in range(n_a * n_b, n_b + i - 1, -1):
+            counts[u] -= counts[u - n_b - i]
+        for u in range(i, n_a * n_b + 1):
+            counts[u] += counts[u - i]
+    return counts / counts.sum()
+
+
+def skewness(values: ArrayLike) -> float:
+    """Skewness of a sample, corrected for its size: above 0 with a long right tail.
+
+    NaN where it does not vary; ValueError for fewer than three values, NaN or infinity.
+
+    Examples
+    --------
+    >>> skewness([1.0, 2.0, 3.0])
+    0.0
+    """
+    sample = _sample(values, "values", 3)
+    if np.ptp(sample) == 0:
+        return math.nan
+    return float(scipy.stats.skew(sample, bias=False))
+
+
+def n_modes(values: ArrayLike, least: float = 0.05) -> int:
+    """How many groups a sample falls into, by the valleys of its density.
+
+    Parameters
+    ----------
+    values : array_like ``(n,)``
+        The sample.
+    least : float
+        The share of the sample that a group needs to count.
+
+    Returns
+    -------
+    int
+        A valley of the kernel density (Silverman's bandwidth) divides two groups where it is at
+        most half as high as the lower of the highest points on both sides.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two values, NaN or infinity.
+
+    References
+    ----------
+    .. [1] Silverman 1986, "Density Estimation for Statistics and Data Analysis", equation 3.31.
+
+    Examples
+    --------
+    >>> n_modes([0.0, 0.1, 0.2, 0.3] * 10 + [9.0, 9.1, 9.2, 9.3] * 5)
+    2
+    """
+    sample = _sample(values, "values", 2)
+    quartiles = np.quantile(sample, [0.25, 0.75])
+    width = 0.9 * len(sample) ** -0.2 * min(sample.std(ddof=1), np.ptp(quartiles) / 1.34)
+    if width == 0:
+        return 1
+    grid = np.linspace(sample.min() - 3 * width, sample.max() + 3 * width, 500)
+    density = np.exp(-0.5 * ((grid[:, None] - sample) / width) ** 2).sum(axis=1)
+    cuts, start = [], 0
+    for i in np.flatnonzero((density[1:-1] < density[:-2]) & (density[1:-1] <= density[2:])) + 1:
+        if density[i] <= 0.5 * min(density[start:i].max(), density[i:].max()):
+            cuts.append(grid[i])
+            start = i
+    sizes = np.bincount(np.searchsorted(cuts, sample), minlength=len(cuts) + 1)
+    return max(1, int((sizes >= least * len(sample)).sum()))
+
+
+def _check_share(passed: int, n: int) -> None:
+    if not 0 <= passed <= n or n < 1:
+        raise ValueError(f"passed={passed} of n={n} is not allowed: 0 <= passed <= n, n >= 1")
+
+
+def far_out(values: ArrayLike) -> NDArray[np.bool_]:
+    """Which values are far from the rest: more than three interquartile ranges beyond a quartile
+    (Tukey's outer fences).
+
+    Raises
+    ------
+    ValueError
+        For an empty sample, NaN or infinity.
+
+    Examples
+    --------
+    >>> far_out([1.0, 2.0, 3.0, 4.0, 50.0]).tolist()  # quartiles 2 and 4, the fence is at 10
+    [False, False, False, False, True]
+    """
+    sample = _sample(values, "values", 1)
+    low, high = np.quantile(sample, [0.25, 0.75])
+    reach = 3 * (high - low)
+    return (sample < low - reach) | (sample > high + reach)
+
+
+def rank_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval for Spearman's rank correlation, by Fisher's transformation.
+
+    Parameters
+    ----------
+    a, b : array_like ``(n,)``
+        Paired values.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    low, high : float
+        The standard error of arctanh(rho) is sqrt((1 + rho^2 / 2) / (n - 3)); (NaN, NaN) where a or
+        b does not vary, and (-1, 1) for fewer than four pairs.
+
+    Raises
+    ------
+    ValueError
+        For an empty sample, NaN, infinity, or another confidence.
+
+    References
+    ----------
+    .. [1] Bonett and Wright 2000, doi:10.1007/BF02294183.
+
+    Examples
+    --------
+    A correlation of 0.8:
+
+    >>> [round(end, 2) for end in rank_interval([1, 2, 3, 4, 5], [1, 3, 2, 5, 4])]
+    [-0.46, 0.99]
+    """
+    _check_confidence(confidence)
+    first, second = _sample(a, "a", 1), _sample(b, "b", 1)
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return math.nan, math.nan
+    if len(first) < 4:
+        return -1.0, 1.0
+    rho = float(scipy.stats.spearmanr(first, second).statistic)
+    half = math.sqrt((1 + rho**2 / 2) / (len(first) - 3))
+    half *= scipy.stats.norm.ppf((1 + confidence) / 2)
+    middle = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
+    low, high = np.tanh([middle - half, middle + half])
     return float(low), float(high)
 
 

@@ -14,6 +14,8 @@ from modclust_utils.publish.session import leave_with_run
 from modclust_utils.recipes.frames import Shown, trace_of
 from modclust_utils.verdicts import Case, Verdict
 
+SIGNS = {True: "✓", False: "✗", None: "?"}
+
 
 def decide(chapter: int, results: Any) -> Shown:
     """The claims of a chapter with their verdicts, from what its rules look at.
@@ -41,7 +43,7 @@ def readable(found: Sequence[Verdict]) -> pd.DataFrame:
     rows = []
     for verdict in found:
         evidence = "<br>".join(
-            f"{'✓' if case.holds else '✗'} {html.escape(f'{case.name}: {case.evidence}')}"
+            f"{SIGNS[case.holds]} {html.escape(f'{case.name}: {case.evidence}')}"
             for case in verdict.cases
         )
         slug = verdict.verdict.replace(" ", "-")
@@ -58,7 +60,7 @@ def readable(found: Sequence[Verdict]) -> pd.DataFrame:
 
 
 def plain(found: Sequence[Verdict]) -> pd.DataFrame:
-    """The same as plain data: a row for each case."""
+    """The same as plain data: a row for each case; `holds` is None where it cannot be told."""
     return pd.DataFrame(
         [
             {
@@ -69,6 +71,6 @@ def plain(found: Sequence[Verdict]) -> pd.DataFrame:
                 "evidence": case.evidence,
             }
             for verdict in found
-            for case in (verdict.cases or (Case("", False, "not attempted"),))
+            for case in (verdict.cases or (Case("", None, "not attempted"),))
         ]
     )

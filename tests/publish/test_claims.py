@@ -35,6 +35,7 @@ def test_claim_can_be_decided(chapter, claim):
         for value in read_profile(chapter, "paper").values()
         if not isinstance(value, dict)
         for name in (value if isinstance(value, list) else [value])
+        if isinstance(name, str | int)
     }
     assert set(arguments["datasets"]) <= made
     if "n_clusters" in arguments:
@@ -79,11 +80,12 @@ DECIDED = [
         (Case("MNIST, no dropout", True, "+0.1"), Case("MNIST & more", False, "<b>+0.2</b>")),
     ),
     Verdict(entry(id="X2", claim="Not seen."), ()),
+    Verdict(entry(id="X3"), (Case("all", None, "[-1, +1]"),)),
 ]
 
 
 def test_readable_verdicts_show_texts_as_they_are():
-    first, second = claims.readable(DECIDED).reset_index().to_dict("records")
+    first, second, third = claims.readable(DECIDED).reset_index().to_dict("records")
     assert first == {
         "Claim": "It is &lt;so&gt;.",
         "Where": "Figure 1",
@@ -93,13 +95,15 @@ def test_readable_verdicts_show_texts_as_they_are():
     }
     assert second["Evidence"] == "no records for it in this run"
     assert "mc-verdict-not-attempted" in second["Verdict"]
+    assert third["Evidence"] == "? all: [-1, +1]"
+    assert "mc-verdict-cannot-tell" in third["Verdict"]
 
 
 def test_plain_verdicts():
     table = claims.plain(DECIDED)
-    assert table["id"].tolist() == ["X1", "X1", "X2"]
-    assert table["verdict"].tolist() == ["partly", "partly", "not attempted"]
-    assert table["holds"].tolist() == [True, False, False]
+    assert table["id"].tolist() == ["X1", "X1", "X2", "X3"]
+    assert table["verdict"].tolist() == ["partly", "partly", "not attempted", "cannot tell"]
+    assert table["holds"].tolist() == [True, False, None, None]
 
 
 def test_decided_claims_know_their_records_and_are_left_with_the_run(tmp_path, monkeypatch):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -15,12 +16,13 @@ from modclust_utils.datasets.papers import paper_table
 from modclust_utils.publish.chapters import claims
 from modclust_utils.recipes import random_ncuts
 from modclust_utils.tables import N_PAPER, printed_support
-from modclust_utils.verdicts import Case, Verdict, decide
+from modclust_utils.verdicts import Verdict, decide
 
 KNOWN = {rule.__name__: rule for rule in RULES}
-COLUMNS = ("dataset", "dropout", "ncut_mean", "ncut_std", "n", "n_sig")
-PAPER = ("paper_ncut_mean", "paper_ncut_std", "paper_prop_sig")
-NO_NETWORKS = pd.DataFrame({"dataset": [], "dropout": [], "seed": [], "phase": [], "ncut": []})
+COLUMNS = ("dataset", "dropout", "ncut_mean", "n", "n_sig", "n_above_all")
+PAPER = ("paper_ncut_mean", "paper_ncut_std", "paper_prop_sig", "paper_null_ncut_mean")
+NETWORKS = ("dataset", "dropout", "seed", "phase", "ncut", "test_acc")
+TESTS = ("dataset", "dropout", "n_clusters", "n_shuffles", "ncut")
 
 
 def fresh(values: Sequence[float], k: int) -> pd.DataFrame:
@@ -29,18 +31,27 @@ def fresh(values: Sequence[float], k: int) -> pd.DataFrame:
 
 
 def results(
-    *rows: tuple, k: int = 4, networks: pd.DataFrame = NO_NETWORKS, random: Sequence[float] = (2.4,)
+    *rows: tuple,
+    k: int = 4,
+    networks: Sequence[tuple] = (),
+    random: Sequence[float] = (2.4,),
+    tests: Sequence[tuple] = (("lines", True, 4, 320, 1.0),),
 ) -> Results:
-    """Rows: dataset, dropout, our mean, std, n, n_sig, printed mean, std, share."""
+    """Rows: those of `row`; networks and tests: rows of these columns."""
     table = pd.DataFrame(rows, columns=[*COLUMNS, *PAPER]).assign(n_clusters=k)
-    return Results(printed(networks), printed(table), fresh(random, k))
+    return Results(
+        printed(pd.DataFrame(networks, columns=NETWORKS)),
+        printed(table),
+        fresh(random, k),
+        printed(pd.DataFrame(tests, columns=TESTS)),
+    )
 
 
 def row(
-    dataset: str = "mnist", dropout: bool = False, *, ours: tuple = (2.0, 0.1, 10, 5),
-    paper: tuple = (2.0, 0.1, 0.5),
+    dataset: str = "mnist", dropout: bool = False, *, mean: float = 2.0, n_sig: int = 5,
+    n: int = 10, above: int = 0, paper: tuple = (2.0, 0.125, 0.5, 9.0),
 ) -> tuple:  # fmt: skip
-    return (dataset, dropout, *ours, *paper)
+    return (dataset, dropout, mean, n, n_sig, above, *paper)
 
 
 def decided(rule: str, found: Results, **arguments: object) -> Verdict:
@@ -52,24 +63,39 @@ def verdict(rule: str, found: Results, **arguments: object) -> str:
     return decided(rule, found, **arguments).verdict
 
 
-def networks(*ncuts: tuple[str, bool, float, float]) -> pd.DataFrame:
-    """Rows: dataset, dropout, n-cut before, after; a seed each."""
-    rows = [
-        {"dataset": d, "dropout": dropout, "seed": seed, "phase": phase, "ncut": ncut}
-        for seed, (d, dropout, *both) in enumerate(ncuts)
-        for phase, ncut in zip(("before", "after"), both, strict=True)
+def holds(rule: str, found: Results, **arguments: object) -> list[bool | None]:
+    return [case.holds for case in decided(rule, found, **arguments).cases]
+
+
+def pruned(dataset: str, dropout: bool, *changes: float) -> list[tuple]:
+    """Networks with these changes of their n-cut by pruning."""
+    return [
+        (dataset, dropout, seed, phase, ncut, 0.9 + 0.001 * seed)
+        for seed, change in enumerate(changes)
+        for phase, ncut in (("before", 2.0), ("after", 2.0 + change))
     ]
-    return pd.DataFrame(rows)
 
 
-def test_printed_range_of_untrained_networks_is_that_of_the_facts():
-    (claim,) = (c for c in claims(1) if c["rule"] == "random_within")
-    low, high = printed_support(paper_table("filan2020_text"))
-    assert (claim["arguments"]["low"], claim["arguments"]["high"]) == (low, high)
+def ncuts(dataset: str, dropout: bool, *values: float, k: int = 4) -> list[tuple]:
+    return [(dataset, dropout, k, 320, value) for value in values]
+
+
+def test_printed_numbers_are_those_of_the_facts():
+    facts = paper_table("filan2020_text")
+    by_rule = {claim["rule"]: claim["arguments"] for claim in claims(1)}
+    low, high = printed_support(facts)
+    inside = by_rule["random_within"]
+    assert (inside["low"], inside["high"]) == (low, high)
+    printed_above = facts.set_index("key")["value"]["cifar10_above_all_shuffles"]
+    assert by_rule["above_all_shuffles"]["printed"] == float(printed_above)
 
 
 def test_nothing_is_attempted_on_other_data_sets():
-    other = results(row("mnist5k"), networks=networks(("mnist5k", False, 2.0, 1.0)))
+    other = results(
+        row("mnist5k"),
+        networks=pruned("mnist5k", False, -1.0),
+        tests=ncuts("mnist5k", False, 1.0) + ncuts("mnist5k", True, 2.0),
+    )
     verdicts = decide(claims(1), KNOWN, other)
     assert [v.verdict for v in verdicts] == ["not attempted"] * len(verdicts)
     assert all(v.cases == () for v in verdicts)
@@ -77,136 +103,145 @@ def test_nothing_is_attempted_on_other_data_sets():
 
 # Rules. A data set that is not the claim's would turn every verdict around.
 
-OUTSIDE = row("lines", ours=(9.0, 0.1, 10, 0), paper=(2.0, 0.1, 1.0))
+OUTSIDE = row("lines", mean=9.0, paper=(2.0, 0.125, 1.0, 9.0))
+MNIST = {"datasets": ["mnist"], "n_clusters": 4}
 
 
 @pytest.mark.parametrize(
     ("means", "expected"),
-    [((2.1, 1.9), "reproduced"), ((2.11, 1.9), "partly"), ((2.11, 1.89), "not")],
+    [((2.125, 1.875), "reproduced"), ((2.13, 1.9), "partly"), ((2.13, 1.87), "not")],
 )
 def test_mean_within_one_printed_standard_deviation(means, expected):
-    # spreads that floats hold exactly: 0.125 about 2
-    rows = [
-        row(dropout=d, ours=(2 + (m - 2) * 1.25, 0, 10, 0), paper=(2.0, 0.125, 0))
-        for d, m in zip((False, True), means, strict=True)
-    ]
+    rows = [row(dropout=d, mean=m) for d, m in zip((False, True), means, strict=True)]
     found = results(*rows, OUTSIDE)
-    assert verdict("mean_within_spread", found, datasets=["mnist"], n_clusters=4) == expected
-    assert verdict("mean_within_spread", found, datasets=["mnist"], n_clusters=7) == "not attempted"
+    assert verdict("mean_within_spread", found, **MNIST) == expected
+    assert verdict("mean_within_spread", found, **MNIST | {"n_clusters": 7}) == "not attempted"
 
 
-def test_mean_at_the_edge_of_the_printed_spread():
-    edge = results(row(ours=(2.125, 0, 10, 0), paper=(2.0, 0.125, 0)))
-    arguments = {"datasets": ["mnist"], "n_clusters": 4}
-    assert verdict("mean_within_spread", edge, **arguments) == "reproduced"
-    found_one = decided("mean_within_spread", edge, **arguments)
-    (case,) = found_one.cases
-    assert (case.name, case.evidence) == ("MNIST, no dropout", "+0.125 against a spread of 0.125")
+def test_mean_that_shuffles_would_have_too_tells_nothing():
+    blind = (2.0, 0.125, 0.5, 2.125)
+    found = results(row(paper=blind), row(dropout=True, mean=2.25, paper=blind))
+    assert holds("mean_within_spread", found, **MNIST) == [None, False]
+
+
+def test_mean_is_shown_without_a_network_far_out_too():
+    values = [1.875, 1.875, 1.875, 2.125, 2.125, 2.125, 9.0]
+    found = results(row(mean=2.5), tests=ncuts("mnist", False, *values))
+    (case,) = decided("mean_within_spread", found, **MNIST).cases
+    assert case.evidence == "+0.500 against a spread of 0.125; +0.000 without 1 far out"
+    assert case.holds is False
+
+
+TEN = [2.0 + i / 100 for i in range(10)]
 
 
 @pytest.mark.parametrize(
-    ("gaps", "expected"),
-    [((-1.0, -1.0), "reproduced"), ((-1.0, 0.0), "partly"), ((1.0, -0.01), "not")],
+    ("shift", "expected"),
+    # of ten against ten, a rank test sees a shift if at most 23 of 100 pairs are in the other order
+    [(-0.2, True), (-0.045, True), (-0.03, None), (0.0, None), (0.2, False)],
 )
-def test_dropout_lowers(gaps, expected):
-    # the standard error of a difference is sqrt(0.01 / 10 + 0.01 / 10) = 0.045
-    rows = []
-    for dataset, gap in zip(("mnist", "cifar10"), gaps, strict=True):
-        rows += [
-            row(dataset, False, ours=(2.0, 0.1, 10, 0)),
-            row(dataset, True, ours=(2.0 + gap, 0.1, 10, 0)),
-        ]
-    found = results(*rows, OUTSIDE)
-    arguments = {"datasets": ["mnist", "cifar10", "lines"], "n_clusters": 4}
-    assert verdict("dropout_lowers", found, **arguments) == expected
-
-
-def test_dropout_is_compared_with_its_own_data_set_only():
-    lone = results(row("mnist", True, ours=(1.0, 0.1, 10, 0)), row("cifar10", False))
+def test_dropout_lowers(shift, expected):
+    tests = ncuts("mnist", False, *TEN) + ncuts("mnist", True, *(v + shift for v in TEN))
+    tests += ncuts("lines", False, 1.0) + ncuts("lines", True, 2.0)
+    tests += ncuts("mnist", True, *(v + 9 for v in TEN), k=7) + ncuts("cifar10", True, 1.0)
+    found = results(tests=tests)
     arguments = {"datasets": ["mnist", "cifar10"], "n_clusters": 4}
-    assert verdict("dropout_lowers", lone, **arguments) == "not attempted"
+    assert holds("dropout_lowers", found, **arguments) == [expected]
 
 
-def test_interval_of_the_difference_decides_not_the_difference():
-    # t = 0.1 / 0.0447 = 2.24 with 18 degrees of freedom, whose 97.5 % point is 2.10
-    def rows(gap: float) -> Results:
-        return results(
-            row(dropout=False, ours=(2.0, 0.1, 10, 0)),
-            row(dropout=True, ours=(2.0 - gap, 0.1, 10, 0)),
-        )
-
-    arguments = {"datasets": ["mnist"], "n_clusters": 4}
-    assert verdict("dropout_lowers", rows(0.1), **arguments) == "reproduced"
-    assert verdict("dropout_lowers", rows(0.09), **arguments) == "not"  # t = 2.01
+def test_one_outlier_does_not_hide_what_dropout_does():
+    dropped = [v - 0.2 for v in TEN[1:]] + [4.0]
+    found = results(tests=ncuts("mnist", False, *TEN) + ncuts("mnist", True, *dropped))
+    (case,) = decided("dropout_lowers", found, **MNIST).cases
+    assert case.holds is True
+    shift, means, without = re.findall(r"\[(.*?), (.*?)\]", case.evidence)
+    assert [float(ends[1]) < 0 for ends in (shift, means, without)] == [True, False, True]
+    assert "without 1 far out" in case.evidence
 
 
 @pytest.mark.parametrize(
-    ("second", "expected"),
-    [
-        ((2.0, 1.9), "reproduced"),
-        ((2.0, 2.0), "partly"),
-        ((2.0, 2.1), "partly"),
-    ],
+    ("n_lower", "expected"), [(10, True), (9, True), (8, None), (2, None), (1, False)]
 )
-def test_pruning_lowers(second, expected):
-    found = results(
-        networks=networks(
-            ("mnist", False, 2.0, 1.0),
-            ("mnist", True, 2.0, 1.9),
-            ("mnist", True, *second),
-            ("lines", True, 1.0, 2.0),
-        )
-    )
-    assert verdict("pruning_lowers", found, datasets=["mnist", "cifar10"]) == expected
+def test_pruning_lowers(n_lower, expected):
+    # the interval of the median leaves out one value at each end
+    changes = [-1.0] * n_lower + [50.0] * (10 - n_lower)
+    networks = pruned("mnist", True, *changes) + pruned("lines", True, 1.0)
+    found = results(networks=networks)
+    (case,) = decided("pruning_lowers", found, datasets=["mnist", "cifar10"]).cases
+    assert (case.name, case.holds) == ("MNIST, with dropout", expected)
+    assert case.evidence.startswith(f"{n_lower} of 10 networks, median [")
 
 
-def test_pruning_that_lowers_in_no_condition():
-    found = results(networks=networks(("mnist", False, 2.0, 1.0), ("mnist", False, 1.0, 2.0)))
-    assert verdict("pruning_lowers", found, datasets=["mnist"]) == "not"
-    found_one = decided("pruning_lowers", found, datasets=["mnist"])
-    assert found_one.cases == (Case("MNIST, no dropout", False, "1 of 2 networks"),)
+def test_shares_of_significant_networks():
+    same = {"datasets": ["mnist"], "n_clusters": 4, "within": 0.3}
+    paper = (2.0, 0.1, 1.0, 9.0)
+    for n_sig, expected in ((10, True), (9, None), (5, False)):
+        found = results(row(n_sig=n_sig, paper=paper), OUTSIDE)
+        assert holds("same_share_significant", found, **same) == [expected]
+
+
+def both_k(n_sig: int, than: int) -> Results:
+    found = results(row(n_sig=n_sig), OUTSIDE, k=7)
+    other = results(row(n_sig=than), row("lines"))
+    return replace(found, tables=printed(pd.concat([found.tables, other.tables])))
 
 
 @pytest.mark.parametrize(
-    ("n_sig", "expected"),
-    [((10, 6), "reproduced"), ((10, 5), "partly"), ((0, 5), "not")],
+    ("n_sig", "than", "expected"),
+    [(10, 4, True), (10, 10, True), (1, 0, True), (9, 10, None), (0, 5, False)],
 )
-def test_same_share_significant(n_sig, expected):
-    # Fisher, both sides, against a printed 10 of 10: 6 of 10 has p = 2 * 210 / 4845 = 0.087,
-    # 5 of 10 has p = 2 * 252 / 15504 = 0.033
-    rows = [
-        row(dropout=d, ours=(2.0, 0.1, 10, n), paper=(2.0, 0.1, 1.0))
-        for d, n in zip((False, True), n_sig, strict=True)
-    ]
-    found = results(*rows, OUTSIDE)
-    arguments = {"datasets": ["mnist"], "n_clusters": 4}
-    assert verdict("same_share_significant", found, **arguments) == expected
+def test_at_least_as_strong(n_sig, than, expected):
+    arguments = {"datasets": ["mnist"], "n_clusters": 7, "than": 4, "within": 0.3}
+    assert holds("at_least_as_strong", both_k(n_sig, than), **arguments) == [expected]
+    alone = results(row(), k=7)
+    assert holds("at_least_as_strong", alone, **arguments) == []
 
 
-def test_evidence_of_a_share():
-    found = results(row(ours=(2.0, 0.1, 10, 6), paper=(2.0, 0.1, 1.0)))
-    arguments = {"datasets": ["mnist"], "n_clusters": 4}
-    found_one = decided("same_share_significant", found, **arguments)
-    assert found_one.cases[0].evidence == "6/10 against 10/10, p = 0.09"
+def test_none_or_most():
+    arguments = {
+        "datasets": ["mnist", "cifar10"],
+        "n_clusters": 4,
+        "most": ["cifar10"],
+        "below": 0.3,
+    }
+    rows = [row(n_sig=0), row("cifar10", n_sig=9), OUTSIDE]
+    assert holds("none_or_most", results(*rows), **arguments) == [True, True]
+    rows = [row(n_sig=1), row("cifar10", n_sig=4)]
+    assert holds("none_or_most", results(*rows), **arguments) == [False, None]
 
 
-@pytest.mark.parametrize(
-    ("random", "expected"),
-    [((2.3, 2.4, 2.45), "reproduced"), ((2.3, 2.46), "not"), ((2.29, 2.4), "not")],
-)
-def test_random_networks_within_the_printed_range(random, expected):
-    arguments = {"datasets": ["mnist"], "n_clusters": 4, "low": 2.3, "high": 2.45}
-    some = networks(("mnist", False, 2.0, 1.0))
-    assert verdict("random_within", results(networks=some, random=random), **arguments) == expected
+@pytest.mark.parametrize(("outside", "expected"), [(0, True), (1, True), (10, None), (20, False)])
+def test_random_networks_within_the_printed_range(outside, expected):
+    arguments = MNIST | {"low": 2.3, "high": 2.45, "least": 0.95}
+    random = [2.3, 2.45] * 100 + [2.46] * outside
+    networks = pruned("mnist", False, 1.0)
+    found = results(networks=networks, random=random[outside:])
+    assert holds("random_within", found, **arguments) == [expected]
     # of other data sets, or for another k than the printed range is about
-    other = networks(("lines", False, 2.0, 1.0))
-    for k, frame in ((4, other), (7, some)):
-        found = results(k=k, networks=frame, random=random)
+    for k, made in ((4, pruned("lines", False, 1.0)), (7, networks)):
+        found = results(k=k, networks=made, random=random)
         assert verdict("random_within", found, **arguments) == "not attempted"
 
 
-def test_claims_about_table_1_hold_for_the_paper_itself():
-    """With the printed numbers in place of ours, every claim about the tables is reproduced."""
+@pytest.mark.parametrize(("above", "expected"), [(10, True), (9, None), (5, False)])
+def test_networks_above_all_their_shuffles(above, expected):
+    found = results(row(above=above), row(dropout=True, above=0))
+    arguments = MNIST | {"printed": 10, "within": 0.3}
+    assert holds("above_all_shuffles", found, **arguments) == [expected]
+
+
+def test_independence_of_accuracy():
+    # accuracies rise with the seed
+    rising = pruned("mnist", False, *(i / 10 for i in range(10)))
+    mixed = pruned("mnist", False, *([0.1, -0.1, -0.1, 0.1] * 20))
+    few = pruned("mnist", False, *([0.1, -0.1, -0.1, 0.1] * 2))
+    for networks, expected in ((rising, False), (mixed, True), (few, None)):
+        found = results(networks=networks)
+        assert holds("independent_of_accuracy", found, datasets=["mnist"], within=0.5) == [expected]
+
+
+def test_claims_about_tables_for_the_paper_itself():
+    """With the printed numbers in place of ours, no claim about the tables fails."""
     by_k = []
     for k in (2, 4, 7, 10):
         table = tables.paper_for_k(k)
@@ -214,16 +249,13 @@ def test_claims_about_table_1_hold_for_the_paper_itself():
             n_clusters=k,
             n=N_PAPER,
             n_sig=(table["prop_sig"] * N_PAPER).round().astype(int),
+            n_above_all=5,
             **{c: table[c.removeprefix("paper_")] for c in PAPER},
         )
         by_k.append(both)
-    found = Results(printed(NO_NETWORKS), printed(pd.concat(by_k)), fresh([2.4], 4))
+    found = replace(results(), tables=printed(pd.concat(by_k)))
     verdicts = {v.claim["id"]: v for v in decide(claims(1), KNOWN, found)}
-    about_tables = [c["id"] for c in claims(1) if "Table" in c["place"]]
-    assert len(about_tables) == 6
-    assert {i: verdicts[i].verdict for i in about_tables} == dict.fromkeys(
-        about_tables, "reproduced"
-    )
-    low, high = verdicts["A3"].cases[0].evidence.strip("[]").split(", ")
-    assert (float(low) + float(high)) / 2 == pytest.approx(1.840 - 2.000, abs=1e-3)
-    assert not math.isclose(float(low), float(high))
+    assert {i: v.verdict for i, v in verdicts.items() if v.cases} == {
+        **dict.fromkeys(("A6", "A8"), "reproduced"),
+        **dict.fromkeys(("A4", "A5", "A7", "A9"), "cannot tell"),
+    }
