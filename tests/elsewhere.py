@@ -29,11 +29,9 @@ def on_cuda(values: np.ndarray | Tensor) -> Tensor:
     return torch.as_tensor(values).cuda()
 
 
+CUDA = pytest.param(
+    on_cuda,
+    marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+)
 #: Ways to move an array or a tensor to another device, where code takes the path of a GPU.
-PLACES = [
-    elsewhere,
-    pytest.param(
-        on_cuda,
-        marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
-    ),
-]
+PLACES = [elsewhere, CUDA]

@@ -1,4 +1,4 @@
-"""Small perceptrons with images, and their accuracies under lesions by the plainest of loops."""
+"""Small perceptrons with images, as torch modules, and under lesions by the plainest of loops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from networks import keep_largest, rng_of
-from torch import Tensor
+from torch import Tensor, nn
 
 from modclust_utils.models import MLP
 
@@ -28,6 +28,16 @@ def random_mlp(
     return MLP(
         [torch.tensor(w).to(dtype) for w in weights], [torch.tensor(b).to(dtype) for b in biases]
     )
+
+
+def as_module(network: MLP) -> nn.Sequential:
+    """The same network of torch's own parts; behind each Linear but the last comes a ReLU."""
+    parts: list[nn.Module] = []
+    for weight, bias in zip(network.weights, network.biases, strict=True):
+        linear = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+        linear.weight.data, linear.bias.data = weight.clone(), bias.clone()
+        parts += [linear, nn.ReLU()]
+    return nn.Sequential(*parts[:-1])
 
 
 def images(network: MLP, n: int, seed: int) -> tuple[Tensor, Tensor]:

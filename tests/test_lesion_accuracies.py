@@ -8,8 +8,8 @@ import torch
 from elsewhere import PLACES
 from hypothesis import given
 from hypothesis import strategies as st
-from lesioned import SIZES, images, lesioned, plain_accuracies, random_mlp, unit_layers
 from networks import rng_of
+from perceptrons import SIZES, images, lesioned, plain_accuracies, random_mlp, unit_layers
 
 from modclust_utils.lesion_accuracies import lesion_accuracy
 from modclust_utils.models import MLP

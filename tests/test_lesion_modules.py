@@ -10,8 +10,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lesioned import random_mlp
 from networks import rng_of
+from perceptrons import as_module, random_mlp
 from torch import nn
 
 from modclust_utils.lesion_accuracies import lesion_accuracy, lesion_hits
@@ -20,16 +20,6 @@ from modclust_utils.lesion_modules import module_lesion_hits
 N_CLASSES = 3
 LAYERS = ["first", "second"]
 N_UNITS = 4 + 5
-
-
-def as_module(network):
-    """The same network of torch's own parts; behind each Linear but the last comes a ReLU."""
-    parts = []
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        linear = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
-        linear.weight.data, linear.bias.data = weight.clone(), bias.clone()
-        parts += [linear, nn.ReLU()]
-    return nn.Sequential(*parts[:-1])
 
 
 class SmallConvNet(nn.Module):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from elsewhere import PLACES
-from lesioned import SIZES, all_live, images, plain_accuracies, random_mlp, unit_layers
 from networks import global_random_state_untouched, rng_of
+from perceptrons import SIZES, all_live, images, plain_accuracies, random_mlp, unit_layers
 
 from modclust_utils.graphs import live_units
 from modclust_utils.lesions import (

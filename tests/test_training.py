@@ -1,4 +1,4 @@
-"""Networks and their training, against torch's own modules, autograd and optimizer."""
+"""Training, against torch's own modules, autograd and optimizer."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from elsewhere import CUDA
 from networks import global_random_state_untouched, rng_of
+from perceptrons import as_module
 from torch import nn
 
-from modclust_utils import training
-from modclust_utils.models import MLP, derived_seed, glorot_mlp, resolve_device
+from modclust_utils.models import MLP, glorot_mlp
 from modclust_utils.training import (
     TrainingSettings,
     initial_state,
-    magnitude_mask,
     polynomial_sparsity,
     train,
     train_epoch,
@@ -49,247 +46,87 @@ def assert_same_networks(first, second, **tolerance):
             np.testing.assert_array_equal(a, b)
 
 
-def module_of(network):
-    """The same network as a torch module."""
-    layers = []
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        linear = nn.Linear(weight.shape[1], weight.shape[0])
-        linear.weight.data, linear.bias.data = weight.clone(), bias.clone()
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
 def network_of(module):
     linears = [layer for layer in module if isinstance(layer, nn.Linear)]
     return MLP([layer.weight.data for layer in linears], [layer.bias.data for layer in linears])
 
 
-# --- networks ------------------------------------------------------------------------------------
-
-
-def test_logits_and_accuracy_of_a_network_by_hand():
-    # hidden: relu(x0 - x1), relu(2 x1 - 1); logits: h0 + 3 and h1
-    network = MLP(
-        [torch.tensor([[1.0, -1.0], [0.0, 2.0]]), torch.eye(2)],
-        [torch.tensor([0.0, -1.0]), torch.tensor([3.0, 0.0])],
-    )
-    x = torch.tensor([[2.0, 1.0], [0.0, 4.0], [5.0, 0.0]])
-    expected = torch.tensor([[4.0, 1.0], [3.0, 7.0], [8.0, 0.0]])
-    assert torch.equal(network.logits(x), expected)
-    assert network.layer_sizes == (2, 2, 2)
-    labels = torch.tensor([0, 1, 1])
-    assert network.accuracy(x, labels).item() == pytest.approx(2 / 3)
-    assert network.accuracy(x, labels, chunk_size=2).item() == pytest.approx(2 / 3)
-
-
-def test_a_batch_of_networks_computes_what_each_does_alone():
-    batch = glorot_mlp((7, 6, 3), seeds=[4, 5, 6])
-    x, y = torch.tensor(X), torch.tensor(Y)
-    assert batch.layer_sizes == (7, 6, 3)
-    assert batch.logits(x).shape == (3, 50, 3)
-    for r in range(3):
-        alone = batch.network(r)
-        torch.testing.assert_close(batch.logits(x)[r], alone.logits(x))
-        torch.testing.assert_close(alone.logits(x), module_of(alone)(x).detach())
-        assert batch.accuracy(x, y, chunk_size=11)[r] == alone.accuracy(x, y)
-
-
-def test_fresh_weights_are_uniform_up_to_glorots_limit_and_biases_0():
-    network = glorot_mlp((300, 200, 10), seeds=[1]).network(0)
-    for weight, (n_in, n_out) in zip(network.weights, [(300, 200), (200, 10)], strict=True):
-        limit = math.sqrt(6 / (n_in + n_out))
-        assert weight.shape == (n_out, n_in)
-        assert weight.abs().max() <= limit
-        assert weight.abs().max() > 0.99 * limit
-        n, spread = weight.numel(), limit / math.sqrt(3)
-        assert abs(weight.mean()) < 4.5 * spread / math.sqrt(n)
-        # the fourth moment of a uniform distribution gives its variance the spread 2 s^2/sqrt(5 n)
-        assert abs(weight.var() - spread**2) < 4.5 * 2 * spread**2 / math.sqrt(5 * n)
-    assert not any(bias.any() for bias in network.biases)
-
-
-def test_a_fresh_network_depends_on_its_own_seed_alone():
-    with global_random_state_untouched():
-        batch = glorot_mlp((7, 6, 3), seeds=[11, 12, 13])
-    assert_same_networks(batch.network(1), glorot_mlp((7, 6, 3), seeds=[12]).network(0))
-    assert (batch.weights[0][0] != batch.weights[0][1]).all()
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 1000))
-def test_derived_seeds_differ_and_repeat(first, second, epoch):
-    seed = derived_seed(first, epoch)
-    assert 0 <= seed < 2**63
-    assert seed == derived_seed(first, epoch)
-    assert seed != derived_seed(first, epoch + 1)
-    assert (seed == derived_seed(second, epoch)) == (first == second)
-
-
-def test_devices():
-    assert resolve_device("cpu") == torch.device("cpu")
-    assert resolve_device(torch.device("cpu")) == torch.device("cpu")
-    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(ValueError, match="device='nonsense' cannot be used here"):
-        resolve_device("nonsense")
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match=r"device='cuda' cannot be used here .*'auto', 'cpu'"):
-            resolve_device("cuda")
-
-
-# --- the sparsity of pruning ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("step", "expected"),
-    [
-        (0, 0.5),
-        (50, 0.9 - 0.4 / 8),
-        (75, 0.9 - 0.4 / 64),
-        (100, 0.9),
-        (-5, 0.5),
-        (140, 0.9),
-    ],
-)
-def test_sparsity_goes_from_a_half_to_nine_tenths_as_a_cubic(step, expected):
-    assert polynomial_sparsity(step, n_steps=100) == pytest.approx(expected)
-
-
-def test_sparsity_takes_other_ends_and_powers():
-    options = {"n_steps": 10, "initial_sparsity": 0.2, "final_sparsity": 0.6}
-    assert polynomial_sparsity(5, power=1.0, **options) == pytest.approx(0.4)
-    assert polynomial_sparsity(5, power=2.0, **options) == pytest.approx(0.5)
-
-
-@given(n_steps=st.integers(1, 500), step=st.integers(0, 500))
-def test_sparsity_never_falls(n_steps, step):
-    here, there = (polynomial_sparsity(s, n_steps=n_steps) for s in (step, step + 1))
-    assert 0.5 <= here <= there <= 0.9
-
-
-def test_sparsity_needs_steps():
-    with pytest.raises(ValueError, match="n_steps=0 is not allowed: 1 or more"):
-        polynomial_sparsity(0, n_steps=0)
-
-
-# --- masks ---------------------------------------------------------------------------------------
-
-
-def test_mask_keeps_the_largest_magnitudes():
-    weight = torch.tensor([[0.1, -5.0, 2.0], [-0.3, 0.0, 4.0]])
-    assert magnitude_mask(weight, 0.5).tolist() == [[False, True, True], [False, False, True]]
-    assert magnitude_mask(weight, 0.0).all()
-    assert not magnitude_mask(weight, 1.0).any()
-
-
-@pytest.mark.parametrize(
-    ("sparsity", "n_kept"), [(0.0, 10), (0.04, 10), (0.06, 9), (0.5, 5), (0.84, 2), (0.96, 0)]
-)
-def test_mask_keeps_the_rounded_number(sparsity, n_kept):
-    weight = torch.arange(1.0, 11.0).reshape(2, 5)
-    assert magnitude_mask(weight, sparsity).sum() == n_kept
-
-
-def test_ties_are_kept_together():
-    weight = torch.tensor([[1.0, -2.0, 2.0, 2.0, 3.0, 0.5]])
-    # three entries are to be kept; the third largest has two equals
-    assert magnitude_mask(weight, 0.5).tolist() == [[False, True, True, True, True, False]]
-
-
-@given(
-    weight=hnp.arrays(
-        np.float32,
-        hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
-        elements=st.floats(-2, 2, width=32),
-    ),
-    sparsity=st.floats(0, 1),
-)
-def test_what_a_mask_drops_is_smaller_than_what_it_keeps(weight, sparsity):
-    before = weight.copy()
-    mask = magnitude_mask(torch.from_numpy(weight), sparsity).numpy()
-    np.testing.assert_array_equal(weight, before)
-    n_keep = round(weight.size * (1 - sparsity))
-    kept, dropped = np.abs(weight[mask]), np.abs(weight[~mask])
-    assert mask.sum() >= n_keep
-    if n_keep == 0:
-        assert not mask.any()
-    else:
-        # beyond n_keep there are ties with the smallest that is kept, and nothing else
-        assert (kept > kept.min()).sum() < n_keep
-        assert (dropped < kept.min()).all()
-
-
-@pytest.mark.parametrize("n_zero", [0, 30, 36, 72])
-@pytest.mark.parametrize("sparsity", [0.0, 0.25, 0.5, 0.9])
-def test_mask_of_a_pruned_matrix_is_that_of_a_plain_selection(n_zero, sparsity):
-    weight = torch.randn(2, 8, 9, generator=torch.Generator().manual_seed(1))
-    weight[0].view(-1)[torch.randperm(72, generator=torch.Generator().manual_seed(2))[:n_zero]] = 0
-    n_keep = round(72 * (1 - sparsity))
-    threshold = weight.abs().reshape(2, 72).kthvalue(72 - n_keep + 1, dim=1).values
-    assert torch.equal(magnitude_mask(weight, sparsity), weight.abs() >= threshold[:, None, None])
-
-
-def test_mask_of_a_batch_is_that_of_each_matrix():
-    batch = torch.randn(3, 8, 9, generator=torch.Generator().manual_seed(0))
-    batch[1] *= 100
-    masks = magnitude_mask(batch, 0.7)
-    for weight, mask in zip(batch, masks, strict=True):
-        assert torch.equal(mask, magnitude_mask(weight, 0.7))
-        assert mask.sum() == round(72 * 0.3)
-
-
-@pytest.mark.parametrize("sparsity", [-0.1, 1.1, math.nan])
-def test_mask_refuses_what_is_no_share(sparsity):
-    with pytest.raises(ValueError, match=f"sparsity={sparsity} is not allowed: 0 <= sparsity <= 1"):
-        magnitude_mask(torch.ones(2, 2), sparsity)
-
-
 # --- gradients, dropout, single steps ------------------------------------------------------------
 
 
-def batch_of(n_networks, n):
-    """Images and labels of a batch, other ones for each network."""
-    rng = rng_of(7)
-    x = torch.from_numpy(rng.random((n_networks, n, 7)).astype(np.float32))
-    return x, torch.from_numpy(rng.integers(0, 3, (n_networks, n)))
+def one_step(settings, x, y, *, seeds, place=torch.as_tensor):
+    """Parameters before the first step, its gradients, and hits; with dropout all units are active.
+
+    In Adam's first moment after one step stands the gradient itself, times 1 - 0.9.
+    """
+    state = initial_state(settings, seeds=seeds, device="cpu")
+    state.parameters = [
+        place((p.abs() if settings.dropout_rate else p).double() + 0.1) for p in state.parameters
+    ]
+    start = [p.clone() for p in state.parameters]
+    train_epoch(state, place(x), place(y), settings)
+    gradients = [each["exp_avg"] / (1 - 0.9) for each in state.optimizer["state"].values()]
+    return start, gradients, (state.running_accuracy * len(y)).round()
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.4])
-def test_gradients_are_those_of_autograd(rate):
-    networks = glorot_mlp((7, 6, 5, 3), seeds=[1, 2])
-    generator = torch.Generator().manual_seed(0)
-    parameters = [p.double() + 0.1 for p in parameters_of(networks)]
-    x, y = batch_of(2, 9)
-    keeps = None
-    if rate > 0:
-        keeps = [torch.rand(2, 9, width, generator=generator) >= rate for width in (6, 5)]
-    found, hits = training._gradients(parameters, x.double(), y, keeps, rate)
-
+def plain_gradients(parameters, x, y, keeps, rate):
+    """The same of one network after the other, by autograd; and hits."""
     leaves = [p.clone().requires_grad_() for p in parameters]
-    weights, biases = leaves[:3], leaves[3:]
-    total = 0
-    for r in range(2):
-        hidden = x[r].double()
-        for layer in range(3):
-            hidden = hidden @ weights[layer][r].T + biases[layer][r]
-            if layer < 2:
-                hidden = hidden.relu()
-                if keeps is not None:
-                    hidden = hidden * keeps[layer][r] / (1 - rate)
-        total = total + nn.functional.cross_entropy(hidden, y[r])
-        assert hits[r] == (hidden.argmax(1) == y[r]).sum()
+    depth, total, hits = len(leaves) // 2, 0, []
+    for r in range(len(leaves[0])):
+        hidden = x
+        for layer in range(depth):
+            hidden = hidden @ leaves[layer][r].T + leaves[depth + layer][r]
+            if layer < depth - 1:
+                hidden = hidden.relu() * keeps[layer][r] / (1 - rate)
+        total = total + nn.functional.cross_entropy(hidden, y)
+        hits.append(int((hidden.argmax(1) == y).sum()))
     total.backward()
-    for gradient, leaf in zip(found, leaves, strict=True):
-        assert leaf.grad.abs().max() > 1e-4
-        torch.testing.assert_close(gradient, leaf.grad, rtol=1e-10, atol=1e-12)
+    return [leaf.grad for leaf in leaves], hits
+
+
+def one_step_settings(sizes, n, rate=0.0):
+    return replace(SMALL, layer_sizes=sizes, batch_size=n, dropout_rate=rate, shuffle=False)
+
+
+def test_gradients_are_those_of_autograd():
+    x, y = torch.from_numpy(X[:9]).double(), torch.from_numpy(Y[:9])
+    start, found, hits = one_step(one_step_settings((7, 6, 5, 3), 9), x, y, seeds=[1, 2])
+    expected, expected_hits = plain_gradients(start, x, y, [torch.ones(2, 9, 1)] * 2, 0.0)
+    assert hits.tolist() == expected_hits
+    for gradient, plain in zip(found, expected, strict=True):
+        assert plain.abs().max() > 1e-4
+        torch.testing.assert_close(gradient, plain, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("sizes", "n"), [((9, 40, 3), 9), ((1, 30, 20, 3), 1)])
+def test_gradients_with_dropout_are_those_of_autograd_with_the_same_units(sizes, n):
+    """Image i is pixel i: only units that were dropped for it get no gradient of their weight
+    from that pixel, or, where it is the only image, of their bias."""
+    rate, x, y = 0.4, torch.eye(n, dtype=torch.float64), torch.arange(n) % 3
+    start, found, hits = one_step(one_step_settings(sizes, n, rate), x, y, seeds=[1, 2])
+    depth = len(sizes) - 1
+    keeps = [found[0].mT != 0, *(bias.unsqueeze(1) != 0 for bias in found[depth + 1 : -1])]
+    assert [tuple(keep.shape) for keep in keeps] == [(2, n, width) for width in sizes[1:-1]]
+    for keep in keeps:
+        assert 0.2 < (~keep).double().mean() < 0.6
+        assert (keep[0] != keep[1]).any()
+    expected, expected_hits = plain_gradients(start, x, y, keeps, rate)
+    assert hits.tolist() == expected_hits
+    for gradient, plain in zip(found, expected, strict=True):
+        torch.testing.assert_close(gradient, plain, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.5, 0.9])
 def test_dropout_drops_the_share_it_is_told(rate):
-    keep = training._dropout_keep(torch.Generator().manual_seed(3), (1001, 333), rate)
+    """Image i is pixel i, and units that were dropped for it get no gradient from there."""
+    x, y = torch.eye(1001, dtype=torch.float64), torch.zeros(1001, dtype=torch.int64)
+    settings = one_step_settings((1001, 333, 3), 1001, rate)
+    keep = one_step(settings, x, y, seeds=[3])[1][0][0].T != 0
     assert keep.shape == (1001, 333)
-    assert keep.dtype == torch.bool
     spread = math.sqrt(rate * (1 - rate) / keep.numel())
     assert abs((~keep).double().mean() - rate) < 4.5 * spread + 1 / 65536
-    # units of one draw of 64 bits, and neighbours among the images, are independent
+    # neighbours among the units and among the images are independent
     dropped = (~keep).flatten()[: 4 * 80_000].view(-1, 4).double() - rate
     correlation = (dropped.T @ dropped / len(dropped)) / (rate * (1 - rate))
     torch.testing.assert_close(
@@ -297,24 +134,9 @@ def test_dropout_drops_the_share_it_is_told(rate):
     )
 
 
-def test_dropout_masks_are_of_the_hidden_units_and_of_each_network():
-    settings = replace(SMALL, dropout_rate=0.5)
-
-    def draw(seeds):
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        return training._dropout_masks(generators, 40, settings)
-
-    masks = draw([1, 2])
-    assert [tuple(mask.shape) for mask in masks] == [(2, 40, 6), (2, 40, 5)]
-    assert (masks[0][0] != masks[0][1]).any()
-    for mask, alone in zip(masks, draw([2]), strict=True):
-        assert torch.equal(mask[1], alone[0])
-    assert training._dropout_masks([], 40, SMALL) is None
-
-
 def trained_by_torch(settings, seed, *, epochs):
     """One network, image order as given, by autograd and torch's Adam."""
-    module = module_of(glorot_mlp(settings.layer_sizes, seeds=[seed]).network(0))
+    module = as_module(glorot_mlp(settings.layer_sizes, seeds=[seed]).network(0))
     optimizer = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, eps=1e-7)
     for _ in range(epochs):
         hits = 0
@@ -343,31 +165,40 @@ def test_training_is_that_of_torchs_module_and_adam(batch_size, epochs):
     assert moved > 0.5 * settings.learning_rate
 
 
-def test_each_network_has_its_own_order_of_all_images():
-    """Images that are their own number in a network that counts: what has it seen, and when?"""
-    n, seen = 12, []
-    real = training._gradients
-
-    def watch(parameters, x, y, keeps, rate):
-        seen.append(x[..., 0].clone())
-        return real(parameters, x, y, keeps, rate)
-
-    x = torch.arange(float(n)).reshape(n, 1)
-    settings = TrainingSettings(layer_sizes=(1, 2), epochs=2, pruning_epochs=0, batch_size=5)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_gradients", watch)
-        train(x, torch.zeros(n), settings, seeds=[1, 2], device="cpu")
-        shuffled, seen[:] = list(seen), []
-        train(x, torch.zeros(n), replace(settings, shuffle=False), seeds=[1, 2], device="cpu")
-        in_order = list(seen)
-    assert [batch.shape[1] for batch in shuffled] == [5, 5, 2, 5, 5, 2]
-    epochs = torch.cat(shuffled[:3], 1), torch.cat(shuffled[3:], 1)
-    for order in epochs:
-        assert torch.equal(order.sort(1).values, x.T.expand(2, n))
-        assert (order[0] != order[1]).any()
-        assert (order != x.T).any()
-    assert (epochs[0] != epochs[1]).any()
-    assert torch.equal(torch.cat(in_order[:3], 1), x.T.expand(2, n))
+@pytest.mark.parametrize("batch_size", [1, 5, 12])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_each_network_has_its_own_order_of_all_images(shuffle, batch_size):
+    """Image i is pixel i, and the network stays as it is: how often Adam has multiplied the
+    gradient from a pixel by 0.9 says when its image was seen."""
+    n, seeds = 12, [1, 2]
+    settings = TrainingSettings(
+        (n, 2), 0.0, 2, 0, batch_size=batch_size, learning_rate=1e-30, shuffle=shuffle
+    )
+    moments = [torch.zeros(2, 2, n)]
+    train(
+        torch.eye(n),
+        torch.zeros(n),
+        settings,
+        seeds=seeds,
+        device="cpu",
+        on_epoch=lambda state: moments.append(state.optimizer["state"][0]["exp_avg"].clone()),
+    )
+    sizes = np.array([min(batch_size, n - start) for start in range(0, n, batch_size)])
+    seen_at = 0.1 * 0.9 ** np.arange(len(sizes))[::-1] / sizes
+    alone = glorot_mlp((n, 2), seeds=seeds).weights[0].softmax(1)[:, 1]
+    epochs = []
+    for before, after in pairwise(moments):
+        seen = ((after - before * 0.9 ** len(sizes))[:, 1] / alone).numpy()
+        away = np.abs(seen[..., None] / seen_at - 1)
+        assert away.min(2).max() < 1e-3
+        epochs.append(away.argmin(2))
+    for order in (*epochs[0], *epochs[1]):
+        np.testing.assert_array_equal(np.bincount(order), sizes)
+        if not shuffle:
+            np.testing.assert_array_equal(order, np.arange(n) // batch_size)
+    if shuffle and batch_size < n:
+        assert (epochs[0][0] != epochs[0][1]).any()
+        assert (epochs[0] != epochs[1]).any(1).all()
 
 
 # --- whole runs ----------------------------------------------------------------------------------
@@ -466,7 +297,7 @@ def test_sparsity_in_the_end_is_that_of_the_last_mask(interval, last):
 
 def pruned_by_torch(network, settings):
     """The pruning phase of one network in the plainest form, image order as given."""
-    module = module_of(network)
+    module = as_module(network)
     optimizer = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, eps=1e-7)
     linears = [layer for layer in module if isinstance(layer, nn.Linear)]
     step, n_steps = 0, STEPS * settings.pruning_epochs
@@ -640,12 +471,22 @@ def test_default_settings_are_those_of_paper_a():
     assert sum(a * b for a, b in pairwise(settings.layer_sizes)) == 399_872
 
 
-# --- on a GPU ------------------------------------------------------------------------------------
-
-GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+# --- on another device ---------------------------------------------------------------------------
 
 
-@GPU
+@pytest.mark.parametrize("place", [CUDA])
+def test_gradients_on_another_device_are_those_of_the_cpu(place):
+    """Without an order to draw, the device makes no difference but to the fresh weights."""
+    settings = one_step_settings((7, 6, 5, 3), 9)
+    x, y = torch.from_numpy(X[:9]).double(), torch.from_numpy(Y[:9])
+    _, found, hits = one_step(settings, x, y, seeds=[1, 2], place=place)
+    _, expected, expected_hits = one_step(settings, x, y, seeds=[1, 2])
+    assert hits.tolist() == expected_hits.tolist()
+    for gradient, plain in zip(found, expected, strict=True):
+        np.testing.assert_allclose(gradient.tolist(), plain, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 def test_on_a_gpu_a_network_of_a_batch_is_the_one_trained_alone(rate):
     settings = replace(SMALL, dropout_rate=rate)
@@ -655,24 +496,3 @@ def test_on_a_gpu_a_network_of_a_batch_is_the_one_trained_alone(rate):
     assert_same_networks(
         batch.after.to("cpu").network(1), alone.after.to("cpu").network(0), rtol=1e-3, atol=1e-4
     )
-
-
-@GPU
-def test_gradients_on_a_gpu_are_those_of_the_cpu():
-    """Without an order to draw, the device makes no difference but to the fresh weights."""
-    parameters = parameters_of(glorot_mlp((7, 6, 5, 3), seeds=[1, 2]))
-    x, y = batch_of(2, 9)
-    on_cpu, hits = training._gradients(parameters, x, y, None, 0.0)
-    moved = [p.cuda() for p in parameters]
-    on_gpu, same = training._gradients(moved, x.cuda(), y.cuda(), None, 0.0)
-    assert torch.equal(hits, same.cpu())
-    for a, b in zip(on_cpu, on_gpu, strict=True):
-        torch.testing.assert_close(a, b.cpu(), rtol=1e-4, atol=1e-6)
-
-
-@GPU
-def test_masks_on_a_gpu_are_those_of_the_cpu():
-    weight = torch.randn(3, 20, 30, generator=torch.Generator().manual_seed(0)).round(decimals=1)
-    for sparsity in (0.0, 0.33, 0.9, 1.0):
-        mask = magnitude_mask(weight.cuda(), sparsity).cpu()
-        assert torch.equal(mask, magnitude_mask(weight, sparsity))

@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from lesioned import SIZES, all_live, unit_layers
 from networks import global_random_state_untouched, rng_of
+from perceptrons import SIZES, all_live, unit_layers
 
 from modclust_utils.unit_sets import random_unit_sets, sub_clusters
 
