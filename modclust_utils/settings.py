@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -79,9 +80,9 @@ class RegularizedSettings:
                     "at least two layers of at least one unit",
                 ),
                 "dropout_rate": (0.0 <= self.dropout_rate < 1.0, "0 <= dropout_rate < 1"),
-                "l1": (self.l1 >= 0, "0 or more"),
-                "l2": (self.l2 >= 0, "0 or more"),
-                "learning_rate": (self.learning_rate > 0, "above 0"),
+                "l1": (0 <= self.l1 < math.inf, "0 or more, and finite"),
+                "l2": (0 <= self.l2 < math.inf, "0 or more, and finite"),
+                "learning_rate": (0 < self.learning_rate < math.inf, "above 0, and finite"),
                 "batch_size": (self.batch_size >= 1, "1 or more"),
                 "max_epochs": (self.max_epochs >= 0, "0 or more"),
                 "patience": (self.patience >= 1, "1 or more"),
