@@ -15,14 +15,21 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import one_hot
+from torch import Generator, Tensor
+from torch.nn.functional import cross_entropy, hardshrink, one_hot
+from torch.optim.adam import adam
 
 from modclust_utils.models import MLP, derived_seed, resolve_device
 from modclust_utils.settings import RegularizedSettings
 
-_BETAS = (0.9, 0.999)
-_EPSILON = 1e-8
+Settings = Sequence[RegularizedSettings]
+
+_DEFAULTS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+_ADAM = {**_DEFAULTS, "amsgrad": False, "maximize": False, "fused": True}
+# A CPU is slow below 1e-38: with weights that a penalty alone moves (of pixels black in all images)
+# epochs of MNIST would take three to six times as long. An instability of Adam would let some of
+# them grow again, to about 3e-4 where l2 is 1e-3 or more; from 0 they do not.
+_TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class RegularizedNetworks:
     """R networks as they were at their lowest validation loss.
 
     epochs, best_epoch: ``(R,)``, epochs trained and the one that is kept, from 1;
-    validation_loss: ``(R,)``, mean cross-entropy there, without the penalties.
+    validation_loss: ``(R,)``, mean cross-entropy there, without the penalties. Where there was no
+    epoch or no finite loss, the network is as it was initialized, best_epoch 0, the loss infinite.
     """
 
     networks: MLP
@@ -39,7 +47,48 @@ class RegularizedNetworks:
     validation_loss: Tensor
 
 
-def uniform_mlp(layer_sizes: Sequence[int], *, seeds: Sequence[int], device: str) -> MLP:
+@dataclass
+class Progress:
+    """The validation losses of one network up to now, and what follows from them.
+
+    After an epoch whose loss is not below all before, the network has waited one epoch longer:
+    beyond `rate_patience` its learning rate is multiplied by `rate_factor` and the count for it
+    starts again; at `patience` training ends.
+    """
+
+    settings: RegularizedSettings
+    epochs: int = 0
+    best_epoch: int = 0
+    lowest: float = math.inf
+    rate_steps: int = 0
+    rate_waited: int = 0
+
+    def add(self, loss: float) -> bool:
+        """Count one epoch more; whether its loss is below all before."""
+        self.epochs += 1
+        self.rate_waited += 1
+        if loss < self.lowest:
+            self.lowest, self.best_epoch, self.rate_waited = loss, self.epochs, 0
+        elif self.rate_waited > self.settings.rate_patience:
+            self.rate_steps += 1
+            self.rate_waited = 0
+        return self.best_epoch == self.epochs
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next epoch."""
+        return self.settings.learning_rate * self.settings.rate_factor**self.rate_steps
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a next epoch."""
+        waited = self.epochs - self.best_epoch
+        return waited < self.settings.patience and self.epochs < self.settings.max_epochs
+
+
+def uniform_mlp(
+    layer_sizes: Sequence[int], *, seeds: Sequence[int], device: str | torch.device = "cpu"
+) -> MLP:
     """R freshly initialized networks: PyTorch's default for linear layers.
 
     Weights and biases are uniform within ± 1 / sqrt(n_in). Network r depends on ``seeds[r]`` alone.
@@ -47,22 +96,21 @@ def uniform_mlp(layer_sizes: Sequence[int], *, seeds: Sequence[int], device: str
     generators = _generators(seeds, 0, device)
     weights, biases = [], []
     for n_in, n_out in pairwise(layer_sizes):
-        limit = 1 / math.sqrt(n_in)
         for stack, shape in ((weights, (n_out, n_in)), (biases, (n_out,))):
             draws = [torch.rand(shape, generator=g, device=device) for g in generators]
-            stack.append(torch.stack(draws).mul_(2 * limit).sub_(limit))
+            stack.append(torch.stack(draws).sub_(0.5).mul_(2 / math.sqrt(n_in)))
     return MLP(weights, biases)
 
 
-def _generators(seeds: Sequence[int], purpose: int, device: str) -> list[torch.Generator]:
-    return [torch.Generator(device).manual_seed(derived_seed(seed, purpose)) for seed in seeds]
+def _generators(seeds: Sequence[int], purpose: int, device: str | torch.device) -> list[Generator]:
+    return [Generator(device).manual_seed(derived_seed(seed, purpose)) for seed in seeds]
 
 
 @torch.no_grad()
 def train_regularized(
     x: Tensor | np.ndarray,
     y: Tensor | np.ndarray,
-    settings: Sequence[RegularizedSettings],
+    settings: Settings,
     *,
     seeds: Sequence[int],
     device: str | torch.device = "auto",
@@ -74,29 +122,28 @@ def train_regularized(
     ----------
     x : (n, n_in) images
     y : (n,) labels, integers from 0
-    settings : R settings, one for each network; shape, batch size and split are the same in all
-    seeds : R seeds
+    settings, seeds : R of each, one for each network; layer_sizes, batch_size and validation_share
+        are the same in all
     on_epoch : called after each epoch with the number of networks that still train
 
     Notes
     -----
     The loss is the mean cross-entropy of a batch + l1 * sum of |w| + l2 * sum of w², over weights
-    and not biases. After an epoch in which the validation loss was not below the lowest one so far,
-    a network has waited one epoch longer: beyond `rate_patience` its learning rate is multiplied by
-    `rate_factor` and the count for it starts again; at `patience` it stops. With `max_epochs` 0 the
-    networks are as they were initialized.
+    and not biases; Adam is torch's, but after an epoch what is below 1e-30 becomes 0. `Progress`
+    says when the learning rate of a network steps down and when it stops; with `max_epochs` 0 it is
+    as it was initialized.
 
     Raises
     ------
     ValueError
         for images, labels or seeds that do not fit the settings.
     """
-    device = str(resolve_device(device))
+    device = resolve_device(device)
     x = torch.as_tensor(np.array(x) if isinstance(x, np.ndarray) else x).float().to(device)
     y = torch.as_tensor(np.array(y) if isinstance(y, np.ndarray) else y).long().to(device)
     _check(x, y, settings, seeds)
-    batch = _Batch(x, y, settings, seeds, device)
-    while batch.first.max_epochs > 0 and len(batch.active) > 0:
+    batch = _Batch(x, y, settings, seeds)
+    while batch.active:
         batch.train_epoch()
         batch.look_at_validation()
         if on_epoch is not None:
@@ -104,176 +151,149 @@ def train_regularized(
     return batch.result()
 
 
-def _check(
-    x: Tensor, y: Tensor, settings: Sequence[RegularizedSettings], seeds: Sequence[int]
-) -> None:
+def _check(x: Tensor, y: Tensor, settings: Settings, seeds: Sequence[int]) -> None:
     if len(settings) == 0 or len(settings) != len(seeds):
         raise ValueError(
-            f"settings has {len(settings)} entries and seeds {len(seeds)}; allowed: one of each "
-            "for every network, and one network or more"
+            f"settings has length {len(settings)}, seeds {len(seeds)}; allowed: the same, 1 or more"
         )
-    for name in ("layer_sizes", "batch_size", "validation_share", "max_epochs"):
+    for name in ("layer_sizes", "batch_size", "validation_share"):
         values = {getattr(each, name) for each in settings}
         if len(values) > 1:
             raise ValueError(f"{name}={sorted(values)} in one batch; allowed: the same in all")
-    n_in, n_classes = settings[0].layer_sizes[0], settings[0].layer_sizes[-1]
-    if x.ndim != 2 or x.shape[1] != n_in:
-        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, {n_in})")
-    if y.shape != (len(x),) or settings[0].n_validation(len(x)) == 0:
+    first, n = settings[0], len(x)
+    if x.ndim != 2 or x.shape[1] != first.layer_sizes[0]:
+        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, {first.layer_sizes[0]})")
+    if y.shape != (n,):
+        raise ValueError(f"y has shape {tuple(y.shape)}; allowed: ({n},)")
+    if not 0 < first.n_validation(n) < n:
         raise ValueError(
-            f"y has shape {tuple(y.shape)}; allowed: ({len(x)},), with enough images for a "
-            "validation part"
+            f"validation_share={first.validation_share} of {n} images; allowed: some but not all"
         )
     if not torch.isfinite(x).all():
         raise ValueError("x holds NaN or infinity; allowed: finite numbers")
-    if int(y.min()) < 0 or int(y.max()) >= n_classes:
-        raise ValueError(
-            f"y has labels from {int(y.min())} to {int(y.max())}; allowed: 0 to {n_classes - 1}"
-        )
+    low, high, n_classes = int(y.min()), int(y.max()), first.layer_sizes[-1]
+    if low < 0 or high >= n_classes:
+        raise ValueError(f"y has labels from {low} to {high}; allowed: 0 to {n_classes - 1}")
 
 
 class _Batch:
-    """The networks that still train, and the best state of all."""
+    """The networks that still train, a row of parameters each, and the best state of all."""
 
-    def __init__(
-        self,
-        x: Tensor,
-        y: Tensor,
-        settings: Sequence[RegularizedSettings],
-        seeds: Sequence[int],
-        device: str,
-    ) -> None:
-        self.x, self.y, self.first = x, y, settings[0]
-        networks = uniform_mlp(self.first.layer_sizes, seeds=seeds, device=device)
-        self.depth = len(networks.weights)
-        self.parameters = networks.weights + networks.biases
-        self.moments = [[torch.zeros_like(p) for p in self.parameters] for _ in _BETAS]
-        self.best = [p.clone() for p in self.parameters]
-        n = len(seeds)
-        self.active = torch.arange(n)
-        self.rate = torch.tensor([s.learning_rate for s in settings], device=device)
-        self.l1 = torch.tensor([s.l1 for s in settings], device=device)
-        self.l2 = torch.tensor([s.l2 for s in settings], device=device)
-        self.drop = torch.tensor([s.dropout_rate for s in settings], device=device)
-        self.settings = list(settings)
-        self.streams = _generators(seeds, 1, device)
-        split = torch.stack(
-            [torch.randperm(len(x), generator=g, device=device) for g in self.streams]
-        )
-        n_validation = self.first.n_validation(len(x))
+    def __init__(self, x: Tensor, y: Tensor, settings: Settings, seeds: Sequence[int]) -> None:
+        sizes, self.batch_size = settings[0].layer_sizes, settings[0].batch_size
+        self.x, self.y, self.targets = x, y, one_hot(y, sizes[-1]).float()
+        self.shapes = [(b, a) for a, b in pairwise(sizes)] + [(b,) for b in sizes[1:]]
+        self.widths, self.n_weights = sizes[1:-1], sum(a * b for a, b in pairwise(sizes))
+        fresh = uniform_mlp(sizes, seeds=seeds, device=x.device)
+        self.parameters = torch.cat([p.flatten(1) for p in fresh.weights + fresh.biases], 1)
+        self.best = self.parameters.clone()
+        self.first, self.second = self.parameters.new_zeros(2, *self.parameters.shape)
+        self.steps = self.parameters.new_zeros(len(seeds))
+        self.streams = _generators(seeds, 1, x.device)
+        split, n_validation = self._permutations(len(x)), settings[0].n_validation(len(x))
         self.validation, self.training = split[:, :n_validation], split[:, n_validation:]
-        self.lowest = torch.full((n,), math.inf)
-        self.best_epoch = torch.zeros(n, dtype=torch.int64)
-        self.epochs = torch.zeros(n, dtype=torch.int64)
-        self.waited, self.rate_waited = torch.zeros(2, n, dtype=torch.int64)
-        self.steps = 0
+        self.progress = [Progress(each) for each in settings]
+        self.active = list(range(len(seeds)))
+        self._go_on()
+
+    def _permutations(self, n: int) -> Tensor:
+        return torch.stack([torch.randperm(n, generator=g, device=g.device) for g in self.streams])
+
+    def _go_on(self) -> None:
+        """Keep the networks that go on, and arrange what the steps of their next epoch share."""
+        here = [i for i, r in enumerate(self.active) if self.progress[r].goes_on]
+        if len(here) < len(self.active):
+            self.active, self.streams = ([s[i] for i in here] for s in (self.active, self.streams))
+            for name in ("parameters", "first", "second", "steps", "training", "validation"):
+                setattr(self, name, getattr(self, name)[here])
+        self.settings = [self.progress[r].settings for r in self.active]
+        self.l2 = self.x.new_tensor([each.l2 for each in self.settings]).unsqueeze(1)
+        self.images = self.x.new_empty(len(self.active) * self.batch_size, self.x.shape[1])
+        self.gradients = torch.empty_like(self.parameters)
+        self.weights, self.biases = self._views(self.parameters)
+        self.weight_gradients, self.bias_gradients = self._views(self.gradients)
+        rates = [self.progress[r].learning_rate for r in self.active]
+        columns = (self.parameters, self.gradients, self.first, self.second, self.steps)
+        self.by_rate = {
+            rate: [[row for row, own in zip(c, rates, strict=True) if own == rate] for c in columns]
+            for rate in set(rates)
+        }
+
+    def _views(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The weights and the biases of all networks, from their rows."""
+        parts = rows.split([math.prod(shape) for shape in self.shapes], dim=1)
+        views = [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return views[: len(views) // 2], views[len(views) // 2 :]
 
     def train_epoch(self) -> None:
         """One epoch of all active networks, each over its own training images in its own order."""
-        size, device = self.first.batch_size, self.x.device
-        n = self.training.shape[1]
-        order = torch.stack([torch.randperm(n, generator=g, device=device) for g in self.streams])
-        order = self.training.gather(1, order)
-        for start in range(0, n, size):
-            self._step(order[:, start : start + size])
+        order = self.training.gather(1, self._permutations(self.training.shape[1]))
+        for chosen in order.split(self.batch_size, dim=1):
+            self._set_gradients(chosen)
+            for rate, (*rows, steps) in self.by_rate.items():
+                adam(*rows, [], steps, lr=rate, **_ADAM)
+        for each in (self.parameters, self.first, self.second):
+            each.copy_(hardshrink(each, _TINY))
 
-    def _step(self, chosen: Tensor) -> None:
-        weights, biases = self.parameters[: self.depth], self.parameters[self.depth :]
+    def _set_gradients(self, chosen: Tensor) -> None:
+        """Gradients of the loss of images `chosen` ``(R, B)``, penalties included."""
         keeps = self._keeps(chosen.shape[1])
-        inputs = [self.x[chosen]]
-        for layer in range(self.depth - 1):
-            hidden = torch.baddbmm(
-                biases[layer].unsqueeze(1), inputs[-1], weights[layer].mT
-            ).relu_()
-            inputs.append(hidden if keeps is None else hidden.mul_(keeps[layer]))
-        logits = torch.baddbmm(biases[-1].unsqueeze(1), inputs[-1], weights[-1].mT)
-        gradient = (logits.softmax(-1) - one_hot(self.y[chosen], logits.shape[-1])) / logits.shape[
-            1
-        ]
-        gradients = [torch.empty(0)] * (2 * self.depth)
-        for layer in reversed(range(self.depth)):
-            gradients[layer] = torch.bmm(gradient.mT, inputs[layer])
-            gradients[self.depth + layer] = gradient.sum(1)
+        *inputs, logits = self._layers(chosen, keeps)
+        # softmax over few classes is ten times as fast along columns
+        gradient = (logits.mT.softmax(1).mT - self.targets[chosen]).div_(chosen.shape[1])
+        for layer in reversed(range(len(inputs))):
+            torch.bmm(gradient.mT, inputs[layer], out=self.weight_gradients[layer])
+            torch.sum(gradient, 1, out=self.bias_gradients[layer])
             if layer > 0:
-                # a dropped unit has activation 0, so the mask has taken care of it
-                gradient = torch.bmm(gradient, weights[layer]).mul_(inputs[layer] > 0)
-                if keeps is not None:
-                    gradient.mul_(keeps[layer - 1])
-        for weight, own in zip(weights, gradients[: self.depth], strict=True):
-            own.addcmul_(weight.sign(), self.l1[:, None, None])
-            own.addcmul_(weight, 2 * self.l2[:, None, None])
-        self._adam(gradients)
+                gradient = torch.bmm(gradient, self.weights[layer]).mul_(inputs[layer].sign())
+                for r, keep in keeps:
+                    gradient[r].mul_(keep[layer - 1])
+        n = self.n_weights
+        weights, gradients = self.parameters[:, :n], self.gradients[:, :n]
+        gradients.addcmul_(weights, self.l2, value=2)
+        for r, each in enumerate(self.settings):
+            if each.l1 > 0:
+                gradients[r].add_(weights[r].sign(), alpha=each.l1)
 
-    def _keeps(self, n: int) -> list[Tensor] | None:
-        """What dropout multiplies hidden units by: 0, or 1 / (1 - rate); None where none drops."""
-        if not bool((self.drop > 0).any()):
-            return None
-        widths = self.first.layer_sizes[1:-1]
-        keeps = torch.ones(len(self.active), n, sum(widths), device=self.x.device)
-        for r in torch.nonzero(self.drop > 0).ravel().tolist():
-            draws = torch.rand(n, sum(widths), generator=self.streams[r], device=self.x.device)
-            keeps[r] = (draws >= self.drop[r]) / (1 - self.drop[r])
-        return list(keeps.split(list(widths), dim=2))
+    def _layers(self, chosen: Tensor, keeps: list[tuple[int, Sequence[Tensor]]]) -> list[Tensor]:
+        """Images, activations of the hidden layers and logits, each ``(R, B, units)``."""
+        images = torch.index_select(self.x, 0, chosen.flatten(), out=self.images[: chosen.numel()])
+        layers = [images.view(*chosen.shape, -1)]
+        for layer, bias in enumerate(self.biases):
+            layers.append(torch.baddbmm(bias.unsqueeze(1), layers[-1], self.weights[layer].mT))
+            if layer < len(self.widths):
+                layers[-1].relu_()
+                for r, keep in keeps:
+                    layers[-1][r].mul_(keep[layer])
+        return layers
 
-    def _adam(self, gradients: list[Tensor]) -> None:
-        self.steps += 1
-        corrections = [1 - beta**self.steps for beta in _BETAS]
-        for parameter, gradient, first, second in zip(
-            self.parameters, gradients, *self.moments, strict=True
-        ):
-            first.lerp_(gradient, 1 - _BETAS[0])
-            second.mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
-            scale = (second / corrections[1]).sqrt_().add_(_EPSILON)
-            rate = self.rate.view(-1, *[1] * (parameter.ndim - 1)) / corrections[0]
-            parameter.sub_(rate * first / scale)
+    def _keeps(self, n: int) -> list[tuple[int, Sequence[Tensor]]]:
+        """Networks that drop, and what multiplies hidden units of n images: 0 or 1 / (1 - rate)."""
+        keeps, size = [], n * sum(self.widths)
+        for r, each in enumerate(self.settings):
+            if each.dropout_rate > 0:
+                # one 64-bit draw serves four units: a rate is met to 1 part in 65,536
+                draws = self.y.new_empty((size + 3) // 4)
+                draws.random_(-(2**63), None, generator=self.streams[r])
+                keep = draws.view(torch.int16)[:size].float()
+                keep.ge_(round(each.dropout_rate * 65536) - 32768).div_(1 - each.dropout_rate)
+                keeps.append((r, keep.view(n, sum(self.widths)).split(self.widths, dim=1)))
+        return keeps
 
     def look_at_validation(self) -> None:
         """Keep the best states, step learning rates down, and let networks go that have waited."""
-        losses = self._validation_losses().cpu()
-        active = self.active
-        self.epochs[active] += 1
-        better = losses < self.lowest[active]
-        improved = active[better]
-        self.lowest[improved] = losses[better]
-        self.best_epoch[improved] = self.epochs[improved]
-        chosen = better.to(self.x.device)
-        for best, parameter in zip(self.best, self.parameters, strict=True):
-            best[improved.to(best.device)] = parameter[chosen]
-        for waited in (self.waited, self.rate_waited):
-            waited[active] += 1
-            waited[improved] = 0
-        for i, r in enumerate(active.tolist()):
-            if self.rate_waited[r] > self.settings[r].rate_patience:
-                self.rate[i] *= self.settings[r].rate_factor
-                self.rate_waited[r] = 0
-        goes_on = torch.tensor(
-            [
-                bool(self.waited[r] < self.settings[r].patience)
-                and bool(self.epochs[r] < self.first.max_epochs)
-                for r in active.tolist()
-            ]
-        )
-        if not goes_on.all():
-            self._keep_only(goes_on)
-
-    def _validation_losses(self) -> Tensor:
-        networks = MLP(self.parameters[: self.depth], self.parameters[self.depth :])
-        losses = []
-        for r, chosen in enumerate(self.validation):
-            logits = networks.network(r).logits(self.x[chosen])
-            losses.append(torch.nn.functional.cross_entropy(logits, self.y[chosen]))
-        return torch.stack(losses)
-
-    def _keep_only(self, goes_on: Tensor) -> None:
-        here = goes_on.to(self.x.device)
-        self.active = self.active[goes_on]
-        self.parameters = [p[here] for p in self.parameters]
-        self.moments = [[m[here] for m in each] for each in self.moments]
-        for name in ("rate", "l1", "l2", "drop", "training", "validation"):
-            setattr(self, name, getattr(self, name)[here])
-        self.streams = [g for g, stays in zip(self.streams, goes_on.tolist(), strict=True) if stays]
+        losses = self.x.new_zeros(len(self.active))
+        for chosen in self.validation.split(self.batch_size, dim=1):
+            logits = self._layers(chosen, [])[-1]
+            each = cross_entropy(logits.mT, self.y[chosen], reduction="none")
+            losses += each.sum(1) / self.validation.shape[1]
+        for r, row, loss in zip(self.active, self.parameters, losses.tolist(), strict=True):
+            if self.progress[r].add(loss):
+                self.best[r] = row
+        self._go_on()
 
     def result(self) -> RegularizedNetworks:
         """All networks at their best."""
-        networks = MLP(self.best[: self.depth], self.best[self.depth :])
-        return RegularizedNetworks(networks, self.epochs, self.best_epoch, self.lowest)
+        best = MLP(*([p.contiguous() for p in each] for each in self._views(self.best)))
+        found = zip(*((p.epochs, p.best_epoch, p.lowest) for p in self.progress), strict=True)
+        return RegularizedNetworks(best, *map(torch.tensor, found))
