@@ -1,4 +1,4 @@
-"""n-cut, embeddings, k-means and clusterings: by hand, by properties, against plain code."""
+"""n-cut and clusterings: by hand, by properties, against plain code."""
 
 from __future__ import annotations
 
@@ -17,24 +17,20 @@ from networks import (
     global_random_state_untouched,
     group_of_units,
     grouped_mlp,
-    normalized,
     pruned_mlp,
     rng_of,
 )
-from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from modclust_utils.clustering import (
-    as_magnitudes,
     cluster_network,
     ncut,
     sklearn_spectral_clustering,
     spectral_clustering,
 )
 from modclust_utils.graphs import drop_dead_units, live_units, mlp_adjacency
-from modclust_utils.kmeans import draw_uniforms, kmeans
 from modclust_utils.nulls import shuffle_weights
-from modclust_utils.spectral import LayeredGraphs, embed_general, embed_layered, two_sides
+from modclust_utils.spectral import two_sides
 
 # two triangles joined by the edge 2-3
 TRIANGLES = np.zeros((6, 6))
@@ -223,193 +219,6 @@ def test_what_is_no_undirected_graph_is_refused(adjacency, message):
 def test_what_labels_no_graph_is_refused(labels, message):
     with pytest.raises(ValueError, match=message):
         ncut(TRIANGLES, labels)
-
-
-# --- embeddings ----------------------------------------------------------------------------------
-
-
-def graphs_of(weights, dtype=torch.float32):
-    return LayeredGraphs([m.to(dtype) for m in as_magnitudes(weights)])
-
-
-def dense_pairs(weights, k):
-    """The k largest eigenvalues, descending, and eigenvectors of the full normalized adjacency."""
-    matrix = normalized(mlp_adjacency(weights))
-    n = len(matrix)
-    values, vectors = scipy.linalg.eigh(matrix, subset_by_index=[n - k, n - 1])
-    return values[::-1], vectors[:, ::-1]
-
-
-@pytest.mark.parametrize(
-    ("sizes", "k", "dtype", "tolerance"),
-    [
-        ((40, 24, 16, 12, 8), 4, torch.float64, 1e-7),  # LAPACK
-        ((40, 24, 16, 12, 8), 4, torch.float32, 1e-4),
-        ((8, 40, 9), 5, torch.float64, 1e-7),  # the smaller side holds the first layer
-        ((25, 15), 6, torch.float64, 1e-7),
-        ((420, 260, 160, 4), 4, torch.float64, 1e-4),  # ARPACK
-        ((420, 260, 160, 4), 4, torch.float32, 1e-3),
-    ],
-)
-def test_layered_embedding_is_that_of_the_full_laplacian(sizes, k, dtype, tolerance):
-    """Its columns solve A x = s D x for the largest s, and span what a dense solver spans."""
-    weights = drop_dead_units(grouped_mlp(sizes, k, seed=1, between=0.3))
-    adjacency = mlp_adjacency(weights)
-    embedding, degrees = embed_layered(graphs_of(weights, dtype), k)
-    found = embedding[0].double().numpy()
-    scale = adjacency.sum() / degrees.sum().item()  # `as_magnitudes` scales the weights
-    np.testing.assert_allclose(degrees[0].numpy() * scale, adjacency.sum(1), rtol=1e-5)
-
-    values, vectors = dense_pairs(weights, k + 1)
-    assert values[k - 1] - values[k] > 0.01  # else the leading vectors are not unique
-    # from D^-1/2 u back to u, of length 1 over both sides
-    u = found * np.sqrt(degrees[0].double().numpy())[:, None] / math.sqrt(2)
-    np.testing.assert_allclose(u.T @ u, np.eye(k), atol=tolerance)
-    rayleigh = np.einsum("ic,ij,jc->c", u, normalized(adjacency), u)
-    np.testing.assert_allclose(rayleigh, values[:k], atol=tolerance)
-    # the sine of the largest angle between both spaces
-    projected = vectors[:, :k] @ (vectors[:, :k].T @ u)
-    assert np.linalg.norm(u - projected, 2) < 10 * tolerance
-
-
-def test_general_embedding_is_that_of_the_laplacian():
-    rng = rng_of(2)
-    upper = np.triu(rng.random((30, 30)) * (rng.random((30, 30)) < 0.4), 1)
-    adjacency = sp.csr_array(upper + upper.T)
-    embedding = embed_general(adjacency, 4)
-    values = np.linalg.eigvalsh(normalized(adjacency))[::-1][:4]
-    degrees = adjacency.sum(1)[:, None]
-    np.testing.assert_allclose(adjacency @ embedding, degrees * embedding * values, atol=1e-10)
-    np.testing.assert_allclose(embedding.T @ (degrees * embedding), np.eye(4), atol=1e-10)
-
-
-def test_dead_units_get_zero_rows_and_leave_the_others_alone():
-    weights = [w.copy() for w in drop_dead_units(pruned_mlp((14, 10, 6), seed=3, sparsity=0.4))]
-    padded = [np.insert(weights[0], 4, 0.0, axis=0), np.insert(weights[1], 4, 0.0, axis=1)]
-    plain, _ = embed_layered(graphs_of(weights, torch.float64), 3)
-    found, degrees = embed_layered(graphs_of(padded, torch.float64), 3)
-    dead = weights[0].shape[1] + 4
-    assert degrees[0, dead] == 0
-    assert (found[0, dead] == 0).all()
-    kept = np.delete(found[0].numpy(), dead, axis=0)
-    signs = np.sign((kept * plain[0].numpy()).sum(0))
-    np.testing.assert_allclose(kept * signs, plain[0].numpy(), atol=1e-6)
-
-
-def weakly_joined(seed):
-    """Six dense parts of a network, joined by a few edges down to a millionth of the others."""
-    rng = rng_of(seed)
-    weights = grouped_mlp((300, 260, 260, 260, 10), 6, seed, sparsity=0.3)
-    return [
-        w + (rng.random(w.shape) < 0.002) * 10.0 ** rng.uniform(-6, 0) * (w == 0) for w in weights
-    ]
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_no_eigenvector_of_weakly_joined_parts_is_missed(seed):
-    """Their eigenvalues almost coincide, and a single-vector Lanczos method may pass one over."""
-    weights = drop_dead_units(weakly_joined(seed))
-    embedding, degrees = embed_layered(graphs_of(weights), 8)
-    u = embedding[0].double() * degrees[0].double().sqrt().unsqueeze(1) / math.sqrt(2)
-    full = torch.from_numpy(normalized(mlp_adjacency(weights)))
-    rayleigh = (u * (full @ u)).sum(0)
-    np.testing.assert_allclose(rayleigh, dense_pairs(weights, 8)[0], atol=1e-3)
-
-
-def test_a_graph_of_low_rank_gives_the_same_result_every_time():
-    """Its Krylov spaces are so small that ARPACK has to draw vectors of its own."""
-    weights = [np.ones((300, 300)), np.ones((300, 300))]
-    first, second = (cluster_network(weights, 4, rng=rng_of(0))[0] for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-
-
-@given(graph=labelled_graphs())
-def test_two_sides_are_found_exactly_where_no_cycle_is_odd(graph):
-    adjacency = sp.csr_array(graph[0].astype(float))
-    sides = two_sides(adjacency)
-    # a graph has an odd cycle exactly if some odd power of its adjacency has a closed walk
-    power, odd = graph[0] > 0, False
-    reach = power.copy()
-    for _ in range(len(power)):
-        odd = odd or reach.diagonal().any()
-        reach = (reach.astype(int) @ power @ power) > 0
-    assert (sides is None) == odd
-    if sides is not None:
-        rows, columns = adjacency.nonzero()
-        assert (sides[rows] != sides[columns]).all()
-
-
-# --- k-means -------------------------------------------------------------------------------------
-
-
-def run_kmeans(points, k, rng, live=None, n_init=10):
-    """Labels ``(n,)`` of one point set."""
-    live = np.ones(len(points), dtype=bool) if live is None else live
-    uniforms = torch.from_numpy(draw_uniforms(k, n_init, rng))[None]
-    return kmeans(torch.from_numpy(points)[None], torch.from_numpy(live)[None], uniforms)[0].numpy()
-
-
-def inertia_of(points, labels):
-    return sum(
-        np.square(points[labels == c] - points[labels == c].mean(0)).sum()
-        for c in np.unique(labels[labels >= 0])
-    )
-
-
-def test_kmeans_splits_points_that_lie_apart():
-    points = np.array([[0.0], [1.0], [10.0], [11.0], [30.0]])
-    labels = run_kmeans(points, 3, rng_of(0))
-    assert adjusted_rand_score(labels, [0, 0, 1, 1, 2]) == 1.0
-    assert set(labels) == {0, 1, 2}
-
-
-def test_kmeans_of_as_many_points_as_clusters_gives_each_its_own():
-    labels = run_kmeans(np.array([[0.0, 1], [5, 5], [9, 0], [2, 7]]), 4, rng_of(1))
-    assert sorted(labels) == [0, 1, 2, 3]
-
-
-def test_kmeans_is_as_good_as_that_of_scikit_learn():
-    """Same method, same number of starts. Single runs differ by up to 1 % either way, with a
-    standard deviation of 0.3 %: the mean of 40 has a standard error of 0.05 %."""
-    excess = []
-    for seed in range(40):
-        rng = rng_of(seed)
-        centres = 2 * rng.normal(size=(6, 4))
-        points = rng.normal(size=(250, 4)) + centres[rng.integers(6, size=250)]
-        labels = run_kmeans(points, 6, rng)
-        reference = KMeans(6, n_init=10, random_state=seed).fit(points).inertia_
-        excess.append(inertia_of(points, labels) / reference - 1)
-    assert abs(np.mean(excess)) < 0.0025
-    assert max(excess) < 0.03
-
-
-def test_labels_of_kmeans_are_those_of_the_nearest_mean():
-    points = rng_of(4).normal(size=(90, 3))
-    labels = run_kmeans(points, 5, rng_of(5))
-    means = np.stack([points[labels == c].mean(0) for c in range(5)])
-    distances = np.square(points[:, None] - means).sum(2)
-    np.testing.assert_array_equal(labels, distances.argmin(1))
-
-
-def test_points_that_are_not_live_are_outside_and_have_no_say():
-    rng = rng_of(6)
-    points, live = rng.normal(size=(120, 3)), rng.random(120) < 0.7
-    points[~live] = 1e3
-    labels = run_kmeans(points, 4, rng_of(7), live)
-    assert (labels[~live] == -1).all()
-    np.testing.assert_array_equal(labels[live], run_kmeans(points[live], 4, rng_of(7)))
-
-
-@pytest.mark.parametrize(("n", "k"), [(60, 5), (2000, 4)])
-def test_no_point_set_depends_on_those_beside_it(n, k):
-    """With 2,000 points, starts end by the tolerance: going on for the others' sake would show."""
-    rngs = rng_of(8).spawn(8)
-    points = torch.from_numpy(np.stack([r.normal(size=(n, k)) for r in rngs]).astype(np.float32))
-    live = torch.ones(8, n, dtype=torch.bool)
-    uniforms = torch.from_numpy(np.stack([draw_uniforms(k, 10, r) for r in rngs]))
-    together = kmeans(points, live, uniforms)
-    alone = [kmeans(points[i : i + 1], live[:1], uniforms[i : i + 1]) for i in range(8)]
-    np.testing.assert_array_equal(together, torch.cat(alone))
 
 
 # --- clusterings ---------------------------------------------------------------------------------
