@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from modclust_utils import verdicts
@@ -124,3 +125,21 @@ def test_none_beyond_luck():
     )
     assert verdicts.none("x", (1, 10), 0.4, 0.1).holds is True
     assert verdicts.none("x", (1, 10), 0.3, 0.1).holds is None
+
+
+def test_chances_count_what_is_reproduced():
+    def world(rng: np.random.Generator, *, replication: bool) -> float:
+        return rng.random() + replication
+
+    rules = {
+        "above": lambda results, at: [Case("x", results > at, "")],
+        "open": lambda results: [Case("x", None, "")],
+    }
+    claims = [
+        {"id": "half", "rule": "above", "arguments": {"at": 0.5}},
+        {"id": "open", "rule": "open"},
+    ]
+    found = verdicts.chances(claims, rules, world, 400, np.random.default_rng(0))
+    assert found["half"]["without_effect"] == pytest.approx(0.5, abs=0.1)
+    assert found["half"]["replication"] == 1
+    assert found["open"] == {"without_effect": 0, "replication": 0}
