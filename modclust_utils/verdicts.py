@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import scipy.stats
+from numpy.typing import NDArray
 
 from modclust_utils import stats
 
@@ -165,6 +166,15 @@ def none(name: str, share: Share, below: float, luck: float) -> Case:
 # Chances of claims in made-up results
 
 World = Callable[..., Any]
+
+
+def drawn_again(
+    mean: float, std: float, n: int, rng: np.random.Generator, *, n_known: int
+) -> NDArray[np.float64]:
+    """`n` values from the normal distribution of a sample of `n_known` with this mean and standard
+    deviation ``(n,)``: its own mean and spread are uncertain, and drawn too."""
+    sigma = std * np.sqrt((n_known - 1) / rng.chisquare(n_known - 1))
+    return rng.normal(rng.normal(mean, sigma / np.sqrt(n_known)), sigma, n)
 
 
 def chances(

@@ -12,6 +12,7 @@ from modclust_utils.chapters.ch01_clusterability.rules import Results
 from modclust_utils.chapters.ch01_clusterability.tables import PAPER_TABLES, paper_for_k
 from modclust_utils.datasets.papers import PER_NETWORK_TABLES, paper_table
 from modclust_utils.tables import N_PAPER
+from modclust_utils.verdicts import drawn_again
 
 N_RANDOM = 200
 _printed = cache(paper_for_k)
@@ -33,7 +34,7 @@ def world(rng: np.random.Generator, *, replication: bool) -> Results:
             mean, std, share = (row[name] for name in ("ncut_mean", "ncut_std", "prop_sig"))
             if not replication:
                 mean, std, share = paper["ncut_mean"].mean(), paper["ncut_std"].mean(), rng.random()
-            ncuts = rng.normal(mean, std, N_PAPER)
+            ncuts = drawn_again(mean, std, N_PAPER, rng, n_known=N_PAPER)
             kind = {"dataset": row["dataset"], "dropout": row["dropout"], "n_clusters": k}
             tests += [kind | {"ncut": ncut, "n_shuffles": 320} for ncut in ncuts]
             above = 0.5 if replication else rng.random()

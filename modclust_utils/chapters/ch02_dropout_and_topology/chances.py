@@ -13,6 +13,7 @@ from modclust_utils.chapters.ch02_dropout_and_topology import printed
 from modclust_utils.chapters.ch02_dropout_and_topology.rules import Results
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import below_all, dropout_effect
 from modclust_utils.tables import N_PAPER
+from modclust_utils.verdicts import drawn_again
 
 FRESH = (2.375, 0.02)  # mean and spread of freshly initialized networks (Figure 3)
 N_SHUFFLES = 320
@@ -93,15 +94,19 @@ def _controls(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
             share, learned = rng.random(2)
             before = rng.uniform(paper["paper_after_mean"].max(), FRESH[0])
             after = rng.uniform(paper["paper_after_mean"].min(), paper["paper_after_mean"].max())
-        old = rng.normal(before, row["paper_before_std"], N_PAPER)
+        old = drawn_again(before, row["paper_before_std"], N_PAPER, rng, n_known=N_PAPER)
         rows.append(
             row
             | {"epochs": printed.KILO_EPOCHS, "n": N_PAPER, "train_acc": learned}
             | {"n_sig": rng.binomial(N_PAPER, share)}
             | {"before_mean": old.mean(), "before_std": old.std(ddof=1)}
-            | {"ncut_mean": rng.normal(after, row["paper_after_std"], N_PAPER).mean()}
+            | {"ncut_mean": _mean(after, row["paper_after_std"], rng)}
         )
     return pd.DataFrame(rows)
+
+
+def _mean(mean: float, std: float, rng: np.random.Generator) -> float:
+    return float(drawn_again(mean, std, N_PAPER, rng, n_known=N_PAPER).mean())
 
 
 def _mixtures(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
@@ -109,6 +114,6 @@ def _mixtures(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
     rows = []
     for row in paper.to_dict("records"):
         mean = row["paper_ncut_mean"] if replication else paper["paper_ncut_mean"].mean()
-        ncuts = rng.normal(mean, row["paper_ncut_std"], N_PAPER)
+        ncuts = drawn_again(mean, row["paper_ncut_std"], N_PAPER, rng, n_known=N_PAPER)
         rows.append(row | {"n": N_PAPER, "ncut_mean": ncuts.mean(), "ncut_std": ncuts.std(ddof=1)})
     return pd.DataFrame(rows)
