@@ -240,8 +240,14 @@ def told_apart(passed: int, n: int, n_other: int, alpha: float = 0.05) -> list[i
     """
     _check_share(passed, n)
     _check_share(0, n_other)
+    return [i for i, p in enumerate(_fisher(passed, n, n_other)) if p < alpha]
+
+
+@cache
+def _fisher(passed: int, n: int, n_other: int) -> list[float]:
+    """p of Fisher's exact test for each number of successes in `n_other` trials."""
     tables = ([[other, n_other - other], [passed, n - passed]] for other in range(n_other + 1))
-    return [i for i, t in enumerate(tables) if scipy.stats.fisher_exact(t).pvalue < alpha]
+    return [float(scipy.stats.fisher_exact(table).pvalue) for table in tables]
 
 
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:

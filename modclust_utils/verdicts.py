@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import scipy.stats
+from numpy.typing import NDArray
 
 from modclust_utils import stats
 
@@ -159,3 +161,41 @@ def none(name: str, share: Share, below: float, luck: float) -> Case:
     holds = False if chance < 0.05 else _decided(high < below, False)
     evidence = f"{passed}/{n}, a share of at most {high:.2f}"
     return Case(name, holds, evidence + (f"; by luck p = {chance:.2f}" if passed else ""))
+
+
+# Chances of claims in made-up results
+
+World = Callable[..., Any]
+
+
+def drawn_again(
+    mean: float, std: float, n: int, rng: np.random.Generator, *, n_known: int
+) -> NDArray[np.float64]:
+    """`n` values from the normal distribution of a sample of `n_known` with this mean and standard
+    deviation ``(n,)``: its own mean and spread are uncertain, and drawn too."""
+    sigma = std * np.sqrt((n_known - 1) / rng.chisquare(n_known - 1))
+    return rng.normal(rng.normal(mean, sigma / np.sqrt(n_known)), sigma, n)
+
+
+def chances(
+    claims: Sequence[Mapping[str, Any]],
+    rules: Mapping[str, Rule],
+    world: World,
+    n: int,
+    rng: np.random.Generator,
+) -> dict[str, dict[str, float]]:
+    """How often each claim would be called reproduced, of `n` times.
+
+    world: called with `rng` and replication=True or False, makes up the results of a chapter: what
+    an exact replication of the paper would find, or networks without what the claims say. Shares by
+    the claim's id, under "replication" and "without_effect".
+    """
+    found: dict[str, dict[str, float]] = {claim["id"]: {} for claim in claims}
+    for name, replication in (("without_effect", False), ("replication", True)):
+        counts = dict.fromkeys(found, 0)
+        for _ in range(n):
+            for each in decide(claims, rules, world(rng, replication=replication)):
+                counts[each.claim["id"]] += each.verdict == "reproduced"
+        for claim, count in counts.items():
+            found[claim][name] = count / n
+    return found

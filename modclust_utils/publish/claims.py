@@ -1,12 +1,19 @@
-"""Claims on a page: each with its verdict, and left with the run for the scoreboard."""
+"""Claims on a page: each with its verdict, and left with the run for the scoreboard.
+
+``python -m modclust_utils.publish.claims`` counts again how often each claim passes in made-up
+results (`chances.world` of each chapter's room) and writes the rooms' files ``chances.yml``.
+"""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import yaml
 
 from modclust_utils import verdicts
 from modclust_utils.publish import chapters
@@ -24,7 +31,38 @@ def decide(chapter: int, results: Any) -> Shown:
     """
     found = verdicts.decide(chapters.claims(chapter), chapters.rules(chapter), results)
     leave_with_run("verdicts.json", [_summary(verdict) for verdict in found])
-    return Shown(readable(found), plain(found), trace_of(results), html=True)
+    known = known_chances(chapter)
+    return Shown(readable(found, known), plain(found), trace_of(results), html=True)
+
+
+N_WORLDS = 60
+Chances = Mapping[str, Mapping[str, float]]
+
+
+def simulated_chances(chapter: int, n: int, rng: np.random.Generator) -> Chances:
+    """How often each claim of a chapter passes in `n` made-up results of each kind."""
+    world = chapters.room(chapter, "chances").world
+    return verdicts.chances(chapters.claims(chapter), chapters.rules(chapter), world, n, rng)
+
+
+def known_chances(chapter: int) -> Chances:
+    """The chances of a chapter's claims, counted in `N_WORLDS` made-up results of each kind."""
+    file = chapters.room_folder(chapter) / "chances.yml"
+    found: Chances = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return found
+
+
+def luck(chapter: int) -> str:
+    """How many claims of a chapter would be reproduced by luck alone, and by a replication."""
+    table = pd.DataFrame.from_dict(known_chances(chapter), orient="index").sum()
+    n = len(chapters.claims(chapter))
+    return (
+        f"By luck alone, networks without what the claims say would have "
+        f"{table['without_effect']:.1f} of these {n} claims called reproduced on average "
+        f"({table['without_effect'] / n:.0%}); ten networks of each kind that replicate the paper "
+        f"exactly would have {table['replication']:.1f}. Both are counted in {N_WORLDS} made-up "
+        "results each."
+    )
 
 
 def _summary(verdict: Verdict) -> dict[str, Any]:
@@ -38,8 +76,8 @@ def _summary(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def readable(found: Sequence[Verdict]) -> pd.DataFrame:
-    """Claim, place, rule, evidence and verdict of each, as HTML."""
+def readable(found: Sequence[Verdict], known: Chances) -> pd.DataFrame:
+    """Claim, place, rule, evidence, verdict and chances of each, as HTML."""
     rows = []
     for verdict in found:
         evidence = "<br>".join(
@@ -47,16 +85,38 @@ def readable(found: Sequence[Verdict]) -> pd.DataFrame:
             for case in verdict.cases
         )
         slug = verdict.verdict.replace(" ", "-")
+        chance = known.get(verdict.claim["id"], {})
         rows.append(
             {
                 "Claim": html.escape(verdict.claim["claim"]),
                 "Where": html.escape(verdict.claim["place"]),
-                "Holds if": html.escape(verdict.claim["holds_if"]),
+                "Holds if": html.escape(verdict.claim["holds_if"] + _lateness(verdict.claim)),
                 "Evidence": evidence or "no records for it in this run",
                 "Verdict": f'<span class="mc-verdict mc-verdict-{slug}">{verdict.verdict}</span>',
+                "Passes without the effect": _percent(chance.get("without_effect")),
+                "Passes in a replication": _percent(chance.get("replication")),
             }
         )
     return pd.DataFrame(rows).set_index("Claim")
+
+
+def is_late(claim: Mapping[str, Any], of: str = "rule_written") -> bool:
+    """Whether a rule was written (or changed: `of` is "rule_changed") after the first of the
+    claim's records came, by the dates of their commits."""
+    if of not in claim or "first_record" not in claim:
+        return False
+    rule, record = (datetime.fromisoformat(claim[name]["date"]) for name in (of, "first_record"))
+    return rule >= record
+
+
+def _lateness(claim: Mapping[str, Any]) -> str:
+    if is_late(claim):
+        return " [rule written after its first records]"
+    return " [rule changed after its first records]" if is_late(claim, "rule_changed") else ""
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
 
 
 def plain(found: Sequence[Verdict]) -> pd.DataFrame:
@@ -74,3 +134,11 @@ def plain(found: Sequence[Verdict]) -> pd.DataFrame:
             for case in (verdict.cases or (Case("", None, "not attempted"),))
         ]
     )
+
+
+if __name__ == "__main__":
+    for number in chapters.chapter_numbers():
+        counted = simulated_chances(number, N_WORLDS, np.random.default_rng(number))
+        file = chapters.room_folder(number) / "chances.yml"
+        head = "# Written by python -m modclust_utils.publish.claims, which explains it.\n"
+        file.write_text(head + yaml.safe_dump(dict(counted)), encoding="utf-8")

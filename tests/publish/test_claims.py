@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import yaml
 from small_book import printed
 
@@ -84,15 +88,21 @@ DECIDED = [
 ]
 
 
+KNOWN = {"X1": {"without_effect": 0.04, "replication": 0.9}}
+
+
 def test_readable_verdicts_show_texts_as_they_are():
-    first, second, third = claims.readable(DECIDED).reset_index().to_dict("records")
+    first, second, third = claims.readable(DECIDED, KNOWN).reset_index().to_dict("records")
     assert first == {
         "Claim": "It is &lt;so&gt;.",
         "Where": "Figure 1",
         "Holds if": "it is",
         "Evidence": "✓ MNIST, no dropout: +0.1<br>✗ MNIST &amp; more: &lt;b&gt;+0.2&lt;/b&gt;",
         "Verdict": '<span class="mc-verdict mc-verdict-partly">partly</span>',
+        "Passes without the effect": "4%",
+        "Passes in a replication": "90%",
     }
+    assert second["Passes in a replication"] == "–"
     assert second["Evidence"] == "no records for it in this run"
     assert "mc-verdict-not-attempted" in second["Verdict"]
     assert third["Evidence"] == "? all: [-1, +1]"
@@ -110,8 +120,80 @@ def test_decided_claims_know_their_records_and_are_left_with_the_run(tmp_path, m
     known = {"one_case": lambda results: [Case("all", True, "seen")]}
     monkeypatch.setattr(chapters, "rules", lambda chapter: known)
     monkeypatch.setattr(chapters, "claims", lambda chapter: [entry(rule="one_case")])
+    monkeypatch.setattr(chapters, "room_folder", lambda chapter: tmp_path)
+    (tmp_path / "chances.yml").write_text("X1: {without_effect: 0.04, replication: 0.9}")
     monkeypatch.setenv("MODCLUST_RUN", str(tmp_path))
     shown = claims.decide(1, printed(pd.DataFrame({"a": [1]})))
     assert shown.trace.sources == ("a made-up paper",)
+    assert shown.content["Passes in a replication"].tolist() == ["90%"]
+    assert claims.luck(1).startswith(
+        "By luck alone, networks without what the claims say would have 0.0 of these 1 claims "
+        "called reproduced on average (4%)"
+    )
     (row,) = json.loads((tmp_path / "verdicts.json").read_text(encoding="utf-8"))
     assert (row["id"], row["verdict"], row["held"], row["cases"]) == ("X1", "reproduced", 1, 1)
+
+
+# Chances
+
+
+@pytest.mark.parametrize("chapter", chapter_numbers())
+def test_chances_are_those_of_the_rules(chapter):
+    """Counted again in other made-up results, no share is surprisingly far from the stored one."""
+    known, n = claims.known_chances(chapter), 10
+    assert set(known) == {claim["id"] for claim in chapters.claims(chapter)}
+    again = claims.simulated_chances(chapter, n, np.random.default_rng(99))
+    for claim, shares in again.items():
+        for name, share in shares.items():
+            counts = [[round(share * n), round((1 - share) * n)]]
+            total = round(known[claim][name] * claims.N_WORLDS)
+            counts.append([total, claims.N_WORLDS - total])
+            assert scipy.stats.fisher_exact(counts).pvalue > 1e-4, (claim, name)
+
+
+# Dates
+
+WHEN = ("rule_written", "rule_changed", "first_record")
+
+
+def test_late_rules():
+    early, late = ({"commit": "a", "date": f"2026-01-0{day}T00:00:00+00:00"} for day in (1, 2))
+    in_time = entry(rule_written=early, first_record=late)
+    assert not claims.is_late(in_time)
+    assert claims.is_late(entry(rule_written=late, first_record=early))
+    assert claims.is_late(entry(rule_written=late, first_record=late))  # both in one commit
+    changed = entry(rule_written=early, rule_changed=late, first_record=late)
+    assert not claims.is_late(changed)
+    assert claims.is_late(changed, "rule_changed")
+    assert not claims.is_late(entry(rule_written=late))  # without records
+    marks = ["", "[rule written after its first records]", "[rule changed after its first records]"]
+    texts = (in_time, entry(rule_written=late, first_record=early), changed)
+    for claim, mark in zip(texts, marks, strict=True):
+        (shown,) = claims.readable([Verdict(claim, ())], {})["Holds if"]
+        assert shown == f"it is {mark}".strip()
+
+
+def test_dates_are_those_of_the_commits():
+    """Where the history is there: a copy of a book may have none."""
+    repository = Path(__file__).parents[2]
+    found = {
+        (each["commit"], each["date"])
+        for _, claim in ALL
+        for each in (claim.get(name) for name in WHEN)
+        if each
+    }
+    assert found
+    for commit, date in found:
+        shown = subprocess.run(
+            ["git", "show", "-s", "--format=%cI", commit],
+            cwd=repository, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if shown.returncode == 0:
+            assert datetime.fromisoformat(shown.stdout.strip()) == datetime.fromisoformat(date)
+
+
+def test_every_claim_says_when_its_rule_came():
+    assert [claim["id"] for _, claim in ALL if "rule_written" not in claim] == []
+    # those without records could not be decided yet, or need none
+    without = [claim["id"] for _, claim in ALL if "first_record" not in claim]
+    assert without == ["B6", "B15"]

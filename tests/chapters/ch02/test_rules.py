@@ -152,7 +152,7 @@ def test_what_the_paper_itself_would_get():
 
 def test_evidence_is_fit_for_a_page():
     """It goes into a table that is not escaped."""
-    (evidence,) = claims.readable([verdicts(the_papers_own())["B14"]])["Evidence"]
+    (evidence,) = claims.readable([verdicts(the_papers_own())["B14"]], {})["Evidence"]
     assert not re.search("[<>&]", evidence.replace("<br>", ""))
 
 
