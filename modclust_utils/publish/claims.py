@@ -77,7 +77,7 @@ def _summary(verdict: Verdict) -> dict[str, Any]:
 
 
 def readable(found: Sequence[Verdict], known: Chances) -> pd.DataFrame:
-    """Claim, place, rule, evidence, verdict and chances of each, as HTML."""
+    """Claim, verdict, place, rule, evidence and chances of each, as HTML."""
     rows = []
     for verdict in found:
         evidence = "<br>".join(
@@ -89,10 +89,10 @@ def readable(found: Sequence[Verdict], known: Chances) -> pd.DataFrame:
         rows.append(
             {
                 "Claim": html.escape(verdict.claim["claim"]),
+                "Verdict": f'<span class="mc-verdict mc-verdict-{slug}">{verdict.verdict}</span>',
                 "Where": html.escape(verdict.claim["place"]),
                 "Holds if": html.escape(verdict.claim["holds_if"] + _lateness(verdict.claim)),
                 "Evidence": evidence or "no records for it in this run",
-                "Verdict": f'<span class="mc-verdict mc-verdict-{slug}">{verdict.verdict}</span>',
                 "Passes without the effect": _percent(chance.get("without_effect")),
                 "Passes in a replication": _percent(chance.get("replication")),
             }
