@@ -98,7 +98,8 @@ def single_lesions(
     Notes
     -----
     p = (r + 1) / (n_random + 1), where r counts the random sets with at least the drop of the
-    sub-cluster [2]_: ties count against it, because paper A asks for a drop above all samples.
+    sub-cluster [2]_: ties count against it, as in `stats.empirical_p_value`, because paper A asks
+    for a drop above all samples.
 
     References
     ----------

@@ -46,7 +46,8 @@ class ShuffleTest:
     """A network's n-cut against those of its shuffles.
 
     null_ncuts: ``(n_shuffles,)``; p_value: one-sided, small where the network is more clusterable
-    than its shuffles; z_score: in population standard deviations of the null, negative there.
+    than its shuffles, those with the same n-cut counted against it; z_score: in population standard
+    deviations of the null, negative there, NaN where the null has no spread.
     """
 
     ncut: float
@@ -93,7 +94,7 @@ def shuffle_test(
     -------
     ShuffleTest
         ncut, null_ncuts ``(n_shuffles,)``, and where the one stands among the others: p_value
-        (`stats.empirical_p_value`, lower tail) and z_score (`stats.z_score`).
+        (`stats.empirical_p_value`, lower tail, ties counted) and z_score (`stats.z_score`).
 
     Raises
     ------

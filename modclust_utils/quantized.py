@@ -99,8 +99,8 @@ def repeated_p_values(
 
     null_ncuts: ``(n,)``, the n-cuts of independent shuffles. Each draw takes n_distinct of them
     without replacement and counts each `copies` times: p = (r + 1) / (n_distinct * copies + 1) with
-    r of these strictly below the network's n-cut. Raises ValueError for NaN or infinity, and for
-    fewer than n_distinct shuffles.
+    r of these strictly below the network's n-cut, as the papers count. Raises ValueError for NaN or
+    infinity, and for fewer than n_distinct shuffles.
     """
     n_distinct, copies = check_count("n_distinct", n_distinct), check_count("copies", copies)
     n_draws = check_count("n_draws", n_draws)

@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from modclust_utils.intervals import (
     mean_interval,
@@ -40,8 +40,22 @@ __all__ = [
 ]
 
 
-def empirical_p_value(value: float, null: ArrayLike, *, tail: Literal["lower", "upper"]) -> float:
-    """Share of a null sample beyond `value`, itself counted: (r + 1) / (n + 1).
+# Records keep the n-cuts of shuffles to six decimals: equal ones may be half a millionth apart. The
+# rounding of single precision adds less than that. The second is for larger numbers.
+_ABSOLUTE, _RELATIVE = 1e-6, 1e-9
+
+
+def empirical_p_value(
+    value: float,
+    null: ArrayLike,
+    *,
+    tail: Literal["lower", "upper"],
+    ties: Literal["count", "ignore"] = "count",
+) -> float:
+    """Share of a null sample that is at least as extreme as `value`, itself counted.
+
+    p = (r + 1) / (n + 1). Null values equal to `value` count against it: a network that is as
+    clusterable as all of its shuffles is no more clusterable than they are, and its p is 1.
 
     Parameters
     ----------
@@ -50,7 +64,10 @@ def empirical_p_value(value: float, null: ArrayLike, *, tail: Literal["lower", "
     null : array_like ``(n,)``
         The same of n draws from the null.
     tail : {"lower", "upper"}
-        r counts the null values strictly below ("lower") or strictly above ("upper") the value.
+        r counts the null values below ("lower") or above ("upper") the value.
+    ties : {"count", "ignore"}
+        "count" adds to r the null values equal to the value [1]_; "ignore" does not, which is the
+        papers' own way: r is what lies strictly beyond [2]_.
 
     Returns
     -------
@@ -60,12 +77,13 @@ def empirical_p_value(value: float, null: ArrayLike, *, tail: Literal["lower", "
     Raises
     ------
     ValueError
-        For an empty null, NaN, an infinite null value, or another tail.
+        For an empty null, NaN, an infinite null value, another tail, or other ties.
 
     Notes
     -----
-    Ties do not count here; North, Curtis and Sham count them [1]_. n-cuts of different graphs
-    hardly ever tie.
+    Equal means: apart by 1e-6 and 1e-9 of the value at most. Records keep the n-cuts of shuffles to
+    six decimals, that of the network to all. This fits n-cuts, accuracies and other numbers of
+    about 1; scale much smaller ones first.
 
     References
     ----------
@@ -74,21 +92,28 @@ def empirical_p_value(value: float, null: ArrayLike, *, tail: Literal["lower", "
 
     Examples
     --------
-    One of four values is below: (1 + 1) / (4 + 1).
+    One of four values is below, one is equal: (2 + 1) / (4 + 1), or (1 + 1) / (4 + 1) without it.
 
-    >>> empirical_p_value(2.5, [2.0, 3.0, 4.0, 5.0], tail="lower")
+    >>> empirical_p_value(3.0, [2.0, 3.0, 4.0, 5.0], tail="lower")
+    0.6
+    >>> empirical_p_value(3.0, [2.0, 3.0, 4.0, 5.0], tail="lower", ties="ignore")
     0.4
     """
     sample = _sample(null, "null", 1)
     if math.isnan(value):
         raise ValueError("value is NaN; allowed: a number")
-    if tail == "lower":
-        beyond = sample < value
-    elif tail == "upper":
-        beyond = sample > value
-    else:
+    if tail not in ("lower", "upper"):
         raise ValueError(f"tail={tail!r} is not allowed: 'lower' or 'upper'")
-    return (int(beyond.sum()) + 1) / (len(sample) + 1)
+    if ties not in ("count", "ignore"):
+        raise ValueError(f"ties={ties!r} is not allowed: 'count' or 'ignore'")
+    against = sample < value if tail == "lower" else sample > value
+    if ties == "count":
+        against |= _equal(sample, value)
+    return (int(against.sum()) + 1) / (len(sample) + 1)
+
+
+def _equal(sample: NDArray[np.float64], value: float) -> NDArray[np.bool_]:
+    return np.isclose(sample, value, rtol=_RELATIVE, atol=_ABSOLUTE)
 
 
 def z_score(value: float, null: ArrayLike) -> float:
@@ -105,7 +130,7 @@ def z_score(value: float, null: ArrayLike) -> float:
     -------
     float
         (value - mean) / population standard deviation (divided by n, not n - 1); NaN where the null
-        does not vary.
+        has no spread, all its values being equal to rounding as in `empirical_p_value`.
 
     Raises
     ------
@@ -118,8 +143,9 @@ def z_score(value: float, null: ArrayLike) -> float:
     -2.0
     """
     sample = _sample(null, "null", 1)
-    spread = math.sqrt(_variance(sample, ddof=0))
-    return float((value - sample.mean()) / spread) if spread > 0 else math.nan
+    if _equal(sample, sample.max()).all():
+        return math.nan
+    return float((value - sample.mean()) / math.sqrt(_variance(sample, ddof=0)))
 
 
 def cohens_d(a: ArrayLike, b: ArrayLike) -> float:

@@ -24,6 +24,7 @@ from modclust_utils.lesions import (
     sub_clusters,
 )
 from modclust_utils.models import MLP
+from modclust_utils.stats import empirical_p_value
 
 # --- single lesions ------------------------------------------------------------------------------
 
@@ -62,6 +63,9 @@ def test_single_lesions_are_what_they_say_step_by_step(seed, sparsity):
         ties += int(np.sum(np.abs(null - (accuracy - alone)) < 1e-6))
         ranks.add(int(r))
         assert found.p_value[i] == (r + 1) / 12
+        assert found.p_value[i] == empirical_p_value(
+            found.drop[i], found.null_drops[i], tail="upper"
+        )
         here = unit_layers(SIZES) == sub.layer[i]
         assert found.proportion[i] == sub.size[i] / (live & here).sum()
         assert found.kind[i] == lesion_kind(

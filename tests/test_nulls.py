@@ -157,6 +157,46 @@ def test_p_values_of_networks_without_structure_are_uniform():
     assert scipy.stats.chisquare(counts[1:]).pvalue > RARE
 
 
+@pytest.mark.parametrize("sizes", [(32, 196), (32, 32), (10, 32)])
+def test_a_network_that_falls_apart_as_its_shuffles_do_is_not_significant(sizes):
+    """So few weights are left that two parts without an edge between them are easily found."""
+    n_apart = 0
+    for seed in range(40):
+        weights = pruned_mlp(sizes, seed, sparsity=0.98)
+        found = shuffle_test(weights, 2, n_shuffles=39, mode="layer", rng=rng_of(seed))
+        assert found.p_value > 0.05
+        n_apart += found.ncut == 0.0
+        if found.ncut == 0.0:
+            assert found.p_value == (np.sum(found.null_ncuts == 0.0) + 1) / 40
+    assert n_apart >= 39
+
+
+# all weights of a layer moved, or those that are left: the same network again
+NOTHING_TO_MOVE = {
+    "equal weights everywhere": ("layer", lambda w: np.full_like(w, 0.3)),
+    "equal weights": ("layer-nonzero", lambda w: 0.3 * (w != 0)),
+    "binary weights": ("layer-nonzero", lambda w: 1.0 * (w != 0)),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING_TO_MOVE)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_network_that_is_all_of_its_shuffles_is_not_significant(case, seed):
+    """Only k-means may make a difference, where it ends in another partition."""
+    mode, change = NOTHING_TO_MOVE[case]
+    weights = [change(w) for w in pruned_mlp(SIZES, seed, sparsity=0.8)]
+    for shuffled, weight in zip(
+        shuffle_weights(weights, mode, rng=rng_of(0)), weights, strict=True
+    ):
+        np.testing.assert_array_equal(shuffled, weight)
+    found = shuffle_test(weights, 3, n_shuffles=39, mode=mode, rng=rng_of(seed))
+    ties = np.abs(found.null_ncuts - found.ncut) < 1e-6
+    assert ties.any()
+    assert found.p_value == (np.sum(ties | (found.null_ncuts < found.ncut)) + 1) / 40
+    assert found.p_value > 0.05
+    assert math.isnan(found.z_score) == ties.all()
+
+
 def test_rounding_decides_no_tie():
     """A network in two parts that no shuffle of its layers can join: every n-cut is 0."""
     weights = pruned_mlp((10, 8, 6, 4), seed=2, sparsity=0.0)
@@ -164,7 +204,15 @@ def test_rounding_decides_no_tie():
     found = shuffle_test(weights, 2, n_shuffles=9, mode="layer", rng=rng_of(0))
     assert found.ncut == 0.0
     assert (found.null_ncuts == 0.0).all()
-    assert found.p_value == 1 / 10  # ties do not count
+    assert found.p_value == 1.0
+    assert math.isnan(found.z_score)
+
+
+@BY_MODE
+def test_one_cluster_has_nothing_to_cut(mode):
+    found = shuffle_test(MLP, 1, n_shuffles=9, mode=mode, rng=rng_of(0))
+    assert found.ncut == 0.0
+    assert found.p_value == 1.0
     assert math.isnan(found.z_score)
 
 
