@@ -84,9 +84,14 @@ def _record_facts(run: Run, records: list[Record]) -> dict[str, str]:
         "Seeds": _numbers(records, "seed"),
         "Records": ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())),
         "Computed on": "; ".join(sorted({str(r.provenance["device"]) for r in records})),
-        "Seconds of computing": f"{sum(r.seconds for r in records):,.1f}",
+        "Seconds of computing": _seconds(sum(r.seconds for r in records)),
     }
     return {key: html.escape(value) for key, value in facts.items() if value}
+
+
+def _seconds(seconds: float) -> str:
+    # small work on a fast machine must not read as none
+    return f"{seconds:,.1f}" if seconds >= 1 else f"{seconds:.3f}"
 
 
 def _numbers(records: list[Record], name: str) -> str:

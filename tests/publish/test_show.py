@@ -71,6 +71,12 @@ def test_strip_says_how_a_table_was_made():
     }
 
 
+@pytest.mark.parametrize(("seconds", "said"), [(0.031, "0.031"), (1.26, "1.3")])
+def test_short_work_does_not_read_as_none(seconds, said):
+    rows = rows_of(frame_of([make_network(seed=0, seconds=seconds)]))
+    assert facts_of(show.strip_html(run_of(), rows, name="t"))["Seconds of computing"] == said
+
+
 def test_parameters_are_this_runs_and_those_that_decide_results():
     strip = show.strip_html(run_of(n_clusters=7, n_jobs=3), rows_of(frame_of(TESTS)), name="t")
     parameters = facts_of(strip)["Parameters"]
