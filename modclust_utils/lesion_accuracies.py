@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modclust_utils.lesion_modules import module_lesion_hits
+from modclust_utils.lesion_modules import check_classes, check_images, module_lesion_hits
 from modclust_utils.models import MLP
 
 # Images that go through at once: few enough for a core's own cache, enough to keep a GPU at work.
@@ -114,7 +114,7 @@ def lesion_hits(
     """Images of each class that are classified correctly under each lesion ``(n_sets, n_classes)``,
     and images of each class ``(n_classes,)``: whole numbers in float64."""
     _check_network(network)
-    _check_images(network, x, y)
+    _check_pixels(network, x, y)
     sets = _checked_sets(unit_sets, network.layer_sizes)
     kept = _units_that_matter(network)
     masks = np.split(sets, np.cumsum(network.layer_sizes)[:-1], axis=1)[:-1]
@@ -139,26 +139,14 @@ def _check_network(network: MLP) -> None:
         )
 
 
-def _check_images(network: MLP, x: Tensor, y: Tensor) -> None:
-    weight, n_classes = network.weights[0], network.layer_sizes[-1]
+def _check_pixels(network: MLP, x: Tensor, y: Tensor) -> None:
+    weight = network.weights[0]
     if x.ndim != 2 or x.shape[1] != weight.shape[1] or len(x) == 0:
         raise ValueError(
             f"x has shape {tuple(x.shape)}; allowed: (n, {weight.shape[1]}) with n of 1 or more"
         )
-    if x.dtype != weight.dtype or x.device != weight.device:
-        raise ValueError(
-            f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
-            "as the network"
-        )
-    if y.shape != x.shape[:1] or y.is_floating_point() or y.device != x.device:
-        raise ValueError(
-            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
-            f"({len(x)},) on {x.device}"
-        )
-    if not 0 <= int(y.min()) <= int(y.max()) < n_classes:
-        raise ValueError(
-            f"y has labels from {int(y.min())} to {int(y.max())}; allowed: 0 to {n_classes - 1}"
-        )
+    check_images(x, y, weight)
+    check_classes(y, network.layer_sizes[-1])
 
 
 def _checked_sets(unit_sets: ArrayLike | Tensor, sizes: Sequence[int]) -> NDArray[np.bool_]:

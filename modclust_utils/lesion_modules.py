@@ -41,10 +41,10 @@ def module_lesion_hits(
     """
     chunk_size = check_count("chunk_size", chunk_size)
     named = _named_layers(network, layers)
-    _check_images(network, x, y)
+    check_images(x, y, next(network.parameters(), x))
     with _evaluation_mode(network):
         sizes, n_classes = _outline(network, named, x[:1])
-        _check_classes(y, n_classes)
+        check_classes(y, n_classes)
         sets, y = _checked_sets(unit_sets, dict(zip(named, sizes, strict=True))), y.long()
         hits = torch.zeros(len(sets), n_classes, dtype=torch.float64, device=x.device)
         for unit_set, row in zip(sets, hits, strict=True):
@@ -132,10 +132,10 @@ def _named_layers(network: nn.Module, names: Sequence[str] | None) -> dict[str, 
     return {name: there[name] for name in names}
 
 
-def _check_images(network: nn.Module, x: Tensor, y: Tensor) -> None:
+def check_images(x: Tensor, y: Tensor, weight: Tensor) -> None:
+    """Raise ValueError unless x ``(n, ...)`` is as the network's weight, and y ``(n,)`` as x."""
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, ...) with n of 1 or more")
-    weight = next(network.parameters(), x)
     if x.dtype != weight.dtype or x.device != weight.device:
         raise ValueError(
             f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
@@ -148,7 +148,8 @@ def _check_images(network: nn.Module, x: Tensor, y: Tensor) -> None:
         )
 
 
-def _check_classes(y: Tensor, n_classes: int) -> None:
+def check_classes(y: Tensor, n_classes: int) -> None:
+    """Raise ValueError for labels that are not 0 to n_classes - 1."""
     if not 0 <= int(y.min()) <= int(y.max()) < n_classes:
         raise ValueError(
             f"y has labels from {int(y.min())} to {int(y.max())}; allowed: 0 to {n_classes - 1}"
