@@ -11,8 +11,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import global_random_state_untouched, rng_of
+from printed_p_values import printed_p_values
 
-from modclust_utils.datasets.papers import printed_p_values
 from modclust_utils.quantized import (
     chance_of_fitting,
     chance_significant,

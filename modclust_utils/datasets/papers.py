@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from modclust_utils.paths import root
 
@@ -44,14 +42,3 @@ def source(name: str) -> str:
         place = place.capitalize().replace("_a", " A.").replace("_", " ")
     authors = f"{paper[:-4].capitalize()} et al. {paper[-4:]}"
     return f"{authors}, {place} ({FOLDER.as_posix()}/{name}.csv)"
-
-
-def printed_p_values(folder: Path | None = None) -> NDArray[np.float64]:
-    """All p-values of Tables A.4 to A.15 of Filan et al. 2020, shape (240,), to three decimals.
-
-    Table by table: ten against the null `layer`, then ten against `layer-nonzero`. `folder` and
-    errors as in `paper_table`.
-    """
-    tables = [paper_table(name, folder) for name in PER_NETWORK_TABLES]
-    columns = ("p_value_layer", "p_value_layer_nonzero")
-    return np.concatenate([table[column].to_numpy(float) for table in tables for column in columns])

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from printed_p_values import printed_p_values
 
 from modclust_utils import paths
-from modclust_utils.datasets.papers import PER_NETWORK_TABLES, paper_table, printed_p_values
+from modclust_utils.datasets.papers import PER_NETWORK_TABLES, paper_table
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "papers"
 

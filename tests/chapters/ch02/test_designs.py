@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up_nulls import PLACES, frames
+from printed_p_values import printed_p_values
 from small_book import make_network
 from small_book import printed as as_printed
 
 from modclust_utils.chapters.ch02_dropout_and_topology import designs, printed
-from modclust_utils.datasets.papers import printed_p_values
 from modclust_utils.recipes.frames import trace_of
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from finished import Done, check_page, finished, strips, tables_of
+from printed_p_values import printed_p_values
 from small_book import write_data
 
-from modclust_utils.datasets.papers import printed_p_values
 from modclust_utils.nulls import MODES
 from modclust_utils.publish import show
 from modclust_utils.publish.chapters import chapter_notebook
