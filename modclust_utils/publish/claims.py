@@ -30,8 +30,8 @@ def decide(chapter: int, results: Any) -> Shown:
     results: frames, or a dataclass of frames, so that the table knows its records.
     """
     found = verdicts.decide(chapters.claims(chapter), chapters.rules(chapter), results)
-    leave_with_run("verdicts.json", [_summary(verdict) for verdict in found])
     known = known_chances(chapter)
+    leave_with_run("verdicts.json", [_summary(verdict, known) for verdict in found])
     return Shown(readable(found, known), plain(found), trace_of(results), html=True)
 
 
@@ -65,14 +65,17 @@ def luck(chapter: int) -> str:
     )
 
 
-def _summary(verdict: Verdict) -> dict[str, Any]:
+def _summary(verdict: Verdict, known: Chances) -> dict[str, Any]:
     return {
         "id": verdict.claim["id"],
         "claim": verdict.claim["claim"],
         "place": verdict.claim["place"],
         "verdict": verdict.verdict,
         "held": verdict.held,
+        "failed": verdict.failed,
         "cases": len(verdict.cases),
+        "rule": _lateness(verdict.claim) or _in_time(verdict.claim),
+        **known.get(verdict.claim["id"], {}),
     }
 
 
@@ -91,10 +94,10 @@ def readable(found: Sequence[Verdict], known: Chances) -> pd.DataFrame:
                 "Claim": html.escape(verdict.claim["claim"]),
                 "Verdict": f'<span class="mc-verdict mc-verdict-{slug}">{verdict.verdict}</span>',
                 "Where": html.escape(verdict.claim["place"]),
-                "Holds if": html.escape(verdict.claim["holds_if"] + _lateness(verdict.claim)),
+                "Holds if": html.escape(_rule(verdict.claim)),
                 "Evidence": evidence or "no records for it in this run",
-                "Passes without the effect": _percent(chance.get("without_effect")),
-                "Passes in a replication": _percent(chance.get("replication")),
+                "Passes without the effect": percent(chance.get("without_effect")),
+                "Passes in a replication": percent(chance.get("replication")),
             }
         )
     return pd.DataFrame(rows).set_index("Claim")
@@ -111,11 +114,21 @@ def is_late(claim: Mapping[str, Any], of: str = "rule_written") -> bool:
 
 def _lateness(claim: Mapping[str, Any]) -> str:
     if is_late(claim):
-        return " [rule written after its first records]"
-    return " [rule changed after its first records]" if is_late(claim, "rule_changed") else ""
+        return "written after its first records"
+    return "changed after its first records" if is_late(claim, "rule_changed") else ""
 
 
-def _percent(share: float | None) -> str:
+def _in_time(claim: Mapping[str, Any]) -> str:
+    return "written before its first records" if "first_record" in claim else ""
+
+
+def _rule(claim: Mapping[str, Any]) -> str:
+    late = _lateness(claim)
+    return claim["holds_if"] + (f" [rule {late}]" if late else "")
+
+
+def percent(share: float | None) -> str:
+    """In whole percent, or a dash where there is none."""
     return "–" if share is None else f"{share:.0%}"
 
 

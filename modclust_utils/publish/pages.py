@@ -22,6 +22,7 @@ import yaml
 
 from modclust_utils.paths import root
 from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, plan
+from modclust_utils.publish.claims import percent
 from modclust_utils.publish.engine import missing, planned
 from modclust_utils.publish.errors import BuildError
 from modclust_utils.publish.records import (
@@ -268,7 +269,8 @@ def status_page(rows: list[tuple[RunInfo, bool]]) -> str:
         "## Claims",
         "",
         "Each claim of a paper, and the verdict that its rule gave on the records behind the",
-        "chapter's page. The chapter shows rule and evidence.",
+        "chapter's page. The chapter shows rule and evidence. [How to read this book]"
+        "(how-to-read.md) says what the two chances and the last column are.",
         "",
     ]
     for run, is_main in rows:
@@ -308,14 +310,18 @@ def _scoreboard(run: RunInfo) -> list[str]:
     lines = [
         f"[Chapter {chapter}](../notebooks/{chapter_notebook(chapter).name}), {run.name} run:",
         "",
-        "| | Claim | Where | Cases that hold | Verdict |",
-        "|---|---|---|---|---|",
+        "| | Claim | Verdict | Where | Cases hold / fail | Passes without the effect "
+        "| Passes in a replication | Rule |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in json.loads(file.read_text(encoding="utf-8")):
         slug = row["verdict"].replace(" ", "-")
         lines.append(
-            f"| {row['id']} | {row['claim']} | {row['place']} | {row['held']} of {row['cases']} | "
-            f'<span class="mc-verdict mc-verdict-{slug}">{row["verdict"]}</span> |'
+            f"| {row['id']} | {row['claim']} | "
+            f'<span class="mc-verdict mc-verdict-{slug}">{row["verdict"]}</span> | '
+            f"{row['place']} | {row['held']} / {row.get('failed', '?')} of {row['cases']} | "
+            f"{percent(row.get('without_effect'))} | {percent(row.get('replication'))} | "
+            f"{row.get('rule') or '–'} |"
         )
     return [*lines, ""]
 

@@ -132,6 +132,8 @@ def test_decided_claims_know_their_records_and_are_left_with_the_run(tmp_path, m
     )
     (row,) = json.loads((tmp_path / "verdicts.json").read_text(encoding="utf-8"))
     assert (row["id"], row["verdict"], row["held"], row["cases"]) == ("X1", "reproduced", 1, 1)
+    assert (row["failed"], row["without_effect"], row["replication"]) == (0, 0.04, 0.9)
+    assert row["rule"] == ""
 
 
 # Chances

@@ -205,7 +205,8 @@ def staged(book) -> Path:
     put_record(1)
     verdicts = [
         {"id": "A1", "claim": "It is so.", "place": "Figure 3", "verdict": "not attempted"}
-        | {"held": 0, "cases": 0}
+        | {"held": 1, "failed": 2, "cases": 4, "without_effect": 0.04, "replication": 0.9}
+        | {"rule": "changed after its first records"}
     ]
     folder = write_run(book, "paper", records=[("clustering", KEY)])
     (folder / "verdicts.json").write_text(json.dumps(verdicts))
@@ -293,8 +294,9 @@ def test_scoreboard_is_that_of_the_chapter(book, staged):
     assert "(../notebooks/01-pruned-mlp-clusterability.ipynb), paper run:" in text
     (row,) = (line for line in text.splitlines() if line.startswith("| A1 |"))
     assert row == (
-        "| A1 | It is so. | Figure 3 | 0 of 0 | "
-        '<span class="mc-verdict mc-verdict-not-attempted">not attempted</span> |'
+        "| A1 | It is so. | "
+        '<span class="mc-verdict mc-verdict-not-attempted">not attempted</span> | Figure 3 | '
+        "1 / 2 of 4 | 4% | 90% | changed after its first records |"
     )
 
 
