@@ -200,9 +200,10 @@ def mlp(record: Record) -> MLP:
 def weights_in_phase(task: Task, device: str) -> list[torch.Tensor]:
     """The weights that a task about a network in one of its phases needs, on a device.
 
-    Those before pruning are too large to publish (1.6 MB a network): they lie in the cache.
+    Those before pruning are too large to publish (1.6 MB a network), and those of networks that
+    are not pruned are many: they are kept in the cache.
     """
-    if task.parameters["phase"] == BEFORE:
+    if task.kept:
         found = [task.kept[f"weight_{i}"] for i in range(len(task.kept))]
     else:
         found = weights(task.needs["network"])

@@ -17,12 +17,13 @@ from torch.nn.functional import cross_entropy
 from modclust_utils import datasets
 from modclust_utils.datasets import Dataset
 from modclust_utils.models import MLP
+from modclust_utils.recipes import shuffle_test
 from modclust_utils.recipes.base import Images, Job, Recipe, Task, Value, Work
 from modclust_utils.recipes.network import weight_arrays
 from modclust_utils.regularized import train_regularized
 from modclust_utils.settings import RegularizedSettings
 
-#: The group of kept arrays that holds the weights.
+#: The group of kept arrays that holds the weights; the only phase of such a network.
 WEIGHTS = "trained"
 #: Weights within ± this count as zero (paper C, Figure S1).
 SPARSE = 1e-3
@@ -126,6 +127,20 @@ def job(images: Images, settings: RegularizedSettings, seed: int) -> Job:
         "network": made.key,
     }
     return replace(made, about=about)
+
+
+def shuffle_test_job(network: Job, *, n_clusters: int, n_shuffles: int, seed: int) -> Job:
+    """The test of a network against shuffles of each layer's weights, as paper A tests its own."""
+    parameters = {
+        "network": network.key,
+        "phase": WEIGHTS,
+        "n_clusters": n_clusters,
+        "seed": seed,
+        "n_shuffles": n_shuffles,
+        "mode": "layer",
+    }
+    about = {**network.about, "n_clusters": n_clusters}
+    return Job(shuffle_test.RECIPE, parameters, {"network": network}, kept=WEIGHTS, about=about)
 
 
 def network(task: Task, device: str) -> MLP:

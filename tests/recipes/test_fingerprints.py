@@ -187,6 +187,7 @@ def test_module_that_is_not_there():
 # The recipes of this package
 
 OF_A_NETWORK = {"clustering", "lesions", "partition", "shuffle-test"}
+TRAINED = {"network", "regularized-network"}
 
 
 @pytest.mark.parametrize(
@@ -201,8 +202,8 @@ OF_A_NETWORK = {"clustering", "lesions", "partition", "shuffle-test"}
         ("recipes/lesions.py", "class_drops[i], 6", "class_drops[i], 5", {"lesions"}),
         ("stats.py", "(value - sample.mean())", "(value - 2 * sample.mean())", {"shuffle-test"}),
         ("kmeans.py", "clamp(min=1)", "clamp(min=2)", OF_A_NETWORK | {"random-ncuts"}),
-        ("datasets/derived.py", "def gray28(", "def gray28(*, ", {"network"}),
-        ("datasets/dataset.py", "np.float32(255", "np.float32(256", {"network"}),
+        ("datasets/derived.py", "def gray28(", "def gray28(*, ", TRAINED),
+        ("datasets/dataset.py", "np.float32(255", "np.float32(256", TRAINED),
         # what compares records, packs them and shows them computes none
         ("recipes/compare.py", "ROUNDING = 1e-6", "ROUNDING = 1e-5", set()),
         ("recipes/packing.py", "array.size / 2", "array.size / 3", set()),

@@ -10,9 +10,9 @@ import torch
 from small_book import Here, write_data
 from torch.nn.functional import cross_entropy
 
-from modclust_utils import datasets
+from modclust_utils import datasets, nulls
 from modclust_utils.recipes import regularized_network
-from modclust_utils.recipes.base import Images, Record, Task
+from modclust_utils.recipes.base import Images, Record, Task, stream
 from modclust_utils.regularized import train_regularized, uniform_mlp
 from modclust_utils.settings import RegularizedSettings
 
@@ -95,3 +95,15 @@ def test_penalties_leave_smaller_weights(made):
 
 def test_every_network_is_a_step_when_it_stops(made, work):
     assert work.n_steps == len(made) == len(EVERY)
+
+
+def test_shuffle_test_is_that_of_the_trained_weights(jobs, made):
+    job = regularized_network.shuffle_test_job(jobs[0], n_clusters=3, n_shuffles=4, seed=1)
+    record = Record(jobs[0].kind, 1, jobs[0].parameters, made[0].value, arrays=made[0].arrays)
+    task = Task(job.parameters, {"network": record}, made[0].kept[job.kept])
+    (value,) = job.recipe.compute([task], Here())
+    weights = [task.kept[f"weight_{i}"] for i in range(3)]
+    expected = nulls.shuffle_test(
+        weights, 3, n_shuffles=4, mode="layer", rng=stream(jobs[0].key, 1)
+    )
+    assert (value.value["ncut"], value.value["z_score"]) == (expected.ncut, expected.z_score)
