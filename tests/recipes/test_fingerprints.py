@@ -193,7 +193,14 @@ TRAINED = {"network", "regularized-network"}
 @pytest.mark.parametrize(
     ("file", "old", "text", "kinds"),
     [
-        ("recipes/base.py", "[seed, int(", "[seed + 1, int(", OF_A_NETWORK),
+        (
+            "recipes/base.py",
+            "[seed, int(",
+            "[seed + 1, int(",
+            OF_A_NETWORK | {"similarity-clusters"},
+        ),
+        ("recipes/similarity_clusters.py", ", 8) + 0.0", ", 7) + 0.0", {"similarity-clusters"}),
+        ("similarity.py", "own.sqrt()", "own", {"similarity-clusters"}),
         ("recipes/network.py", ".accuracy(images", ".accuracy(images[:9]", {"network"}),
         ("recipes/network.py", "record.arrays) // 2)]", "record.arrays) // 3)]", OF_A_NETWORK),
         ("recipes/shuffle_test.py", "null_ncuts, 6", "null_ncuts, 5", {"shuffle-test"}),

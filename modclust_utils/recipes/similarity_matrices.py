@@ -1,0 +1,55 @@
+"""Kind `similarity-matrices`: the similarities themselves, of networks that are to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from modclust_utils import similarity
+from modclust_utils.recipes.base import Job, Recipe, Task, Value, Work
+from modclust_utils.recipes.regularized_network import WEIGHTS, network
+from modclust_utils.recipes.similarity_clusters import LAYERS
+
+
+def compute(tasks: Sequence[Task], work: Work) -> list[Value]:
+    """The four matrices of both hidden layers, absolute values of means, not normalized."""
+    assert tasks[0].images is not None
+    dataset = tasks[0].images.load()
+    x = torch.from_numpy(dataset.x_test.copy()).to(work.device)
+    y = torch.from_numpy(dataset.y_test.copy()).to(work.device)
+    values = []
+    for task in tasks:
+        own = network(task, work.device)
+        arrays = {
+            f"{measure}_{layer}": matrix.cpu().numpy().astype(np.float32)
+            for layer in LAYERS
+            for measure, matrix in similarity.similarities(own, x, y, layer).items()
+        }
+        values.append(Value({}, arrays, test_hash=dataset.test_hash))
+    return values
+
+
+RECIPE = Recipe(
+    kind="similarity-matrices",
+    version=1,
+    fields=("network",),
+    words="similarities",
+    compute=compute,
+    together=("network",),
+    at_most=10,
+    with_images=True,
+)
+
+
+def job(network: Job) -> Job:
+    """The matrices of a network."""
+    return Job(
+        RECIPE,
+        {"network": network.key},
+        needs={"network": network},
+        kept=WEIGHTS,
+        images=network.images,
+        about=network.about,
+    )
