@@ -1,0 +1,46 @@
+"""What chapter 5 computes: networks of three sweeps of regularization, and untrained ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from modclust_utils import datasets
+from modclust_utils.recipes import regularized_network
+from modclust_utils.recipes.base import Images, Job
+from modclust_utils.recipes.network import network_seeds
+from modclust_utils.settings import RegularizedSettings
+
+
+def plan(p: Any) -> dict[str, list[Job]]:
+    """The jobs of the chapter.
+
+    networks: every setting of `sweeps` with each seed, and the untrained networks, of which the
+    first are what the trained ones began as.
+    """
+    images = Images(
+        p.dataset, datasets.train_hash(p.dataset, seed=p.seed), p.data_folder or None, p.seed
+    )
+    n_inputs, n_classes = datasets.dimensions(p.dataset)
+    sizes = (n_inputs, *RegularizedSettings().layer_sizes[1:-1], n_classes)
+    base = RegularizedSettings(layer_sizes=sizes, max_epochs=p.max_epochs)
+    trained = [
+        regularized_network.job(images, replace(base, **changes), seed)
+        for seed in network_seeds(p.seed, p.n_networks)
+        for changes in settings(p)
+    ]
+    untrained = [
+        regularized_network.job(images, replace(base, max_epochs=0), seed)
+        for seed in network_seeds(p.seed, p.n_untrained)
+    ]
+    return {"networks": trained + untrained}
+
+
+def settings(p: Any) -> list[dict[str, float]]:
+    """What each setting changes (paper C, Table 1): L2 alone; L1 or dropout with a mild L2."""
+    mild = {"l2": p.mild_l2}
+    return [
+        *({"l2": value} for value in p.l2),
+        *({**mild, "l1": value} for value in p.l1),
+        *({**mild, "dropout_rate": value} for value in p.dropout_rates),
+    ]

@@ -1,0 +1,217 @@
+"""Tables of chapter 5: modularity and agreement of clusters over three sweeps of regularization.
+
+A *similarity* is a measure, plain or normalized; there are eight, and each has clusters in either
+hidden layer. A *sweep* raises one kind of regularization from setting to setting.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from modclust_utils import modularity, stats
+from modclust_utils.recipes import similarity_clusters as kind
+from modclust_utils.recipes.frames import traced
+
+UPSTREAM = ("covariance", "input_sensitivity")
+DOWNSTREAM = ("loss_hessian", "output_sensitivity")
+#: A measure and whether it is normalized, upstream first (paper C, Figure 4).
+SIMILARITIES = tuple(itertools.product(UPSTREAM + DOWNSTREAM, (False, True)))
+#: The sweeps by the setting that they raise.
+SWEEPS = {"l2": "L2", "l1": "L1", "dropout_rate": "dropout"}
+UNTRAINED = "untrained"
+#: Networks below it are discarded (paper C, section 4.1).
+LEAST_ACCURACY = 0.8
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which of the two readings of similarity, and of normalization, and which search."""
+
+    absolute: str = "of_mean"
+    normalization: str = "max"
+    method: str = "monte_carlo"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of a record that hold modularity and the number of clusters."""
+        if self.method == "leiden":
+            return {"q": "q_leiden", "n_clusters": "n_clusters_leiden"}
+        return {"q": "q", "n_clusters": "n_clusters"}
+
+
+@traced
+def networks(found: pd.DataFrame) -> pd.DataFrame:
+    """Each network with its place in a sweep: `sweep`, `strength`, and whether it is `kept`."""
+    table = found.drop(columns=["record", "test_note"])
+    table["sweep"] = [_sweep(row) for row in table.itertuples()]
+    strengths = [getattr(r, _SETTING.get(r.sweep, ""), 0.0) for r in table.itertuples()]
+    table["strength"] = strengths
+    table["kept"] = ~table["trained"] | (table["test_accuracy"] >= LEAST_ACCURACY)
+    table["validation_loss"] = table["validation_loss"].astype(float)
+    return table
+
+
+_SETTING = {sweep: setting for setting, sweep in SWEEPS.items()}
+
+
+def _sweep(row: object) -> str:
+    if not row.trained:
+        return UNTRAINED
+    raised = [name for name in ("dropout_rate", "l1") if getattr(row, name) > 0]
+    return SWEEPS[raised[0] if raised else "l2"]
+
+
+PLACE = ["network", "sweep", "strength", "seed", "kept"]
+
+
+@traced
+def scores(clusters: pd.DataFrame, networks: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """A row for each network, layer and similarity, under one reading.
+
+    Columns: `PLACE`, layer, measure, normalized, q, q_start, q_single, q_null, n_clusters,
+    n_unused. NaN where no unit is similar to another.
+    """
+    chosen = [i for i, each in enumerate(kind.VARIANTS) if _belongs(each, reading)]
+    what = pd.DataFrame([kind.VARIANTS[i] for i in chosen])[["layer", "measure"]]
+    what["normalized"] = [kind.VARIANTS[i].normalization != "none" for i in chosen]
+    names = {**dict.fromkeys(["q_start", "q_single", "q_null", "n_unused"]), **reading.columns}
+    columns = {
+        name: np.array(
+            [[row[i] for i in chosen] for row in clusters[source or name]], dtype=np.float64
+        ).ravel()
+        for name, source in names.items()
+    }
+    n = len(clusters)
+    table = pd.DataFrame({c: np.tile(what[c], n) for c in what} | columns)
+    table.insert(0, "network", np.repeat(clusters["network"].to_numpy(), len(chosen)))
+    return networks[PLACE].merge(table, on="network")
+
+
+def _belongs(variant: kind.Variant, reading: Reading) -> bool:
+    return variant.absolute == reading.absolute and variant.normalization in (
+        "none",
+        reading.normalization,
+    )
+
+
+@traced
+def agreement(clusters: pd.DataFrame, networks: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """How alike the clusters of two similarities are: a row a network, layer and pair of them.
+
+    Columns: `PLACE`, layer, a and b (places in `SIMILARITIES`), similarity (element-centric).
+    """
+    rows = []
+    for row in clusters.itertuples():
+        labels = kind.labels(row.record, reading.method)
+        for layer in kind.LAYERS:
+            own = [labels[i] for i in _places(layer, reading)]
+            rows += [
+                (row.network, layer, a, b, modularity.element_similarity(own[a], own[b]))
+                for a, b in itertools.combinations(range(len(own)), 2)
+            ]
+    table = pd.DataFrame(rows, columns=["network", "layer", "a", "b", "similarity"])
+    return networks[PLACE].merge(table, on="network")
+
+
+def _places(layer: int, reading: Reading) -> list[int]:
+    """Where in a record the eight similarities of a layer are."""
+    return [
+        kind.VARIANTS.index(
+            kind.Variant(
+                layer, reading.absolute, reading.normalization if normalized else "none", measure
+            )
+        )
+        for measure, normalized in SIMILARITIES
+    ]
+
+
+def pair_group(a: int, b: int) -> str:
+    """What two similarities have in common: the measure, the side, or nothing (``across``)."""
+    (first, _), (second, _) = SIMILARITIES[a], SIMILARITIES[b]
+    if first == second:
+        return "same measure"
+    sides = {measure in UPSTREAM for measure in (first, second)}
+    return "across" if len(sides) == 2 else "upstream" if sides == {True} else "downstream"
+
+
+@traced
+def blocks(agreement: pd.DataFrame) -> pd.DataFrame:
+    """Mean agreement of each network by `pair_group`, over layers and pairs.
+
+    Beside these columns: ``across, plain`` and ``across, normalized``, by whether the downstream
+    similarity is normalized.
+    """
+    pairs = agreement[["a", "b"]].drop_duplicates()
+    names = {pair: pair_group(*pair) for pair in pairs.itertuples(index=False, name=None)}
+    sides = {
+        (a, b): f"across, {'normalized' if SIMILARITIES[b][1] else 'plain'}"
+        for (a, b), group in names.items()
+        if group == "across"
+    }
+    key = list(zip(agreement["a"], agreement["b"], strict=True))
+    columns = {}
+    for own in (names, sides):
+        group = pd.Series([own.get(pair) for pair in key], index=agreement.index)
+        mean = agreement.groupby(["network", group])["similarity"].mean().unstack()
+        columns |= {name: mean[name] for name in mean}
+    return agreement[PLACE].drop_duplicates("network").merge(pd.DataFrame(columns), on="network")
+
+
+def ends_of(table: pd.DataFrame, sweep: str, column: str) -> pd.DataFrame:
+    """Means over the weakest and the strongest third of a sweep, for each seed: `low`, `high`.
+
+    Discarded networks and values that are not there are left out first; a third is rounded down,
+    to one setting at least.
+    """
+    own = table[(table["sweep"] == sweep) & table["kept"] & table[column].notna()]
+    rows = {}
+    for seed, group in own.groupby("seed"):
+        means = group.groupby("strength")[column].mean().sort_index()
+        third = max(len(means) // 3, 1)
+        if len(means) > 1:
+            rows[seed] = {"low": means.iloc[:third].mean(), "high": means.iloc[-third:].mean()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["low", "high"])
+
+
+def gain(table: pd.DataFrame, sweep: str, column: str = "q") -> pd.Series:
+    """By how much a sweep raises a column, for each seed: its strongest third less its weakest."""
+    ends = ends_of(table, sweep, column)
+    return ends["high"] - ends["low"]
+
+
+def of_similarity(table: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    """The rows of some measures."""
+    return table[table["measure"].isin(measures)]
+
+
+@traced
+def gains(scores: pd.DataFrame) -> pd.DataFrame:
+    """What each sweep does to modularity: a row for each similarity and sweep.
+
+    Columns: measure, normalized, sweep, n (seeds), gain, low, high (95 % interval of the mean).
+    """
+    rows = []
+    for (measure, normalized), own in scores.groupby(["measure", "normalized"], sort=False):
+        for sweep in SWEEPS.values():
+            found = gain(own, sweep)
+            if len(found) > 1:
+                low, high = stats.mean_interval(found)
+                rows.append((measure, normalized, sweep, len(found), found.mean(), low, high))
+    return pd.DataFrame(
+        rows, columns=["measure", "normalized", "sweep", "n", "gain", "low", "high"]
+    )
+
+
+@traced
+def clusterability(
+    scores: pd.DataFrame, tests: pd.DataFrame, networks: pd.DataFrame
+) -> pd.DataFrame:
+    """Each network by both measures: mean Q* of its similarities, and n-cut, z-score and p-value."""
+    q = scores.groupby("network")[["q", "q_null"]].mean().reset_index()
+    own = tests[["network", "ncut", "z_score", "p_value"]]
+    return networks.merge(q, on="network").merge(own, on="network")
