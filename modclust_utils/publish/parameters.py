@@ -32,6 +32,7 @@ TYPES: dict[str, Any] = {
     "str": str,
     "bool": bool,
     "list[int]": list[int],
+    "list[float]": list[float],
     "list[str]": list[str],
     "dict": dict[str, dict[str, int | float]],
 }

@@ -6,7 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from modclust_utils import datasets
-from modclust_utils.recipes import regularized_network
+from modclust_utils.recipes import (
+    regularized_network,
+    similarity_clusters,
+    similarity_matrices,
+)
 from modclust_utils.recipes.base import Images, Job
 from modclust_utils.recipes.network import network_seeds
 from modclust_utils.settings import RegularizedSettings
@@ -15,8 +19,9 @@ from modclust_utils.settings import RegularizedSettings
 def plan(p: Any) -> dict[str, list[Job]]:
     """The jobs of the chapter.
 
-    networks: every setting of `sweeps` with each seed, and the untrained networks, of which the
-    first are what the trained ones began as.
+    networks: every one of `settings` with each seed, and the untrained networks, of which the first
+    are what the trained ones began as; clusters and tests of each; drawn: the similarities of the
+    first network at the ends of the dropout sweep, and of one untrained.
     """
     images = Images(
         p.dataset, datasets.train_hash(p.dataset, seed=p.seed), p.data_folder or None, p.seed
@@ -33,7 +38,26 @@ def plan(p: Any) -> dict[str, list[Job]]:
         regularized_network.job(images, replace(base, max_epochs=0), seed)
         for seed in network_seeds(p.seed, p.n_untrained)
     ]
-    return {"networks": trained + untrained}
+    networks = trained + untrained
+    first = [job for job in trained if job.about["seed"] == trained[0].about["seed"]]
+    dropout = sorted(first, key=lambda job: job.about["dropout_rate"])
+    return {
+        "networks": networks,
+        "clusters": [
+            similarity_clusters.job(job, n_steps=p.n_steps, n_starts=p.n_starts, seed=p.seed)
+            for job in networks
+        ],
+        "tests": [
+            regularized_network.shuffle_test_job(
+                job, n_clusters=p.n_clusters, n_shuffles=p.n_shuffles, seed=p.seed
+            )
+            for job in networks
+        ],
+        "drawn": [
+            similarity_matrices.job(job)
+            for job in dict.fromkeys((untrained[0], dropout[0], dropout[-1]))
+        ],
+    }
 
 
 def settings(p: Any) -> list[dict[str, float]]:

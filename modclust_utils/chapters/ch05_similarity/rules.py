@@ -20,6 +20,7 @@ from modclust_utils.chapters.ch05_similarity.tables import (
     ends_of,
     gain,
     of_similarity,
+    similarity_name,
 )
 from modclust_utils.verdicts import Case
 
@@ -34,11 +35,6 @@ class Results:
     networks: pd.DataFrame
     scores: pd.DataFrame
     blocks: pd.DataFrame
-
-
-def similarity_name(measure: str, normalized: bool) -> str:
-    """A similarity as a page prints it."""
-    return f"{measure.replace('_', ' ')}, {'normalized' if normalized else 'plain'}"
 
 
 def _interval(ends: tuple[float, float], digits: int = 3) -> str:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 
-from modclust_utils import modularity, stats
+from modclust_utils import modularity, similarity, stats
+from modclust_utils.models import MLP
 from modclust_utils.recipes import similarity_clusters as kind
-from modclust_utils.recipes.frames import traced
+from modclust_utils.recipes.frames import shown_table, traced
 
 UPSTREAM = ("covariance", "input_sensitivity")
 DOWNSTREAM = ("loss_hessian", "output_sensitivity")
@@ -211,7 +213,96 @@ def gains(scores: pd.DataFrame) -> pd.DataFrame:
 def clusterability(
     scores: pd.DataFrame, tests: pd.DataFrame, networks: pd.DataFrame
 ) -> pd.DataFrame:
-    """Each network by both measures: mean Q* of its similarities, and n-cut, z-score and p-value."""
+    """Each network by both measures: mean Q* of its similarities, and its n-cut among shuffles."""
     q = scores.groupby("network")[["q", "q_null"]].mean().reset_index()
     own = tests[["network", "ncut", "z_score", "p_value"]]
     return networks.merge(q, on="network").merge(own, on="network")
+
+
+#: Weights of a network by hand: three inputs, four units, two outputs.
+TINY = (
+    np.array([[2.0, 1.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 3.0], [0.0, 1.0, 1.0]]),
+    np.array([[3.0, 0.0, 0.0, 1.0], [0.0, 2.0, 2.0, 1.0]]),
+)
+#: Its images; all units are active on each.
+TINY_IMAGES = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 2.0], [2.0, 0.0, 2.0]])
+
+
+def tiny_pairs() -> pd.DataFrame:
+    """The similarities of each two units i, j (from 1) of the network by hand."""
+    weights = [torch.tensor(w) for w in TINY]
+    network = MLP(weights, [torch.zeros(len(w), dtype=torch.float64) for w in weights])
+    x, y = torch.tensor(TINY_IMAGES), torch.zeros(len(TINY_IMAGES), dtype=torch.long)
+    found = similarity.similarities(network, x, y, 1)
+    n = len(TINY[0])
+    table = pd.DataFrame(
+        [
+            {"i": i + 1, "j": j + 1} | {name: float(s[i, j]) for name, s in found.items()}
+            for i, j in itertools.product(range(n), repeat=2)
+        ]
+    )
+    table.attrs = {"source": "a network whose weights were chosen by hand"}
+    return table
+
+
+@traced
+def drawn_matrices(
+    drawn: pd.DataFrame, clusters: pd.DataFrame, reading: Reading, layer: int = 1
+) -> pd.DataFrame:
+    """The similarities of some networks in one layer, with the clusters of their records.
+
+    Columns: network (its words), measure, q, matrix ``(n, n)``, labels ``(n,)``.
+    """
+    rows = []
+    of_network = clusters.set_index("network")
+    for row in drawn.itertuples():
+        words = f"dropout {row.dropout_rate:g}" if row.trained else UNTRAINED
+        for measure in UPSTREAM + DOWNSTREAM:
+            variant = kind.Variant(layer, "of_mean", reading.normalization, measure)
+            i = kind.VARIANTS.index(variant)
+            matrix = similarity.normalize(
+                row.record.arrays[f"{measure}_{layer}"], reading.normalization
+            ).numpy()
+            found = of_network.loc[row.network]
+            q = found[reading.columns["q"]][i]
+            labels = kind.labels(found["record"], reading.method)[i]
+            rows.append((words, measure, np.nan if q is None else q, matrix, labels))
+    return pd.DataFrame(rows, columns=["network", "measure", "q", "matrix", "labels"])
+
+
+GROUPS = ("same measure", "upstream", "downstream", "across")
+
+
+def similarity_name(measure: str, normalized: bool) -> str:
+    """A similarity as a page prints it."""
+    return f"{measure.replace('_', ' ')}, {'normalized' if normalized else 'plain'}"
+
+
+@shown_table
+def readable_gains(gains: pd.DataFrame) -> pd.DataFrame:
+    """What each sweep adds to Q*, from its weakest to its strongest third, with 95 % intervals."""
+    cells = [f"{r.gain:+z.3f} [{r.low:+z.3f}, {r.high:+z.3f}]" for r in gains.itertuples()]
+    names = [similarity_name(r.measure, r.normalized) for r in gains.itertuples()]
+    table = pd.DataFrame({"Similarity": names, "sweep": gains["sweep"], "cell": cells})
+    return table.pivot(index="Similarity", columns="sweep", values="cell").loc[
+        list(dict.fromkeys(names)), list(dict.fromkeys(gains["sweep"]))
+    ]
+
+
+@shown_table
+def readable_blocks(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Mean agreement by group of pairs ± standard deviation over networks."""
+    kept = blocks[blocks["kept"]]
+    rows = {}
+    for sweep in dict.fromkeys([*SWEEPS.values(), UNTRAINED]):
+        own = kept.loc[kept["sweep"] == sweep, list(GROUPS)]
+        if len(own) > 1:
+            cells = [f"{own[g].mean():.3f} ± {own[g].std():.3f}" for g in GROUPS]
+            rows[sweep] = {"Networks": len(own), **dict(zip(GROUPS, cells, strict=True))}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("Sweep")
+
+
+@shown_table
+def readable_readings(by_reading: pd.DataFrame) -> pd.DataFrame:
+    """`findings.by_reading` as a page prints it."""
+    return by_reading.drop(columns="claim").set_index("id").rename_axis("Claim")
