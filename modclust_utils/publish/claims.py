@@ -59,9 +59,8 @@ def luck(chapter: int) -> str:
     return (
         f"By luck alone, networks without what the claims say would have "
         f"{table['without_effect']:.1f} of these {n} claims called reproduced on average "
-        f"({table['without_effect'] / n:.0%}); ten networks of each kind that replicate the paper "
-        f"exactly would have {table['replication']:.1f}. Both are counted in {N_WORLDS} made-up "
-        "results each."
+        f"({table['without_effect'] / n:.0%}); a replication that finds what the paper found would "
+        f"have {table['replication']:.1f}. Both are counted in {N_WORLDS} made-up results each."
     )
 
 

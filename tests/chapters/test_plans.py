@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from modclust_utils.datasets.papers import paper_table
 from modclust_utils.nulls import MODES
 from modclust_utils.publish.chapters import chapter_numbers, plan, profiles
 from modclust_utils.publish.engine import planned
@@ -17,6 +18,8 @@ from modclust_utils.recipes.base import Job, canonical_json
 from modclust_utils.recipes.network import network_seeds
 
 EVERY = [(chapter, profile) for chapter in chapter_numbers() for profile in profiles(chapter)]
+#: Chapters about pruned networks of conditions (paper A).
+PRUNED = [(chapter, profile) for chapter, profile in EVERY if chapter in (1, 2, 3)]
 SEEDS_OF_THE_PAPER = 10
 
 
@@ -58,20 +61,25 @@ def test_plan_is_of_one_piece(chapter, profile):
     # no frame shows a record twice, and each network is in a frame of its own
     for jobs in found.values():
         assert len({(job.kind, job.key) for job in jobs}) == len(jobs)
-    shown = {job.key for jobs in found.values() for job in jobs if job.kind == "network"}
-    assert shown == set(networks_of(chapter, p))
-    # every condition has all of its seeds
-    networks = networks_of(chapter, p).values()
-    counts = {each["n_networks"] for each in p.dataset_settings.values() if "n_networks" in each}
-    assert set(Counter(map(condition_of, networks)).values()) == {p.n_networks, *counts}
-    assert {each["seed"] for each in networks} == set(network_seeds(p.seed, p.n_networks))
+    shown = {job.key for jobs in found.values() for job in jobs if "network" in job.kind}
+    every = [job for job in jobs_of(chapter, p) if job.kind in ("network", "regularized-network")]
+    assert shown == {job.key for job in every}
     again = plan(chapter, p)
     assert {n: [j.key for j in jobs] for n, jobs in again.items()} == {
         n: [j.key for j in jobs] for n, jobs in found.items()
     }
 
 
-@pytest.mark.parametrize(("chapter", "profile"), EVERY)
+@pytest.mark.parametrize(("chapter", "profile"), PRUNED)
+def test_every_condition_has_all_of_its_seeds(chapter, profile):
+    p = parameters_of(chapter, profile)
+    networks = networks_of(chapter, p).values()
+    counts = {each["n_networks"] for each in p.dataset_settings.values() if "n_networks" in each}
+    assert set(Counter(map(condition_of, networks)).values()) == {p.n_networks, *counts}
+    assert {each["seed"] for each in networks} == set(network_seeds(p.seed, p.n_networks))
+
+
+@pytest.mark.parametrize(("chapter", "profile"), PRUNED)
 def test_every_network_of_a_condition_is_treated_alike(chapter, profile):
     """But for the first network of chapter 3, which is clustered more often."""
     p = parameters_of(chapter, profile)
@@ -89,7 +97,7 @@ def test_every_network_of_a_condition_is_treated_alike(chapter, profile):
 @pytest.mark.parametrize(("chapter", "profile"), EVERY)
 def test_chapters_1_and_2_need_random_networks(chapter, profile):
     jobs = jobs_of(chapter, parameters_of(chapter, profile))
-    assert len(keyed(jobs, "random-ncuts")) == (chapter != 3)
+    assert len(keyed(jobs, "random-ncuts")) == (chapter in (1, 2))
 
 
 def test_what_was_computed_of_a_profile_is_a_part_of_it():
@@ -273,3 +281,48 @@ def test_quick_chapters_share_networks_too():
     assert few > 0
     assert len(one & two) == 2 * few
     assert len(one & three) == min(len(one) // 2, len(three))
+
+
+# Chapter 5
+
+
+def settings_of(jobs: Iterable[Job]) -> list[tuple[float, float, float]]:
+    return [tuple(job.about[name] for name in ("l2", "l1", "dropout_rate")) for job in jobs]
+
+
+def test_sweeps_are_those_of_table_1_of_the_paper():
+    p = parameters_of(5, "paper")
+    trained = [job for job in plan(5, p)["networks"] if job.about["trained"]]
+    printed = paper_table("lange2022_table_1")
+    assert settings_of(trained) == [*printed.itertuples(index=False, name=None)] * 9
+    facts = paper_table("lange2022_text").set_index("key")["value"]
+    assert len(trained) == facts["models"]
+    assert facts["settings"] == len(printed)
+    (settings,) = {
+        canonical_json({k: v for k, v in job.parameters["settings"].items() if k in COMMON})
+        for job in trained
+    }
+    assert settings == (
+        '{"batch_size":200,"layer_sizes":[784,64,64,10],"learning_rate":0.001,"max_epochs":500,'
+        '"patience":6,"rate_factor":0.25,"rate_patience":3,"validation_share":0.1}'
+    )
+
+
+COMMON = {
+    *("batch_size", "layer_sizes", "learning_rate", "max_epochs"),
+    *("patience", "rate_factor", "rate_patience", "validation_share"),
+}
+
+
+@pytest.mark.parametrize("profile", profiles(5))
+def test_every_network_is_clustered_and_tested_trained_or_not(profile):
+    p = parameters_of(5, profile)
+    found = plan(5, p)
+    networks = [job.key for job in found["networks"]]
+    untrained = [job for job in found["networks"] if not job.about["trained"]]
+    assert [job.about["seed"] for job in untrained] == [*network_seeds(p.seed, p.n_untrained)]
+    assert settings_of(untrained) == [(0.0, 0.0, 0.0)] * p.n_untrained
+    for name in ("clusters", "tests"):
+        assert [job.parameters["network"] for job in found[name]] == networks
+        assert {job.kept for job in found[name]} == {"trained"}
+    assert [job.about["dropout_rate"] for job in found["drawn"]] == [0.0, 0.0, p.dropout_rates[-1]]

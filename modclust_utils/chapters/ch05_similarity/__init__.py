@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field
 
 from modclust_utils.recipes.ranges import Range, whole
 
-#: The paper prints no tables.
-PAPERS: tuple[str, ...] = ()
+#: The papers whose tables the chapter shows, as their files in ``data/papers`` begin.
+PAPERS = ("lange2022",)
 
 
 def _growing(values: list[float]) -> list[float]:
