@@ -1,4 +1,5 @@
-"""Small statistics: empirical p-values and effect sizes; intervals and shapes of samples."""
+"""Small statistics: empirical p-values and effect sizes; intervals and shapes of samples; p-values
+of many percentiles and of many tests."""
 
 from __future__ import annotations
 
@@ -8,6 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.fisher_bates import (
+    bates_p_value,
+    benjamini_hochberg,
+    centered_percentile,
+    fisher_p_value,
+    fisher_statistic,
+)
 from modclust_utils.intervals import (
     mean_interval,
     median_interval,
@@ -22,9 +30,14 @@ from modclust_utils.intervals import (
 from modclust_utils.samples import _sample, _variance, far_out, n_modes, skewness
 
 __all__ = [
+    "bates_p_value",
+    "benjamini_hochberg",
+    "centered_percentile",
     "cohens_d",
     "empirical_p_value",
     "far_out",
+    "fisher_p_value",
+    "fisher_statistic",
     "mean_interval",
     "median_interval",
     "n_modes",

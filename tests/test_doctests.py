@@ -17,6 +17,13 @@ ENTRY_POINTS = {
         "sklearn_spectral_clustering",
         "spectral_clustering",
     ],
+    "fisher_bates": [
+        "bates_p_value",
+        "benjamini_hochberg",
+        "centered_percentile",
+        "fisher_p_value",
+        "fisher_statistic",
+    ],
     "graphs": ["drop_dead_units", "live_units", "mlp_adjacency"],
     "intervals": [
         "mean_interval",
