@@ -223,9 +223,27 @@ def _in_order(labels: Labels) -> Labels:
 def n_effective_clusters(labels: ArrayLike) -> float | Floats:
     """Number of clusters as exp of the entropy of their shares of the units (paper C, eq. 10).
 
-    labels: ``(n,)`` or ``(S, n)``, which gives ``(S,)``. k clusters of one size count as k, unequal
-    ones as fewer. The unused, label -1, are left out; 0 where all are unused.
-    Raises ValueError for labels of another shape or that are not integers from -1.
+    k clusters of one size count as k, unequal ones as fewer.
+
+    Parameters
+    ----------
+    labels : array_like of int ``(n,)`` or ``(S, n)``
+        Cluster of each unit; the unused, label -1, are left out.
+
+    Returns
+    -------
+    float, or ndarray ``(S,)``
+        0 where all are unused.
+
+    Raises
+    ------
+    ValueError
+        For labels of another shape or that are not integers from -1.
+
+    Examples
+    --------
+    >>> n_effective_clusters([[0, 0, 1, 1], [0, 0, 0, 1], [2, -1, -1, -1]]).round(3).tolist()
+    [2.0, 1.755, 1.0]
     """
     chosen = _check_labels(labels)
     if chosen.ndim not in (1, 2) or 0 in chosen.shape:
@@ -244,15 +262,37 @@ def _exp_entropy(labels: Labels) -> float:
 def element_similarity(a: ArrayLike, b: ArrayLike) -> float:
     """Element-centric similarity of two partitions of the same units: 1 where they are equal.
 
-    a, b: labels ``(n,)``; the unused, label -1, are one more cluster, as in paper C (section 4.3).
     It is the mean over units of |A ∩ B| / max(|A|, |B|), with A and B the clusters of the unit.
-    Raises ValueError for labels of different shapes or that are not integers from -1.
 
-    Gates et al. 2019 (Scientific Reports 9, 8574) compare p, the personalized PageRank of a unit in
-    the graph of its cluster: p_A(j) = α / |A| in A, plus 1 - α at the unit itself. In
-    1 - Σ |p_A(j) - p_B(j)| / (2 α) the terms 1 - α and then α cancel, and with m = |A ∩ B| the sum
-    is m |1/|A| - 1/|B|| + (|A| - m) / |A| + (|B| - m) / |B| = 2 - 2 m / max(|A|, |B|).
+    Parameters
+    ----------
+    a, b : array_like of int ``(n,)``
+        Labels; the unused, label -1, are one more cluster, as in paper C (section 4.3).
 
+    Returns
+    -------
+    float
+        Above 0, up to 1.
+
+    Raises
+    ------
+    ValueError
+        For labels of different shapes or that are not integers from -1.
+
+    Notes
+    -----
+    Gates et al. compare p, the personalized PageRank of a unit in the graph of its cluster:
+    p_A(j) = α / |A| in A, plus 1 - α at the unit itself. In 1 - Σ |p_A(j) - p_B(j)| / (2 α) the
+    terms 1 - α and then α cancel, and with m = |A ∩ B| the sum is
+    m |1/|A| - 1/|B|| + (|A| - m) / |A| + (|B| - m) / |B| = 2 - 2 m / max(|A|, |B|).
+
+    References
+    ----------
+    .. [1] Gates et al. 2019, "Element-centric clustering comparison unifies overlaps and
+       hierarchy", Scientific Reports 9, 8574.
+
+    Examples
+    --------
     >>> element_similarity([0, 0, 1, 1], [0, 0, 0, 0])
     0.5
     """

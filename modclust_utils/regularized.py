@@ -91,7 +91,25 @@ def uniform_mlp(
 ) -> MLP:
     """R freshly initialized networks: PyTorch's default for linear layers.
 
-    Weights and biases are uniform within ± 1 / sqrt(n_in). Network r depends on ``seeds[r]`` alone.
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Units per layer, from the pixels to the logits.
+    seeds : sequence of int
+        One for each network. Network r depends on ``seeds[r]`` alone.
+    device : str or torch.device
+        Where the weights are drawn and stay.
+
+    Returns
+    -------
+    MLP
+        Weights ``(R, n_out, n_in)`` and biases ``(R, n_out)``, uniform within ± 1 / sqrt(n_in).
+
+    Examples
+    --------
+    >>> networks = uniform_mlp([4, 3, 2], seeds=[7, 8])
+    >>> [tuple(b.shape) for b in networks.biases], bool(networks.weights[0].abs().max() <= 0.5)
+    ([(2, 3), (2, 2)], True)
     """
     generators = _generators(seeds, 0, device)
     weights, biases = [], []
@@ -120,11 +138,23 @@ def train_regularized(
 
     Parameters
     ----------
-    x : (n, n_in) images
-    y : (n,) labels, integers from 0
-    settings, seeds : R of each, one for each network; layer_sizes, batch_size and validation_share
-        are the same in all
-    on_epoch : called after each epoch with the number of networks that still train
+    x : tensor or ndarray ``(n, n_in)``
+        Images.
+    y : tensor or ndarray of int ``(n,)``
+        Their classes, from 0.
+    settings : sequence of RegularizedSettings
+        One for each network; layer_sizes, batch_size and validation_share are the same in all.
+    seeds : sequence of int
+        One for each network, for its initialization, split, order of images and dropout.
+    device : str or torch.device
+        Where to compute; "auto" is a GPU where there is one.
+    on_epoch : callable, optional
+        Called after each epoch with the number of networks that still train.
+
+    Returns
+    -------
+    RegularizedNetworks
+        Each network as it was at its lowest validation loss, in the order of the seeds.
 
     Notes
     -----
@@ -136,7 +166,22 @@ def train_regularized(
     Raises
     ------
     ValueError
-        for images, labels or seeds that do not fit the settings.
+        For images, labels or seeds that do not fit the settings.
+
+    References
+    ----------
+    .. [1] Lange et al. 2022 (paper C), section 4.1 and Table 1.
+
+    Examples
+    --------
+    Two pixels that each stand for a class, and a penalty so heavy that the weights vanish.
+
+    >>> x, y = torch.eye(2).repeat(50, 1), torch.arange(2).repeat(50)
+    >>> options = {"layer_sizes": (2, 2), "learning_rate": 0.1, "batch_size": 10, "max_epochs": 5}
+    >>> free, heavy = RegularizedSettings(**options), RegularizedSettings(**options, l1=10.0)
+    >>> found = train_regularized(x, y, [free, heavy], seeds=[1, 1], device="cpu")
+    >>> found.networks.accuracy(x, y)[0].item(), (found.networks.weights[0].abs() < 0.2).all((1, 2))
+    (1.0, tensor([False,  True]))
     """
     device = resolve_device(device)
     x = torch.as_tensor(np.array(x) if isinstance(x, np.ndarray) else x).float().to(device)

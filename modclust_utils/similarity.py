@@ -52,16 +52,49 @@ def similarities(
 ) -> dict[str, Tensor]:
     """All four similarities of the n units of a hidden layer (paper C, equations 1 to 4).
 
-    network: an `MLP`, or a Sequential whose first and last module is Linear; it is evaluated, so
-    there is no dropout. x: ``(K, n_in)``; y: ``(K,)``, class numbers. layer: from 1, the first
-    hidden layer; its units are the activations that the next Linear reads. Returns ``(n, n)`` for
-    each of `MEASURES`, or ``(R, n, n)`` for a batch of R networks: symmetric, not negative,
-    float64, on the device of the network.
+    Parameters
+    ----------
+    network : MLP or torch.nn.Sequential
+        One network, a batch of R as `MLP`, or a Sequential whose first and last module is Linear.
+        It is evaluated, so there is no dropout.
+    x : tensor ``(K, n_in)``
+        Images, in the precision and on the device of the network.
+    y : tensor of int ``(K,)``
+        Their classes, for the Hessian of the loss.
+    layer : int
+        From 1, the first hidden layer; its units are the activations that the next Linear reads.
+    absolute : {"of_mean", "mean_of"}
+        The absolute value of the mean over images, or the mean of absolute values.
+    method : {"auto", "closed", "autograd"}
+        "closed" multiplies masked weight matrices, which takes a network of Linear and ReLU;
+        "autograd" derives any Sequential; "auto" is "closed" where it can be.
+    chunk_size : int, optional
+        Images that go through at a time, so that memory does not grow with them; by default as many
+        as is fast.
 
-    method: "closed" multiplies masked weight matrices, which takes a network of Linear and ReLU;
-    "autograd" derives any Sequential; "auto" is "closed" where it can be. The images go through
-    `chunk_size` at a time, by default as many as is fast, so that memory does not grow with them.
-    Raises ValueError for input that does not fit the network, or a network that does not fit.
+    Returns
+    -------
+    dict of tensor ``(n, n)``, or ``(R, n, n)`` for a batch
+        One for each of `MEASURES`: symmetric, 0 or more, float64, on the device of the network.
+
+    Raises
+    ------
+    ValueError
+        For input that does not fit the network, or a network that does not fit.
+
+    References
+    ----------
+    .. [1] Lange et al. 2022 (paper C), section 3.1.
+
+    Examples
+    --------
+    Two units that see one pixel each. The first image moves them by -1 and -2 from their means.
+
+    >>> network = MLP([torch.eye(2), torch.eye(2)], [torch.zeros(2), torch.zeros(2)])
+    >>> x, y = torch.tensor([[2.0, 1.0], [4.0, 5.0]]), torch.tensor([0, 1])
+    >>> found = similarities(network, x, y, layer=1)
+    >>> found["covariance"].tolist(), found["input_sensitivity"].tolist()
+    ([[1.0, 2.0], [2.0, 4.0]], [[1.0, 0.0], [0.0, 1.0]])
     """
     options = Options(absolute=absolute, method=method, chunk_size=chunk_size)
     return _similarities(MEASURES, network, x, y, layer, **options)
@@ -71,6 +104,10 @@ def covariance(network: Network, x: Tensor, layer: int, **options: Unpack[Option
     """Covariance of activations over the K images, the sum divided by K (paper C, equation 1).
 
     Arguments, keywords and result as in `similarities`.
+
+    >>> network = MLP([torch.eye(2), torch.eye(2)], [torch.zeros(2)] * 2)
+    >>> covariance(network, torch.tensor([[2.0, 1.0], [4.0, 5.0]]), 1).tolist()
+    [[1.0, 2.0], [2.0, 4.0]]
     """
     return _similarities(["covariance"], network, x, None, layer, **options)["covariance"]
 
@@ -82,6 +119,11 @@ def input_sensitivity(
 
     In the first layer of a ReLU network both ways to take absolute values agree: a product has the
     same sign for all images. Arguments, keywords and result as in `similarities`.
+
+    >>> first = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+    >>> network = MLP([first, torch.eye(2)], [torch.zeros(2)] * 2)
+    >>> input_sensitivity(network, torch.ones(1, 2), 1).round(decimals=5).tolist()  # 1 * 3 - 2 * 1
+    [[5.0, 1.0], [1.0, 10.0]]
     """
     name = "input_sensitivity"
     return _similarities([name], network, x, None, layer, **options)[name]
@@ -95,6 +137,11 @@ def output_sensitivity(
     The paper prints J Jᵀ, a matrix of classes, where it means one of units. In the last hidden
     layer J is the last weight matrix, for every image, and both ways to take absolute values agree.
     Arguments, keywords and result as in `similarities`.
+
+    >>> last = torch.tensor([[1.0, -1.0], [2.0, 1.0]])
+    >>> network = MLP([torch.eye(2), last], [torch.zeros(2)] * 2)
+    >>> output_sensitivity(network, torch.ones(1, 2), 1).tolist()  # |1 * -1 + 2 * 1|
+    [[5.0, 1.0], [1.0, 2.0]]
     """
     name = "output_sensitivity"
     return _similarities([name], network, x, None, layer, **options)[name]
@@ -107,16 +154,52 @@ def loss_hessian(
 
     In a ReLU network they are Jᵀ (diag(p) - p pᵀ) J, with J as in `output_sensitivity` and p the
     softmax of the logits: the labels cancel. Arguments, keywords and result as in `similarities`.
+
+    Two logits that are both 0: p is 1/2, and the Hessian a quarter of d dᵀ with d = (2, -4), the
+    difference of the rows.
+
+    >>> last = torch.tensor([[1.0, -2.0], [-1.0, 2.0]])
+    >>> network = MLP([torch.eye(2), last], [torch.zeros(2)] * 2)
+    >>> x, y = torch.tensor([[2.0, 1.0]]), torch.tensor([0])
+    >>> loss_hessian(network, x, y, 1).round(decimals=5).tolist()
+    [[1.0, 2.0], [2.0, 4.0]]
     """
     return _similarities(["loss_hessian"], network, x, y, layer, **options)["loss_hessian"]
 
 
 def normalize(s: Tensor | ArrayLike, by: Normalization = "max", *, eps: float = 1e-12) -> Tensor:
-    """Similarities ``(..., n, n)`` of units in relation to those with themselves.
+    """Similarities of units in relation to those with themselves.
 
-    by: "max" divides by max(S_ii, S_jj, eps) (paper C, equation 5, which names no eps); "sqrt" by
-    √(S_ii S_jj), as the paper's numbers are made, and gives 0 where this is 0.
-    Raises ValueError for another `by`, an eps that is not positive, or s that is no similarity.
+    Parameters
+    ----------
+    s : tensor or array_like ``(..., n, n)``
+        0 or more.
+    by : {"max", "sqrt"}
+        "max" divides by max(S_ii, S_jj, eps) (paper C, equation 5, which names no eps); "sqrt" by
+        √(S_ii S_jj), as the paper's numbers are made, and gives 0 where this is 0.
+    eps : float
+        Above 0: keeps "max" from a division by 0.
+
+    Returns
+    -------
+    tensor, shaped like s
+        Its diagonal is 1, or 0 where that of s is 0.
+
+    Raises
+    ------
+    ValueError
+        For another `by`, an eps that is not positive, or s that is no similarity.
+
+    References
+    ----------
+    .. [1] Lange et al. 2022 (paper C), equation 5.
+
+    Examples
+    --------
+    >>> normalize([[1.0, 1.0], [1.0, 4.0]]).tolist()
+    [[1.0, 0.25], [0.25, 1.0]]
+    >>> normalize([[1.0, 1.0], [1.0, 4.0]], by="sqrt").tolist()
+    [[1.0, 0.5], [0.5, 1.0]]
     """
     _check_option("by", by, Normalization)
     if not eps > 0:

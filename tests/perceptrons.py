@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -20,24 +20,26 @@ def random_mlp(
     seed: int,
     *,
     sparsity: float = 0.0,
+    batch: tuple[int, ...] = (),
     dtype: torch.dtype = torch.float64,
 ) -> MLP:
     rng = rng_of(seed)
-    weights = [keep_largest(rng.normal(size=(b, a)), sparsity) for a, b in pairwise(sizes)]
-    biases = [rng.normal(size=b, scale=0.3) for b in sizes[1:]]
+    weights = [keep_largest(rng.normal(size=(*batch, b, a)), sparsity) for a, b in pairwise(sizes)]
+    biases = [rng.normal(size=(*batch, b), scale=0.3) for b in sizes[1:]]
     return MLP(
         [torch.tensor(w).to(dtype) for w in weights], [torch.tensor(b).to(dtype) for b in biases]
     )
 
 
-def as_module(network: MLP) -> nn.Sequential:
-    """The same network of torch's own parts; behind each Linear but the last comes a ReLU."""
+def as_module(network: MLP, *between: Callable[[], nn.Module]) -> nn.Sequential:
+    """The same network of torch's own parts, which stand between two Linear: a ReLU by default."""
     parts: list[nn.Module] = []
     for weight, bias in zip(network.weights, network.biases, strict=True):
         linear = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
         linear.weight.data, linear.bias.data = weight.clone(), bias.clone()
-        parts += [linear, nn.ReLU()]
-    return nn.Sequential(*parts[:-1])
+        parts += [make() for make in between or [nn.ReLU]] if parts else []
+        parts.append(linear)
+    return nn.Sequential(*parts)
 
 
 def images(network: MLP, n: int, seed: int) -> tuple[Tensor, Tensor]:

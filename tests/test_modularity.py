@@ -328,14 +328,20 @@ def test_walk_is_that_of_algorithm_3(seed, n_steps, entropy):
 
 @pytest.fixture(scope="module")
 def small() -> tuple[np.ndarray, np.ndarray]:
-    """Similarities of 8 units of all kinds, and their largest modularity over all partitions."""
-    similarities = np.stack([random_similarity(8, seed, seed % 4) for seed in range(120)])
-    same = [p[:, None] == p for p in all_partitions(8)]
-    assert len(same) == 4140  # the eighth number of Bell
+    """Similarities of 2 to 9 units of all kinds, and their largest modularity over all partitions.
+
+    The rest of nine units is unused, so that all are one batch.
+    """
+    sizes = np.repeat(np.arange(2, 10), [4, 4, 8, 8, 16, 24, 40, 40])
+    drawn = [random_similarity(n, seed, seed % 4) for seed, n in enumerate(sizes)]
+    similarities = np.stack([np.pad(s, (0, 9 - len(s))) for s in drawn if s.any()])
+    assert len(similarities) > 130
+    same = [p[:, None] == p for p in all_partitions(9)]
+    assert len(same) == 21147  # the ninth number of Bell
     normalized = similarities / similarities.sum((1, 2), keepdims=True)
     strengths = normalized.sum(2)
     beyond = normalized - strengths[:, :, None] * strengths[:, None]
-    every_q = beyond.reshape(120, -1) @ np.reshape(same, (4140, -1)).T
+    every_q = beyond.reshape(len(beyond), -1) @ np.reshape(same, (len(same), -1)).T
     return similarities, every_q.max(1)
 
 
@@ -344,6 +350,23 @@ def test_monte_carlo_finds_the_optimum_of_small_matrices(small):
     found = maximize_modularity(similarities, rng=rng_of(0))
     assert (found.q_start < optimum - 1e-9).mean() > 0.2
     np.testing.assert_allclose(found.q, optimum, atol=1e-13)
+
+
+def test_searches_against_the_exact_optimum_of_16_units():
+    """By integer programming in igraph: too many partitions to look at each."""
+    similarities = np.stack([random_similarity(16, seed, seed % 4) for seed in range(12)])
+    optimum = []
+    for similarity in similarities:
+        edges = np.argwhere(np.triu(similarity))
+        graph = igraph.Graph(16, edges.tolist())
+        exact = graph.community_optimal_modularity(weights=similarity[tuple(edges.T)].tolist())
+        optimum.append(modularity(similarity, exact.membership))
+    found = maximize_modularity(similarities, rng=rng_of(0))
+    leiden = maximize_modularity(similarities, rng=rng_of(0), method="leiden")
+    assert (found.q_start < np.array(optimum) - 1e-9).mean() > 0.5
+    for q in (found.q, leiden.q):
+        assert (q <= np.array(optimum) + 1e-9).all()
+        assert (q > np.array(optimum) - 1e-9).mean() > 0.8
 
 
 def test_leiden_finds_most_optima_of_small_matrices(small):
@@ -375,21 +398,21 @@ def test_separate_parts_are_found(method):
     order = rng_of(0).permutation(20)
     truth = np.repeat(np.arange(5), sizes)[order]
     similarity = blocks(sizes, between=0.01)[order][:, order]
-    found = maximize_modularity(similarity, rng=rng_of(0), method=method)
+    found = maximize_modularity(similarity, rng=rng_of(0), method=method, n_steps=500)
     assert element_similarity(found.labels, truth) == 1.0
     assert found.q == modularity(similarity, truth)
 
 
 @BY_METHOD
 def test_disconnected_pairs_need_more_clusters_than_there_were(method):
-    found = maximize_modularity(blocks([2] * 15), rng=rng_of(0), method=method)
+    found = maximize_modularity(blocks([2] * 15), rng=rng_of(0), method=method, n_steps=500)
     assert found.labels.tolist() == np.repeat(np.arange(15), 2).tolist()
     assert found.q == pytest.approx(14 / 15)
 
 
 @BY_METHOD
 def test_equal_similarities_are_one_cluster(method):
-    found = maximize_modularity(np.ones((9, 9)), rng=rng_of(0), method=method)
+    found = maximize_modularity(np.ones((9, 9)), rng=rng_of(0), method=method, n_steps=500)
     assert found.labels.tolist() == [0] * 9
     assert found.q == pytest.approx(0, abs=1e-15)
 

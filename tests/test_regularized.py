@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import global_random_state_untouched, rng_of
+from perceptrons import as_module
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -156,16 +157,6 @@ class Masked(nn.Module):
         return hidden if self.mask is None else hidden * self.mask
 
 
-def module_of(network):
-    """The same network as a torch module, with a `Masked` after each ReLU."""
-    layers = []
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        linear = nn.Linear(weight.shape[1], weight.shape[0])
-        linear.weight.data, linear.bias.data = weight.clone(), bias.clone()
-        layers += [linear, nn.ReLU(), Masked()]
-    return nn.Sequential(*layers[:-2])
-
-
 def network_of(module):
     linears = [layer for layer in module if isinstance(layer, nn.Linear)]
     return MLP([layer.weight.data for layer in linears], [layer.bias.data for layer in linears])
@@ -186,7 +177,7 @@ def draw_masks(generator, n, widths, rate):
 def trained_by_torch(each, seed, x, y):
     """One network by autograd, torch's Adam and torch's scheduler: it, its best epoch, epochs."""
     x, y = torch.tensor(x), torch.tensor(y)
-    module = module_of(uniform_mlp(each.layer_sizes, seeds=[seed]).network(0))
+    module = as_module(uniform_mlp(each.layer_sizes, seeds=[seed]).network(0), nn.ReLU, Masked)
     linears = [layer for layer in module if isinstance(layer, nn.Linear)]
     drops = [layer for layer in module if isinstance(layer, Masked)]
     optimizer = torch.optim.Adam(module.parameters(), lr=each.learning_rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,40 +11,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import global_random_state_untouched, rng_of
+from perceptrons import SIZES, as_module, random_mlp
 from torch import nn
 
 from modclust_utils import similarity
 from modclust_utils.models import MLP
 from modclust_utils.similarity import MEASURES, normalize, similarities
 
-SIZES = (6, 9, 8, 7, 4)
 READINGS = ("of_mean", "mean_of")
 SHAPES = st.sampled_from([SIZES, (5, 12, 3), (3, 20, 4, 2), (20, 1, 6, 1, 2), (4, 3, 1)])
-
-
-def random_mlp(sizes, seed, *, batch=(), dtype=torch.float64):
-    rng = rng_of(seed)
-    weights = [rng.normal(size=(*batch, b, a)) for a, b in pairwise(sizes)]
-    biases = [rng.normal(size=(*batch, b), scale=0.3) for b in sizes[1:]]
-    return MLP(
-        [torch.tensor(w).to(dtype) for w in weights], [torch.tensor(b).to(dtype) for b in biases]
-    )
 
 
 def images(sizes, n, seed, dtype=torch.float64):
     rng = rng_of(seed)
     x = torch.tensor(rng.normal(size=(n, sizes[0]))).to(dtype)
     return x, torch.tensor(rng.integers(sizes[-1], size=n))
-
-
-def sequential(network, activation=nn.ReLU, dropout=None):
-    """The network as modules, with Dropout after each activation where a rate is given."""
-    modules = []
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        modules.append(nn.utils.skip_init(nn.Linear, *weight.T.shape, dtype=weight.dtype))
-        modules[-1].load_state_dict({"weight": weight, "bias": bias})
-        modules += [activation()] + ([] if dropout is None else [nn.Dropout(dropout)])
-    return nn.Sequential(*modules[: -1 if dropout is None else -2])
 
 
 def measure(name, network, x, y, layer, **options):
@@ -165,7 +146,7 @@ def by_differences(modules, x, y, layer, absolute):
 )
 @torch.no_grad()
 def test_derivatives_equal_finite_differences(activation, method, layer, absolute):
-    modules = sequential(random_mlp(SIZES, 30), activation)
+    modules = as_module(random_mlp(SIZES, 30), activation)
     x, y = images(SIZES, 12, 31)
     found = similarities(modules, x, y, layer, absolute=absolute, method=method)
     assert_same(found, by_differences(modules, x, y, layer, absolute), atol=1e-6)
@@ -218,7 +199,7 @@ def test_labels_cancel_in_a_relu_network_and_count_in_others(method):
     other = (y + 1) % SIZES[-1]
     one, two = (similarity.loss_hessian(network, x, k, 1, method=method) for k in (y, other))
     torch.testing.assert_close(one, two)
-    tanh = sequential(network, nn.Tanh)
+    tanh = as_module(network, nn.Tanh)
     one, two = (similarity.loss_hessian(tanh, x, k, 1) for k in (y, other))
     assert (one - two).abs().max() > 0.01
 
@@ -357,7 +338,7 @@ def test_modules_give_what_the_plain_network_gives_and_dropout_counts_for_nothin
     network = random_mlp(SIZES, 19)
     x, y = images(SIZES, 20, 20)
     expected = similarities(network, x, y, layer)
-    modules = sequential(network, dropout=0.5).train()
+    modules = as_module(network, nn.ReLU, partial(nn.Dropout, 0.5)).train()
     before = {name: value.clone() for name, value in modules.state_dict().items()}
     with global_random_state_untouched():
         found = similarities(modules, x, y, layer, method=method)
@@ -372,7 +353,7 @@ def test_modules_give_what_the_plain_network_gives_and_dropout_counts_for_nothin
 def test_modules_may_be_nested_and_have_no_bias(method):
     network = random_mlp((6, 5, 4, 3), 21)
     network = MLP(network.weights, [torch.zeros_like(b) for b in network.biases])
-    one, relu, two, *rest = sequential(network)
+    one, relu, two, *rest = as_module(network)
     two.bias = None
     nested = nn.Sequential(nn.Sequential(one, nn.Dropout(0.9), relu), nn.Sequential(two, *rest))
     x, y = images((6, 3), 9, 22)
@@ -382,7 +363,7 @@ def test_modules_may_be_nested_and_have_no_bias(method):
 def test_other_modules_are_as_in_evaluation():
     """Batch norm with the statistics it has, which is a Linear with other weights."""
     network = random_mlp((6, 5, 4, 3), 23)
-    one, relu, *rest = sequential(network, nn.Tanh)
+    one, relu, *rest = as_module(network, nn.Tanh)
     norm = nn.BatchNorm1d(5, eps=0.0, dtype=torch.float64)
     norm.running_mean += 2.0
     norm.running_var *= 4.0
@@ -392,7 +373,7 @@ def test_other_modules_are_as_in_evaluation():
     )
     x, y = images((6, 3), 9, 24)
     found = similarities(nn.Sequential(one, norm, relu, *rest), x, y, 1)
-    assert_same(found, similarities(sequential(folded, nn.Tanh), x, y, 1))
+    assert_same(found, similarities(as_module(folded, nn.Tanh), x, y, 1))
     assert norm.training
     assert norm.num_batches_tracked == 0
 
@@ -423,11 +404,11 @@ def test_other_modules_are_as_in_evaluation():
         ({"network": random_mlp((6, 4), 0)}, "network has no hidden layer"),
         ({"network": nn.Sequential()}, r"network is made of \[\]"),
         (
-            {"network": sequential(random_mlp(SIZES, 0)).append(nn.Softmax(1))},
+            {"network": as_module(random_mlp(SIZES, 0)).append(nn.Softmax(1))},
             r"network is made of \['Linear', .* 'Softmax'\]; allowed: Linear as the first and",
         ),
         (
-            {"network": sequential(random_mlp(SIZES, 0), nn.Tanh), "method": "closed"},
+            {"network": as_module(random_mlp(SIZES, 0), nn.Tanh), "method": "closed"},
             "method='closed' does not know what to do with Tanh",
         ),
         (
