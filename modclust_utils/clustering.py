@@ -16,8 +16,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from modclust_utils.graphs import Matrix, check_weights, drop_dead_units, live_units
+from modclust_utils.doors import as_choice, as_count, as_labels, as_rng
+from modclust_utils.graphs import drop_dead_units, live_units
 from modclust_utils.kmeans import draw_uniforms, kmeans
+from modclust_utils.network_doors import Matrix, as_edges, as_weights
 from modclust_utils.spectral import LayeredGraphs, embed_general, embed_layered, two_sides
 
 Adjacency = sp.sparray | sp.spmatrix | NDArray[np.floating] | Tensor
@@ -28,12 +30,7 @@ def as_adjacency(adjacency: Adjacency) -> sp.csr_array:
 
     Raises ValueError unless it is square, symmetric, finite and without negative edges.
     """
-    if isinstance(adjacency, Tensor):
-        adjacency = adjacency.detach().cpu().to_dense().numpy()
-    if adjacency.ndim != 2 or adjacency.shape[0] != adjacency.shape[1]:
-        raise ValueError(f"adjacency has shape {tuple(adjacency.shape)}; allowed: (n, n)")
-    # a copy: what follows would otherwise change a sparse matrix of the caller
-    matrix = sp.csr_array(adjacency, dtype=np.float64, copy=True)
+    matrix = as_edges("adjacency", adjacency)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
@@ -81,11 +78,7 @@ def ncut(adjacency: Adjacency, labels: ArrayLike | Tensor) -> float:
     0.4
     """
     matrix = as_adjacency(adjacency)
-    labels = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
-    if labels.shape != (matrix.shape[0],):
-        raise ValueError(f"labels has shape {labels.shape}; allowed: ({matrix.shape[0]},)")
-    if not np.issubdtype(labels.dtype, np.integer) or (labels < -1).any():
-        raise ValueError("labels has entries that are no cluster; allowed: integers from -1")
+    labels = as_labels("labels", labels, matrix.shape[0])
     classes, members = np.unique(labels, return_inverse=True)
     membership = sp.csr_array(
         (np.ones(len(labels)), (np.arange(len(labels)), members)),
@@ -153,6 +146,7 @@ def spectral_clustering(
     labels = np.full(matrix.shape[0], -1)
     live = np.flatnonzero(np.diff(matrix.indptr) > 0)
     n_clusters, n_init = _check_counts(n_clusters, n_init, len(live))
+    rng = as_rng(rng)
     # no clustering depends on the scale, but very small degrees would count as 0 below
     matrix = matrix[live][:, live] / matrix.max()
     uniforms = torch.from_numpy(draw_uniforms(n_clusters, n_init, rng))[None]
@@ -173,20 +167,12 @@ def spectral_clustering(
 def _check_counts(n_clusters: int, n_init: int, n_live: int) -> tuple[int, int]:
     if n_live == 0:
         raise ValueError("adjacency has no edges; allowed: at least one edge to cluster by")
-    n_clusters = check_count("n_clusters", n_clusters)
+    n_clusters = as_count("n_clusters", n_clusters)
     if n_clusters > n_live:
         raise ValueError(
             f"n_clusters={n_clusters} is not allowed: 1 to {n_live}, the number of units with edges"
         )
-    return n_clusters, check_count("n_init", n_init)
-
-
-def check_count(name: str, value: int) -> int:
-    """`value` as a Python integer. Raises ValueError unless it is a whole number of 1 or more."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise ValueError(f"{name}={value!r} is not allowed: a whole number of 1 or more")
-    return int(value)
+    return n_clusters, as_count("n_init", n_init)
 
 
 def sklearn_spectral_clustering(
@@ -231,6 +217,8 @@ def sklearn_spectral_clustering(
     labels = np.full(matrix.shape[0], -1)
     live = np.flatnonzero(np.diff(matrix.indptr) > 0)
     n_clusters, n_init = _check_counts(n_clusters, n_init, len(live))
+    rng = as_rng(rng)
+    as_choice("eigen_solver", eigen_solver, ("arpack", "lobpcg", "amg"))
     model = SpectralClustering(
         n_clusters,
         affinity="precomputed",
@@ -241,7 +229,10 @@ def sklearn_spectral_clustering(
     with warnings.catch_warnings():
         # paper A clusters disconnected graphs as they are; scikit-learn only remarks on it
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
-        labels[live] = model.fit_predict(sp.csr_matrix(matrix[live][:, live]))
+        # as many clusters as units: it takes another solver and says so
+        warnings.filterwarnings("ignore", message="k >= N for N")
+        graph = sp.csr_matrix(matrix[live][:, live])
+        labels[live] = model.fit_predict(graph if n_clusters < len(live) else graph.toarray())
     return labels
 
 
@@ -288,8 +279,8 @@ def cluster_network(
     >>> value, bool((labels[:2] == labels[2:4]).all()), bool((labels[:2] == labels[4:]).all())
     (0.0, True, True)
     """
-    n_clusters, n_init = check_count("n_clusters", n_clusters), check_count("n_init", n_init)
-    check_weights(weights)
+    n_clusters, n_init = as_count("n_clusters", n_clusters), as_count("n_init", n_init)
+    weights, rng = as_weights(weights), as_rng(rng)
     live = np.concatenate([np.asarray(_host(part)) for part in live_units(weights)])
     reduced = as_magnitudes(drop_dead_units(weights))
     uniforms = torch.from_numpy(draw_uniforms(n_clusters, n_init, rng))[None]

@@ -7,7 +7,6 @@ layers 0, 2, 4, ... on one side, 1, 3, 5, ... on the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,42 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Matrix = NDArray[np.floating] | Tensor
-
-
-def check_weights(weights: Sequence[Matrix]) -> None:
-    """Raise ValueError unless the matrices form one network in torch layout ``(n_out, n_in)``.
-
-    They may be numpy arrays or torch tensors, but all of one kind.
-    """
-    if len(weights) == 0:
-        raise ValueError("weights=[] is not allowed: one matrix (n_out, n_in) for each layer")
-    for index, weight in enumerate(weights):
-        if not isinstance(weight, Tensor if isinstance(weights[0], Tensor) else np.ndarray):
-            raise ValueError(
-                f"weights[{index}] is of type {type(weight).__name__}; "
-                "allowed: numpy arrays only, or torch tensors only"
-            )
-        if weight.ndim != 2:
-            raise ValueError(f"weights[{index}] has shape {tuple(weight.shape)}; allowed: 2-d")
-        if not bool(_finite(weight)):
-            raise ValueError(f"weights[{index}] holds NaN or infinity; allowed: finite numbers")
-    for index, (first, second) in enumerate(pairwise(weights)):
-        if second.shape[1] != first.shape[0]:
-            raise ValueError(
-                f"weights[{index + 1}] has shape {tuple(second.shape)}, which does not follow "
-                f"{tuple(first.shape)}; allowed: (n, {first.shape[0]})"
-            )
-
-
-def _finite(weight: Matrix) -> bool | Tensor:
-    if isinstance(weight, Tensor):
-        return torch.isfinite(weight).all()
-    return np.isfinite(weight).all()
+from modclust_utils.network_doors import Matrix, as_weights
 
 
 def layer_sizes(weights: Sequence[Matrix]) -> tuple[int, ...]:
     """Units per layer, from pixels to logits."""
+    weights = as_weights(weights)
     return (weights[0].shape[1], *(w.shape[0] for w in weights))
 
 
@@ -94,7 +63,7 @@ def mlp_adjacency(weights: Sequence[Matrix]) -> sp.csr_array:
            [0., 0., 4.],
            [3., 4., 0.]])
     """
-    check_weights(weights)
+    weights = as_weights(weights)
     sizes = layer_sizes(weights)
     blocks: list[list[sp.coo_array | None]] = [[None] * len(sizes) for _ in sizes]
     for layer, size in enumerate(sizes):
@@ -132,7 +101,7 @@ def live_units(weights: Sequence[Matrix]) -> list[Matrix]:
     >>> live_units([np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 2.0]])])
     [array([ True, False]), array([ True,  True]), array([ True])]
     """
-    edges = [weight != 0 for weight in weights]
+    edges = [weight != 0 for weight in as_weights(weights)]
     incoming = [None, *(e.any(1) for e in edges)]
     outgoing = [*(e.any(0) for e in edges), None]
     return [
@@ -165,5 +134,6 @@ def drop_dead_units(weights: Sequence[Matrix]) -> list[Matrix]:
     >>> drop_dead_units([np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[5.0, 0.0]])])
     [array([[1.]]), array([[5.]])]
     """
+    weights = as_weights(weights)
     live = live_units(weights)
     return [weight[live[layer + 1]][:, live[layer]] for layer, weight in enumerate(weights)]

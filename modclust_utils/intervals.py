@@ -9,6 +9,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.doors import as_count, as_number, as_share
 from modclust_utils.samples import _sample, _variance
 
 
@@ -40,7 +41,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, f
     [1.0, 3.0]
     """
     sample = _sample(values, "values", 1)
-    _check_confidence(confidence)
+    confidence = _as_confidence(confidence)
     if len(sample) < 2:
         return math.nan, math.nan
     half = scipy.stats.sem(sample) * scipy.stats.t.ppf((1 + confidence) / 2, len(sample) - 1)
@@ -91,7 +92,10 @@ def welch_interval(
     >>> [round(end, 2) for end in welch_interval(3.0, 1.0, 2, 1.0, 1.0, 2)]
     [-2.3, 6.3]
     """
-    _check_confidence(confidence)
+    confidence = _as_confidence(confidence)
+    mean_a, mean_b = as_number("mean_a", mean_a), as_number("mean_b", mean_b)
+    std_a, std_b = as_number("std_a", std_a), as_number("std_b", std_b)
+    n_a, n_b = as_count("n_a", n_a), as_count("n_b", n_b)
     if min(n_a, n_b) < 2:
         return math.nan, math.nan
     part_a, part_b = std_a**2 / n_a, std_b**2 / n_b
@@ -133,9 +137,8 @@ def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> tup
     >>> [round(end, 12) for end in proportion_interval(0, 1)]
     [0.0, 0.975]
     """
-    _check_confidence(confidence)
-    if not 0 <= successes <= n or n < 1:
-        raise ValueError(f"successes={successes} of n={n} is not allowed: 0 <= successes <= n")
+    confidence = _as_confidence(confidence)
+    successes, n = _as_share(successes, n, ("successes", "n"))
     interval = scipy.stats.binomtest(successes, n).proportion_ci(confidence, method="exact")
     return float(interval.low), float(interval.high)
 
@@ -169,7 +172,7 @@ def std_interval(sample: ArrayLike, confidence: float = 0.95) -> tuple[float, fl
     >>> [round(end**-2, 3) for end in std_interval([1.0, 2.0, 3.0])]  # -log(0.025), -log(0.975)
     [3.689, 0.025]
     """
-    _check_confidence(confidence)
+    confidence = _as_confidence(confidence)
     values = _sample(sample, "sample", 2)
     df = len(values) - 1
     tails = scipy.stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], df)
@@ -211,10 +214,10 @@ def share_difference_interval(
     >>> [round(end, 3) for end in share_difference_interval(10, 10, 10, 10)]
     [-0.278, 0.278]
     """
-    _check_confidence(confidence)
+    confidence = _as_confidence(confidence)
     ends = []
-    for passed, n in ((passed_a, n_a), (passed_b, n_b)):
-        _check_share(passed, n)
+    shares = (passed_a, n_a, ("passed_a", "n_a")), (passed_b, n_b, ("passed_b", "n_b"))
+    for passed, n in (_as_share(*share) for share in shares):
         found = scipy.stats.binomtest(passed, n).proportion_ci(confidence, method="wilson")
         ends.append((passed / n, float(found.low), float(found.high)))
     (a, low_a, high_a), (b, low_b, high_b) = ends
@@ -238,8 +241,8 @@ def told_apart(passed: int, n: int, n_other: int, alpha: float = 0.05) -> list[i
     >>> told_apart(7, 10, 10)
     [0, 1]
     """
-    _check_share(passed, n)
-    _check_share(0, n_other)
+    passed, n = _as_share(passed, n)
+    n_other, alpha = as_count("n_other", n_other), as_number("alpha", alpha)
     return [i for i, p in enumerate(_fisher(passed, n, n_other)) if p < alpha]
 
 
@@ -278,7 +281,7 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float,
     >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8, 9, 1000])
     (2.0, 9.0)
     """
-    _check_confidence(confidence)
+    confidence = _as_confidence(confidence)
     sample = np.sort(_sample(values, "values", 1))
     tails = scipy.stats.binom.cdf(np.arange(len(sample)), len(sample), 0.5)
     left_out = int(np.sum(tails <= (1 - confidence) / 2)) - 1
@@ -319,7 +322,7 @@ def shift_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tupl
     >>> shift_interval([11, 12, 13], [1, 2, 3], confidence=0.9)
     (8.0, 12.0)
     """
-    _check_confidence(confidence)
+    confidence = _as_confidence(confidence)
     first, second = _sample(a, "a", 1), _sample(b, "b", 1)
     gaps = np.sort((first[:, None] - second[None, :]).ravel())
     chances = np.cumsum(_rank_sums(len(first), len(second)))
@@ -375,8 +378,10 @@ def rank_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple
     >>> [round(end, 2) for end in rank_interval([1, 2, 3, 4, 5], [1, 3, 2, 5, 4])]
     [-0.46, 0.99]
     """
-    _check_confidence(confidence)
+    confidence = _as_confidence(confidence)
     first, second = _sample(a, "a", 1), _sample(b, "b", 1)
+    if len(first) != len(second):
+        raise ValueError(f"b has {len(second)} values; allowed: {len(first)}, one for each of a")
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return math.nan, math.nan
     if len(first) < 4:
@@ -389,11 +394,13 @@ def rank_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple
     return float(low), float(high)
 
 
-def _check_share(passed: int, n: int) -> None:
-    if not 0 <= passed <= n or n < 1:
-        raise ValueError(f"passed={passed} of n={n} is not allowed: 0 <= passed <= n, n >= 1")
+def _as_share(passed: int, n: int, names: tuple[str, str] = ("passed", "n")) -> tuple[int, int]:
+    """Successes and trials as whole numbers."""
+    passed, n = as_count(names[0], passed, 0), as_count(names[1], n)
+    if passed > n:
+        raise ValueError(f"{names[0]}={passed} of {names[1]}={n} is not allowed: at most {n}")
+    return passed, n
 
 
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence!r} is not allowed: 0 < confidence < 1")
+def _as_confidence(confidence: float) -> float:
+    return as_share("confidence", confidence, "0 < confidence < 1")

@@ -16,8 +16,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modclust_utils.lesion_modules import check_classes, check_images, module_lesion_hits
-from modclust_utils.models import MLP
+from modclust_utils.doors import as_units, check_classes
+from modclust_utils.lesion_modules import checked_images, module_lesion_hits
+from modclust_utils.models import MLP, as_mlp
 
 # Images that go through at once: few enough for a core's own cache, enough to keep a GPU at work.
 _CHUNK = {"cpu": 768, "cuda": 20_000}
@@ -113,9 +114,15 @@ def lesion_hits(
 ) -> tuple[Tensor, Tensor]:
     """Images of each class that are classified correctly under each lesion ``(n_sets, n_classes)``,
     and images of each class ``(n_classes,)``: whole numbers in float64."""
-    _check_network(network)
-    _check_pixels(network, x, y)
-    sets = _checked_sets(unit_sets, network.layer_sizes)
+    network = as_mlp(network)
+    x, y = _checked_pixels(network, x, y)
+    if x.itemsize < 4:
+        # sparse products know no half precision; weights and pixels stay what they are
+        network, x = (
+            MLP(*([p.float() for p in each] for each in (network.weights, network.biases))),
+            x.float(),
+        )
+    sets = _as_sets(unit_sets, network.layer_sizes)
     kept = _units_that_matter(network)
     masks = np.split(sets, np.cumsum(network.layer_sizes)[:-1], axis=1)[:-1]
     tree = _Tree([mask[:, k] for mask, k in zip(masks, kept, strict=True)], x.device)
@@ -131,33 +138,20 @@ def lesion_hits(
     return hits[torch.from_numpy(tree.leaf_of_set).to(x.device)], one_hot.double().sum(0)
 
 
-def _check_network(network: MLP) -> None:
-    if any(w.ndim != 2 for w in network.weights):
-        raise ValueError(
-            f"network has weights of shape {tuple(network.weights[0].shape)}; allowed: one "
-            "network, not a batch (see MLP.network)"
-        )
-
-
-def _check_pixels(network: MLP, x: Tensor, y: Tensor) -> None:
+def _checked_pixels(network: MLP, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     weight = network.weights[0]
-    if x.ndim != 2 or x.shape[1] != weight.shape[1] or len(x) == 0:
+    x, y = checked_images(x, y, weight)
+    if x.ndim != 2 or x.shape[1] != weight.shape[1]:
         raise ValueError(
             f"x has shape {tuple(x.shape)}; allowed: (n, {weight.shape[1]}) with n of 1 or more"
         )
-    check_images(x, y, weight)
     check_classes(y, network.layer_sizes[-1])
+    return x, y
 
 
-def _checked_sets(unit_sets: ArrayLike | Tensor, sizes: Sequence[int]) -> NDArray[np.bool_]:
-    sets = np.asarray(unit_sets.cpu() if isinstance(unit_sets, Tensor) else unit_sets)
-    n_units = sum(sizes)
-    if sets.dtype != bool or sets.ndim != 2 or sets.shape[1] != n_units:
-        raise ValueError(
-            f"unit_sets has shape {sets.shape} and type {sets.dtype}; allowed: boolean "
-            f"(n_sets, {n_units})"
-        )
-    if sets[:, : sizes[0]].any() or sets[:, n_units - sizes[-1] :].any():
+def _as_sets(unit_sets: ArrayLike | Tensor, sizes: Sequence[int]) -> NDArray[np.bool_]:
+    sets = as_units("unit_sets", unit_sets, ("n_sets", sum(sizes)))
+    if sets[:, : sizes[0]].any() or sets[:, sum(sizes) - sizes[-1] :].any():
         raise ValueError("unit_sets has pixels or logits in it; allowed: hidden units only")
     return sets
 

@@ -20,7 +20,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modclust_utils.clustering import check_count
+from modclust_utils.doors import (
+    as_classes,
+    as_count,
+    as_images,
+    as_units,
+    check_classes,
+    check_finite,
+)
 
 
 @torch.no_grad()
@@ -39,13 +46,15 @@ def module_lesion_hits(
     One forward pass for each lesion and each `chunk_size` images, in evaluation mode; afterwards
     the network is as it was. All else as in `lesion_accuracies.lesion_accuracy`.
     """
-    chunk_size = check_count("chunk_size", chunk_size)
+    chunk_size = as_count("chunk_size", chunk_size)
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"network is of type {type(network).__name__}; allowed: torch.nn.Module")
     named = _named_layers(network, layers)
-    check_images(x, y, next(network.parameters(), x))
+    x, y = checked_images(x, y, next(network.parameters(), None))
     with _evaluation_mode(network):
         sizes, n_classes = _outline(network, named, x[:1])
         check_classes(y, n_classes)
-        sets, y = _checked_sets(unit_sets, dict(zip(named, sizes, strict=True))), y.long()
+        sets, y = _as_sets(unit_sets, dict(zip(named, sizes, strict=True))), y.long()
         hits = torch.zeros(len(sets), n_classes, dtype=torch.float64, device=x.device)
         for unit_set, row in zip(sets, hits, strict=True):
             silent = np.split(unit_set, np.cumsum(sizes)[:-1])
@@ -122,47 +131,43 @@ def _words(output: Any) -> str:
 
 def _named_layers(network: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
     there = {name: each for name, each in network.named_modules() if name}
-    if names is None or isinstance(names, str) or len(names) == 0 or len(set(names)) < len(names):
+    texts = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if not texts or len(names) == 0 or len(set(names)) < len(names):
         raise ValueError(
             f"layers={names!r} is not allowed: a list of different submodules, of {list(there)}"
         )
     for name in names:
         if name not in there:
-            raise ValueError(f"layers has {name!r}, which is no submodule; there are {list(there)}")
+            raise ValueError(
+                f"layers has {name!r}, which is no submodule; allowed: there are {list(there)}"
+            )
     return {name: there[name] for name in names}
 
 
-def check_images(x: Tensor, y: Tensor, weight: Tensor) -> None:
-    """Raise ValueError unless x ``(n, ...)`` is as the network's weight, and y ``(n,)`` as x."""
-    if x.ndim < 2 or len(x) == 0:
+def checked_images(x: Any, y: Any, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Images x ``(n, ...)`` as the network's weight is, and their classes y ``(n,)``.
+
+    Raises ValueError for tensors of another precision or device, NaN, infinity, and labels that do
+    not belong to the images. Without a weight any precision is that of the network.
+    """
+    x = as_images(x, torch.empty(0) if weight is None else weight)
+    y = as_classes(y, x.device)
+    if x.ndim < 2 or x.numel() == 0:
         raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, ...) with n of 1 or more")
-    if x.dtype != weight.dtype or x.device != weight.device:
+    if weight is not None and (x.dtype != weight.dtype or x.device != weight.device):
         raise ValueError(
             f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
             "as the network"
         )
-    if y.shape != x.shape[:1] or y.is_floating_point() or y.device != x.device:
+    check_finite("x", x)
+    if y.shape != x.shape[:1] or y.device != x.device:
         raise ValueError(
             f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
             f"({len(x)},) on {x.device}"
         )
+    return x, y
 
 
-def check_classes(y: Tensor, n_classes: int) -> None:
-    """Raise ValueError for labels that are not 0 to n_classes - 1."""
-    if not 0 <= int(y.min()) <= int(y.max()) < n_classes:
-        raise ValueError(
-            f"y has labels from {int(y.min())} to {int(y.max())}; allowed: 0 to {n_classes - 1}"
-        )
-
-
-def _checked_sets(unit_sets: ArrayLike | Tensor, sizes: dict[str, int]) -> NDArray[np.bool_]:
-    sets = np.asarray(unit_sets.cpu() if isinstance(unit_sets, Tensor) else unit_sets)
-    n_units = sum(sizes.values())
-    if sets.dtype != bool or sets.ndim != 2 or sets.shape[1] != n_units:
-        units = ", ".join(f"{size} of {name!r}" for name, size in sizes.items())
-        raise ValueError(
-            f"unit_sets has shape {sets.shape} and type {sets.dtype}; allowed: boolean "
-            f"(n_sets, {n_units}), units {units}"
-        )
-    return sets
+def _as_sets(unit_sets: ArrayLike | Tensor, sizes: dict[str, int]) -> NDArray[np.bool_]:
+    units = ", ".join(f"{size} of {name!r}" for name, size in sizes.items())
+    return as_units("unit_sets", unit_sets, ("n_sets", sum(sizes.values())), f"units {units}")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from modclust_utils.doors import as_array, as_count, as_rng, as_units
 from modclust_utils.lesion_accuracies import lesion_accuracy, lesion_hits
 from modclust_utils.lesion_results import (
     KINDS,
@@ -24,11 +25,9 @@ from modclust_utils.lesion_results import (
     dependency_edges,
     lesion_kind,
 )
-from modclust_utils.models import MLP
+from modclust_utils.models import MLP, as_mlp
 from modclust_utils.unit_sets import (
     SubClusters,
-    _checked_count,
-    _checked_units,
     _layer_of_unit,
     random_unit_sets,
     sub_clusters,
@@ -117,9 +116,10 @@ def single_lesions(
     >>> single_lesions(network, x, y, labels, live, rng=np.random.default_rng(0)).drop
     array([0. , 0.5])
     """
+    network, rng = as_mlp(network), as_rng(rng)
     sizes = network.layer_sizes
-    n_random = _checked_count("n_random", n_random)
-    live = _checked_units("live", live, sizes)
+    n_random = as_count("n_random", n_random)
+    live = as_units("live", live, (sum(sizes),))
     sub = sub_clusters(labels, sizes)
     null = _random_sets(sub, live, sizes, n_random, rng)
     none = np.zeros((1, sum(sizes)), bool)
@@ -260,9 +260,12 @@ def double_lesions(
     >>> double.pairs.tolist(), double.drop_both.tolist()
     ([[0, 2], [0, 3], [1, 2], [1, 3]], [0.0, 0.5, 0.5, 0.5])
     """
+    network, rng = as_mlp(network), as_rng(rng)
+    if not isinstance(single, SingleLesions):
+        raise ValueError(f"single is a {type(single).__name__}; allowed: what single_lesions gives")
     sizes, sub = network.layer_sizes, single.sub
-    n_random = _checked_count("n_random", n_random)
-    live = _checked_units("live", live, sizes)
+    n_random = as_count("n_random", n_random)
+    live = as_units("live", live, (sum(sizes),))
     _check_sub(sub, sizes)
     pairs = _all_pairs(sub) if pairs is None else _checked_pairs(pairs, sub)
     first, second = pairs.T
@@ -304,7 +307,7 @@ def _check_sub(sub: SubClusters, sizes: Sequence[int]) -> None:
 
 
 def _checked_pairs(pairs: ArrayLike, sub: SubClusters) -> NDArray[np.int64]:
-    array, m = np.asarray(pairs), len(sub.size)
+    array, m = as_array("pairs", pairs, "indices (P, 2) of sub-clusters"), len(sub.size)
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"pairs has shape {array.shape}; allowed: (P, 2)")
     if array.size and not np.issubdtype(array.dtype, np.integer):

@@ -12,7 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from modclust_utils.doors import as_classes, as_count, as_images, as_seeds, as_sizes
+from modclust_utils.network_doors import as_tensors
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -20,17 +23,18 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 
     Raises ValueError for a device that torch does not know or cannot use here.
     """
-    if isinstance(device, torch.device):
-        return device
-    if device == "auto":
+    if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    allowed = "allowed: 'auto', 'cpu', or 'cuda' on a machine with a GPU"
+    if not isinstance(device, str | torch.device):
+        raise ValueError(f"device={device!r} is not allowed; {allowed}")
     try:
         resolved = torch.device(device)
         torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"device={device!r} cannot be used here ({error}); allowed: 'auto', 'cpu', "
-            "or 'cuda' on a machine with a GPU"
+            f"device={str(device)!r} cannot be used here ({reason}); {allowed}"
         ) from error
     return resolved
 
@@ -51,6 +55,17 @@ class MLP:
     weights: list[Tensor]
     biases: list[Tensor]
 
+    def __post_init__(self) -> None:
+        for name in ("weights", "biases"):
+            parts = as_tensors(name, getattr(self, name))
+            object.__setattr__(self, name, parts)
+        shapes = [(*w.shape[:-1],) for w in self.weights]
+        if len(shapes) == 0 or shapes != [tuple(b.shape) for b in self.biases]:
+            raise ValueError(
+                f"biases has shapes {[tuple(b.shape) for b in self.biases]}; allowed: {shapes}, "
+                "one for each matrix of weights"
+            )
+
     @property
     def layer_sizes(self) -> tuple[int, ...]:
         """Units per layer, from pixels to logits."""
@@ -66,7 +81,7 @@ class MLP:
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits ``(..., n, n_classes)`` of inputs ``(n, n_in)``, without dropout."""
-        hidden = x
+        hidden = as_images(x, self.weights[0])
         for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             hidden = hidden @ weight.mT + bias.unsqueeze(-2)
             if depth < len(self.weights) - 1:
@@ -75,11 +90,49 @@ class MLP:
 
     def accuracy(self, x: Tensor, y: Tensor, *, chunk_size: int = 5000) -> Tensor:
         """Share of inputs whose largest logit is the label: ``()`` or ``(R,)``."""
+        x, y = as_images(x, self.weights[0]), as_classes(y, self.weights[0].device)
+        chunk_size = as_count("chunk_size", chunk_size)
+        if len(y) == 0 or len(x) != len(y):
+            raise ValueError(
+                f"y has shape {tuple(y.shape)}; allowed: ({len(x)},) with n of 1 or more"
+            )
         hits = sum(
             (self.logits(x[i : i + chunk_size]).argmax(-1) == y[i : i + chunk_size]).sum(-1)
             for i in range(0, len(y), chunk_size)
         )
         return hits / len(y)
+
+
+def as_mlp(network: MLP | nn.Sequential) -> MLP:
+    """One network as an MLP: itself, or a Sequential of Linear and ReLU, Dropout and Flatten aside.
+
+    Raises ValueError for anything else, and for a batch of networks.
+    """
+    if isinstance(network, nn.Sequential):
+        parts = [part for part in _leaves(network) if not isinstance(part, nn.Dropout | nn.Flatten)]
+        kinds = (nn.Linear, nn.ReLU)
+        if len(parts) % 2 == 1 and all(isinstance(p, kinds[i % 2]) for i, p in enumerate(parts)):
+            linears = parts[::2]
+            network = MLP(
+                [m.weight for m in linears],
+                [m.weight.new_zeros(len(m.weight)) if m.bias is None else m.bias for m in linears],
+            )
+    if not isinstance(network, MLP):
+        raise ValueError(
+            f"network is of type {type(network).__name__}; allowed: MLP, or a Sequential of "
+            "Linear, ReLU, Linear, ..., with Dropout anywhere"
+        )
+    if any(w.ndim != 2 for w in network.weights):
+        raise ValueError(
+            f"network has weights of shape {tuple(network.weights[0].shape)}; allowed: one "
+            "network, not a batch (see MLP.network)"
+        )
+    return network
+
+
+def _leaves(network: nn.Sequential) -> list[nn.Module]:
+    parts = (_leaves(part) if isinstance(part, nn.Sequential) else [part] for part in network)
+    return [leaf for part in parts for leaf in part]
 
 
 def glorot_mlp(
@@ -119,7 +172,7 @@ def glorot_mlp(
     >>> bool(networks.weights[0].abs().max() <= 1.0)  # sqrt(6 / (2 + 4))
     True
     """
-    device = torch.device(device)
+    device, seeds, layer_sizes = resolve_device(device), as_seeds(seeds), as_sizes(layer_sizes)
     generators = [torch.Generator(device).manual_seed(derived_seed(seed, 0)) for seed in seeds]
     weights, biases = [], []
     for n_in, n_out in pairwise(layer_sizes):

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from modclust_utils.clustering import check_count
+from modclust_utils.doors import as_count, as_labels
 from modclust_utils.leiden import leiden
 from modclust_utils.modularity_matrix import (
     Floats,
@@ -27,7 +27,6 @@ from modclust_utils.modularity_matrix import (
     q_of,
 )
 from modclust_utils.modularity_search import check_entropy, monte_carlo, spectral_start
-from modclust_utils.partitions import check_labels
 
 Method = Literal["monte_carlo", "leiden"]
 Start = Literal["spectral", "single"]
@@ -103,7 +102,7 @@ def modularity(similarity: ArrayLike | Tensor, labels: ArrayLike) -> float | Flo
 
 def _check_labels(labels: ArrayLike) -> Labels:
     array = np.asarray(labels)
-    return check_labels("labels", array.ravel()).reshape(array.shape)
+    return as_labels("labels", array.ravel()).reshape(array.shape)
 
 
 def _blocks(*arrays: Any) -> list[tuple[Any, ...]]:
@@ -178,7 +177,7 @@ def maximize_modularity(
     if not isinstance(n_steps, int | np.integer) or isinstance(n_steps, bool) or n_steps < 0:
         raise ValueError(f"n_steps={n_steps!r} is not allowed: a whole number of 0 or more")
     check_entropy(entropy)
-    check_count("n_starts", n_starts)
+    as_count("n_starts", n_starts)
     parts = []
     # eigenvectors of small matrices are found many times slower by several threads
     with threadpool_limits(1, "blas"):
@@ -296,7 +295,7 @@ def element_similarity(a: ArrayLike, b: ArrayLike) -> float:
     >>> element_similarity([0, 0, 1, 1], [0, 0, 0, 0])
     0.5
     """
-    first, second = check_labels("a", a), check_labels("b", b)
+    first, second = as_labels("a", a), as_labels("b", b)
     if first.shape != second.shape or len(first) == 0:
         raise ValueError(
             f"a and b have shapes {first.shape} and {second.shape}; allowed: the same, (n,)"

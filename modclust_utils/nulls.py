@@ -17,11 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from modclust_utils.clustering import as_magnitudes, check_count, check_sides, ncut_layered
-from modclust_utils.graphs import Matrix, check_weights, drop_dead_units
+from modclust_utils.clustering import as_magnitudes, check_sides, ncut_layered
+from modclust_utils.doors import as_choice, as_count, as_jobs, as_list, as_rng, as_sizes
+from modclust_utils.graphs import drop_dead_units
 from modclust_utils.kmeans import draw_uniforms, kmeans
-from modclust_utils.models import glorot_mlp
-from modclust_utils.shuffles import MODES, Mode, _check_mode, _Shuffler, shuffle_weights
+from modclust_utils.models import glorot_mlp, resolve_device
+from modclust_utils.network_doors import Matrix, as_weights
+from modclust_utils.shuffles import MODES, Mode, _Shuffler, shuffle_weights
 from modclust_utils.spectral import LayeredGraphs, embed_layered
 from modclust_utils.stats import empirical_p_value, z_score
 
@@ -166,13 +168,14 @@ def shuffle_tests(
     >>> [test.ncut for test in tests]  # one cluster has nothing to cut
     [0.0, 0.0]
     """
-    _check_mode(mode)
-    if len(clusters) == 0:
+    as_choice("mode", mode, MODES)
+    if len(clusters := as_list("clusters", clusters, "a list of numbers of clusters")) == 0:
         raise ValueError("clusters=[] is not allowed: one or more numbers of clusters")
-    counts = [check_count("n_clusters", k) for k in clusters]
-    n_init = check_count("n_init", n_init)
-    n_shuffles = check_count("n_shuffles", n_shuffles)
-    check_weights(weights)
+    n_jobs = as_jobs(n_jobs)
+    counts = [as_count("n_clusters", k) for k in clusters]
+    n_init = as_count("n_init", n_init)
+    n_shuffles = as_count("n_shuffles", n_shuffles)
+    weights, rng = as_weights(weights), as_rng(rng)
     magnitudes = [m[0] for m in as_magnitudes(drop_dead_units(weights))]
     own_rng, *rngs = rng.spawn(n_shuffles + 1)
     shuffler = _Shuffler(magnitudes, mode)
@@ -289,10 +292,11 @@ def random_ncuts(
     >>> ncuts.shape, bool(((ncuts > 0) & (ncuts < 2)).all())
     ((3,), True)
     """
-    n_clusters, n_init = check_count("n_clusters", n_clusters), check_count("n_init", n_init)
-    n_networks = check_count("n_networks", n_networks)
+    n_clusters, n_init = as_count("n_clusters", n_clusters), as_count("n_init", n_init)
+    n_networks = as_count("n_networks", n_networks)
+    layer_sizes, device = as_sizes(layer_sizes), resolve_device(device)
     ncuts = []
-    rngs = rng.spawn(n_networks)
+    rngs = as_rng(rng).spawn(n_networks)
     for start in range(0, n_networks, _KMEANS_BATCH):
         batch = rngs[start : start + _KMEANS_BATCH]
         seeds = [int(r.integers(2**31)) for r in batch]

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from modclust_utils.doors import as_counts, as_labels, as_numbers, as_units
+
 
 def match_labels(
     labels: ArrayLike, reference: ArrayLike, *, where: ArrayLike | None = None
@@ -42,14 +44,14 @@ def match_labels(
     >>> match_labels([2, 2, 0, 1, -1], reference=[0, 0, 1, 1, 1])
     array([ 0,  0,  1,  2, -1])
     """
-    labels, reference = check_labels("labels", labels), check_labels("reference", reference)
+    labels, reference = as_labels("labels", labels), as_labels("reference", reference)
     if labels.shape != reference.shape:
         raise ValueError(
             f"reference has shape {reference.shape}; allowed: that of labels, {labels.shape}"
         )
     both = (labels >= 0) & (reference >= 0)
     if where is not None:
-        both &= _check_units("where", where, labels.shape)
+        both &= as_units("where", where, labels.shape)
     n_clusters = int(max(labels.max(initial=-1), reference.max(initial=-1))) + 1
     shared = np.zeros((n_clusters, n_clusters))
     np.add.at(shared, (labels[both], reference[both]), 1)
@@ -89,8 +91,8 @@ def order_labels(
     >>> order_labels([0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 1, 1])
     array([1, 1, 1, 0, 0, 0])
     """
-    labels = check_labels("labels", labels)
-    layers = np.asarray(layer_of_unit)
+    labels = as_labels("labels", labels)
+    layers = np.array(as_counts("layer_of_unit", layer_of_unit, "the layer of each unit", least=0))
     if layers.shape != labels.shape:
         raise ValueError(f"layer_of_unit has shape {layers.shape}; allowed: {labels.shape}")
     inside = labels >= 0
@@ -98,7 +100,7 @@ def order_labels(
         per_layer = np.bincount(layers[inside], minlength=int(layers.max(initial=0)) + 1)
         size_of_unit = 1.0 / np.maximum(per_layer, 1)[layers]
     else:
-        size_of_unit = np.asarray(degrees, dtype=np.float64)
+        size_of_unit = as_numbers("degrees", degrees)
         if size_of_unit.shape != labels.shape:
             raise ValueError(f"degrees has shape {size_of_unit.shape}; allowed: {labels.shape}")
     sizes = np.bincount(labels[inside], weights=size_of_unit[inside])
@@ -108,25 +110,6 @@ def order_labels(
     new_number = np.full(len(sizes), -1)
     new_number[used] = np.arange(len(used))
     return _renumber(labels, new_number)
-
-
-def check_labels(name: str, labels: ArrayLike) -> NDArray[np.int64]:
-    """`labels` as an array ``(n,)``. Raises ValueError unless they are integers from -1."""
-    array = np.asarray(labels)
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {array.shape}; allowed: (n,)")
-    if not np.issubdtype(array.dtype, np.integer) or (array < -1).any():
-        raise ValueError(f"{name} has entries that are no cluster; allowed: integers from -1")
-    return array.astype(np.int64)
-
-
-def _check_units(name: str, units: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    array = np.asarray(units)
-    if array.dtype != bool or array.shape != shape:
-        raise ValueError(
-            f"{name} has shape {array.shape} and type {array.dtype}; allowed: boolean {shape}"
-        )
-    return array
 
 
 def _renumber(labels: NDArray[np.int64], new_number: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modclust_utils.doors import as_count, as_number
+from modclust_utils.network_doors import as_stack
+
 
 def polynomial_sparsity(
     step: int,
@@ -52,8 +55,10 @@ def polynomial_sparsity(
     >>> round(polynomial_sparsity(50, n_steps=100), 12)
     0.85
     """
-    if n_steps < 1:
-        raise ValueError(f"n_steps={n_steps} is not allowed: 1 or more")
+    n_steps, step = as_count("n_steps", n_steps), as_number("step", step)
+    initial_sparsity = as_number("initial_sparsity", initial_sparsity)
+    final_sparsity = as_number("final_sparsity", final_sparsity)
+    power = as_number("power", power)
     progress = min(max(step / n_steps, 0.0), 1.0)
     return final_sparsity + (initial_sparsity - final_sparsity) * (1.0 - progress) ** power
 
@@ -85,9 +90,10 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
     tensor([[False,  True],
             [ True, False]])
     """
+    sparsity, weight = as_number("sparsity", sparsity), as_stack("weight", weight)
     if not 0.0 <= sparsity <= 1.0:
         raise ValueError(f"sparsity={sparsity!r} is not allowed: 0 <= sparsity <= 1")
-    magnitude = weight.detach().abs()
+    magnitude = weight.abs()
     size = weight.shape[-2] * weight.shape[-1]
     n_keep = round(size * (1.0 - sparsity))
     if n_keep == 0:

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.clustering import check_count
+from modclust_utils.doors import as_count, as_number, as_numbers, as_rng, check_kind
 
 _MOST_DECIMALS = 12
 
@@ -56,7 +56,7 @@ def lattice_index(
     """
     n_distinct = _distinct(n_shuffles, copies)
     decimals = _check_decimals(decimals)
-    printed = np.asarray(p_values, dtype=np.float64)
+    printed = as_numbers("p_values", p_values)
     if printed.ndim != 1 or not ((printed >= 0) & (printed <= 1)).all():
         raise ValueError(
             f"p_values with shape {printed.shape} is not allowed: (n,), each from 0 to 1"
@@ -78,6 +78,7 @@ def chance_of_fitting(
     both out. Raises ValueError as `lattice_index`, and where nothing is left.
     """
     _distinct(n_shuffles, copies)
+    check_kind("inner", inner, bool, "True or False")
     r = np.arange(1, n_shuffles) if inner else np.arange(n_shuffles + 1)
     if len(r) == 0:
         raise ValueError(f"n_shuffles={n_shuffles} is not allowed with inner=True: 2 or more")
@@ -102,9 +103,9 @@ def repeated_p_values(
     r of these strictly below the network's n-cut, as the papers count. Raises ValueError for NaN or
     infinity, and for fewer than n_distinct shuffles.
     """
-    n_distinct, copies = check_count("n_distinct", n_distinct), check_count("copies", copies)
-    n_draws = check_count("n_draws", n_draws)
-    null = np.asarray(null_ncuts, dtype=np.float64)
+    n_distinct, copies = as_count("n_distinct", n_distinct), as_count("copies", copies)
+    n_draws = as_count("n_draws", n_draws)
+    null, ncut, rng = as_numbers("null_ncuts", null_ncuts), as_number("ncut", ncut), as_rng(rng)
     if null.ndim != 1 or len(null) < n_distinct or not np.isfinite(null).all():
         raise ValueError(
             f"null_ncuts with shape {null.shape} is not allowed: "
@@ -126,7 +127,7 @@ def expected_d_spread(n_distinct: int, copies: int = 1) -> float:
     and a little larger with copies, whose sample variance is too small. Raises ValueError for fewer
     than three shuffles, where d has no variance.
     """
-    n, copies = check_count("n_distinct", n_distinct), check_count("copies", copies)
+    n, copies = as_count("n_distinct", n_distinct), as_count("copies", copies)
     if n < 3:
         raise ValueError(f"n_distinct={n} is not allowed: 3 or more")
     return math.sqrt(2 / n * (copies * n - 1) / (copies * (n - 2)))
@@ -139,9 +140,8 @@ def chance_significant(n_below: int, n_null: int, n_distinct: int = 32) -> float
     n_below of n_null independent shuffles below it (the hypergeometric distribution at 0, exact).
     Raises ValueError for more below than there are, or more drawn.
     """
-    n_null, n_distinct = check_count("n_null", n_null), check_count("n_distinct", n_distinct)
-    if n_below != 0:
-        n_below = check_count("n_below", n_below)
+    n_null, n_distinct = as_count("n_null", n_null), as_count("n_distinct", n_distinct)
+    n_below = as_count("n_below", n_below, 0)
     if n_below > n_null or n_distinct > n_null:
         raise ValueError(
             f"n_below={n_below} and n_distinct={n_distinct} are not allowed: "
@@ -151,14 +151,14 @@ def chance_significant(n_below: int, n_null: int, n_distinct: int = 32) -> float
 
 
 def _distinct(n_shuffles: int, copies: int) -> int:
-    n_shuffles, copies = check_count("n_shuffles", n_shuffles), check_count("copies", copies)
+    n_shuffles, copies = as_count("n_shuffles", n_shuffles), as_count("copies", copies)
     if n_shuffles % copies:
         raise ValueError(f"copies={copies} is not allowed: a divisor of n_shuffles={n_shuffles}")
     return n_shuffles // copies
 
 
 def _check_decimals(decimals: int) -> int:
-    decimals = check_count("decimals", decimals)
+    decimals = as_count("decimals", decimals)
     if decimals > _MOST_DECIMALS:
         raise ValueError(f"decimals={decimals} is not allowed: 1 to {_MOST_DECIMALS}")
     return decimals

@@ -8,9 +8,11 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.doors import as_number, as_numbers
+
 
 def _sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
+    array = as_numbers(name, values)
     if array.ndim != 1 or len(array) < at_least:
         raise ValueError(
             f"{name} has shape {array.shape}; allowed: (n,) with n of {at_least} or more"
@@ -71,7 +73,7 @@ def n_modes(values: ArrayLike, least: float = 0.05) -> int:
     >>> n_modes([0.0, 0.1, 0.2, 0.3] * 10 + [9.0, 9.1, 9.2, 9.3] * 5)
     2
     """
-    sample = _sample(values, "values", 2)
+    sample, least = _sample(values, "values", 2), as_number("least", least)
     quartiles = np.quantile(sample, [0.25, 0.75])
     width = 0.9 * len(sample) ** -0.2 * min(sample.std(ddof=1), np.ptp(quartiles) / 1.34)
     if width == 0:

@@ -4,7 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Any
+
+
+def _check_types(settings: Any) -> None:
+    """Numbers of the kinds that the fields say; layer_sizes may be any sequence."""
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if each.type == "tuple[int, ...]":
+            if not isinstance(value, list | tuple) or not all(_is(Integral, v) for v in value):
+                raise ValueError(f"{each.name}={value!r} is not allowed: a tuple of whole numbers")
+            object.__setattr__(settings, each.name, tuple(value))
+        elif each.type == "bool":
+            if not isinstance(value, bool):
+                raise ValueError(f"{each.name}={value!r} is not allowed: True or False")
+        elif not _is(Integral if each.type == "int" else Real, value):
+            words = "a whole number" if each.type == "int" else "a number"
+            raise ValueError(f"{each.name}={value!r} is not allowed: {words}")
+
+
+def _is(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _check(settings: object, rules: Mapping[str, tuple[bool, str]]) -> None:
@@ -29,6 +51,7 @@ class TrainingSettings:
     shuffle: bool = True
 
     def __post_init__(self) -> None:
+        _check_types(self)
         rules = {
             "layer_sizes": (
                 len(self.layer_sizes) >= 2 and min(self.layer_sizes) >= 1,
@@ -72,6 +95,7 @@ class RegularizedSettings:
     validation_share: float = 0.1
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _check(
             self,
             {

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from modclust_utils.graphs import Matrix, check_weights
+from modclust_utils.doors import as_choice, as_rng
+from modclust_utils.network_doors import Matrix, as_weights
 from modclust_utils.spectral import LayeredGraphs
 
 Mode = Literal["layer", "layer-nonzero"]
@@ -58,25 +59,20 @@ def shuffle_weights(
     >>> float(shuffled[0, 1]), np.sort(shuffled)
     (0.0, array([[0., 1., 2., 3.]]))
     """
-    _check_mode(mode)
-    check_weights(weights)
-    return [_shuffled(weight, mode, rng) for weight in weights]
-
-
-def _check_mode(mode: str) -> None:
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is not allowed: {' or '.join(map(repr, MODES))}")
+    as_choice("mode", mode, MODES)
+    rng = as_rng(rng)
+    return [_shuffled(weight, mode, rng) for weight in as_weights(weights)]
 
 
 def _shuffled(weight: Matrix, mode: Mode, rng: np.random.Generator) -> Matrix:
     if isinstance(weight, Tensor) and weight.device.type != "cpu":
         return _shuffled_on_device(weight, mode, rng)
-    flat = np.asarray(weight.detach() if isinstance(weight, Tensor) else weight).ravel()
-    places = np.flatnonzero(flat)
-    shuffled = np.zeros_like(flat)
-    shuffled[_new_places(flat.size, places, mode, rng)] = flat[places]
-    shuffled = shuffled.reshape(tuple(weight.shape))
-    return torch.from_numpy(shuffled) if isinstance(weight, Tensor) else shuffled
+    flat = weight.ravel()
+    places = np.flatnonzero(flat != 0)
+    new_places = _new_places(len(flat), places, mode, rng)
+    shuffled = torch.zeros_like(flat) if isinstance(weight, Tensor) else np.zeros_like(flat)
+    shuffled[new_places] = flat[places]
+    return shuffled.reshape(tuple(weight.shape))
 
 
 def _new_places(

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.doors import as_choice, as_number
 from modclust_utils.fisher_bates import (
     bates_p_value,
     benjamini_hochberg,
@@ -112,13 +113,11 @@ def empirical_p_value(
     >>> empirical_p_value(3.0, [2.0, 3.0, 4.0, 5.0], tail="lower", ties="ignore")
     0.4
     """
-    sample = _sample(null, "null", 1)
+    sample, value = _sample(null, "null", 1), as_number("value", value)
     if math.isnan(value):
         raise ValueError("value is NaN; allowed: a number")
-    if tail not in ("lower", "upper"):
-        raise ValueError(f"tail={tail!r} is not allowed: 'lower' or 'upper'")
-    if ties not in ("count", "ignore"):
-        raise ValueError(f"ties={ties!r} is not allowed: 'count' or 'ignore'")
+    as_choice("tail", tail, ("lower", "upper"))
+    as_choice("ties", ties, ("count", "ignore"))
     against = sample < value if tail == "lower" else sample > value
     if ties == "count":
         against |= _equal(sample, value)
@@ -155,7 +154,7 @@ def z_score(value: float, null: ArrayLike) -> float:
     >>> z_score(0.0, [1.0, 3.0])  # mean 2, standard deviation 1
     -2.0
     """
-    sample = _sample(null, "null", 1)
+    sample, value = _sample(null, "null", 1), as_number("value", value)
     if _equal(sample, sample.max()).all():
         return math.nan
     return float((value - sample.mean()) / math.sqrt(_variance(sample, ddof=0)))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from modclust_utils.clustering import Adjacency, as_adjacency
+from modclust_utils.doors import as_count, as_labels, as_rng, as_units
 
 
 def stub_walks(
@@ -52,15 +53,11 @@ def stub_walks(
     >>> round(float(failed.mean()), 1)
     0.2
     """
-    if n_walks < 1:
-        raise ValueError(f"n_walks={n_walks} is not allowed: 1 or more")
+    n_walks, rng = as_count("n_walks", n_walks), as_rng(rng)
     matrix = as_adjacency(adjacency)
-    labels = np.asarray(labels)
-    if labels.shape != (matrix.shape[0],) or labels.max(initial=-1) < 0:
-        raise ValueError(
-            f"labels has shape {labels.shape} and at most {labels.max(initial=-1)}; "
-            f"allowed: ({matrix.shape[0]},) with one cluster or more"
-        )
+    labels = as_labels("labels", labels, matrix.shape[0])
+    if labels.max(initial=-1) < 0:
+        raise ValueError(f"labels has no cluster, {labels}; allowed: one or more")
     stubs = matrix.tocoo()
     own, other = labels[stubs.coords[0]], labels[stubs.coords[1]]
     n_clusters = int(labels.max()) + 1
@@ -86,6 +83,7 @@ def running_failure_rate(
 
     The interval is Wald's: the walks are many and independent.
     """
+    failed, n_points = as_units("failed", failed, ("n_walks",)), as_count("n_points", n_points)
     first = min(10, len(failed))
     steps = np.unique(np.geomspace(first, len(failed), n_points).astype(int))
     rate = np.cumsum(failed)[steps - 1] / steps

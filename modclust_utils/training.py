@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modclust_utils.doors import as_seeds, as_training_data, check_kind
 from modclust_utils.models import MLP, derived_seed, glorot_mlp, resolve_device
 from modclust_utils.pruning import magnitude_mask, polynomial_sparsity
 from modclust_utils.settings import TrainingSettings
@@ -126,12 +127,12 @@ def initial_state(
     settings: TrainingSettings, *, seeds: Sequence[int], device: str | torch.device = "auto"
 ) -> TrainingState:
     """The state before the first epoch: Glorot-uniform weights from each network's seed."""
-    if len(seeds) == 0:
-        raise ValueError("seeds=[] is not allowed: one seed for each network")
+    seeds = as_seeds(seeds)
+    check_kind("settings", settings, TrainingSettings, "TrainingSettings")
     networks = glorot_mlp(settings.layer_sizes, seeds=seeds, device=resolve_device(device))
     parameters = networks.weights + networks.biases
     optimizer = _adam(parameters, settings.learning_rate).state_dict()
-    return TrainingState(tuple(int(seed) for seed in seeds), parameters, optimizer)
+    return TrainingState(seeds, parameters, optimizer)
 
 
 @torch.no_grad()
@@ -274,13 +275,17 @@ def train(
     >>> networks.accuracy(torch.eye(2), torch.tensor([0, 1])), int((networks.weights[0] != 0).sum())
     (tensor([1.]), 2)
     """
-    device = resolve_device(device)
-    x = torch.as_tensor(np.array(x) if isinstance(x, np.ndarray) else x).float().to(device)
-    y = torch.as_tensor(np.array(y) if isinstance(y, np.ndarray) else y).long().to(device)
-    _check_data(x, y, settings)
+    device, seeds = resolve_device(device), as_seeds(seeds)
+    check_kind("settings", settings, TrainingSettings, "TrainingSettings")
+    if state is not None:
+        check_kind("state", state, TrainingState, "a TrainingState, or None to start anew")
+    if on_epoch is not None and not callable(on_epoch):
+        raise ValueError(f"on_epoch={on_epoch!r} is not allowed: a function of the state, or None")
+    sizes = settings.layer_sizes
+    x, y = as_training_data(x, y, sizes[0], sizes[-1], device)
     if state is None:
         state = initial_state(settings, seeds=seeds, device=device)
-    elif state.seeds != tuple(seeds):
+    elif state.seeds != seeds:
         raise ValueError(f"seeds={list(seeds)} are not those of the state, {list(state.seeds)}")
     while state.epoch < settings.epochs + settings.pruning_epochs:
         train_epoch(state, x, y, settings)
@@ -305,14 +310,3 @@ def _trained(state: TrainingState, settings: TrainingSettings) -> TrainedNetwork
         running_accuracy_after=after_accuracy,
         settings=settings,
     )
-
-
-def _check_data(x: Tensor, y: Tensor, settings: TrainingSettings) -> None:
-    n_in, n_classes = settings.layer_sizes[0], settings.layer_sizes[-1]
-    if x.ndim != 2 or x.shape[1] != n_in:
-        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, {n_in})")
-    if y.shape != (len(x),) or len(y) == 0:
-        raise ValueError(f"y has shape {tuple(y.shape)}; allowed: ({len(x)},) with n of 1 or more")
-    low, high = int(y.min()), int(y.max())
-    if low < 0 or high >= n_classes:
-        raise ValueError(f"y has labels from {low} to {high}; allowed: 0 to {n_classes - 1}")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.doors import as_count, as_labels, as_rng, as_sizes, as_units
+
 
 @dataclass(frozen=True)
 class SubClusters:
@@ -59,7 +61,9 @@ def sub_clusters(labels: ArrayLike, layer_sizes: Sequence[int]) -> SubClusters:
     >>> sub.layer.tolist(), sub.label.tolist(), sub.size.tolist()
     ([1, 1], [0, 1], [1, 2])
     """
-    labels, layers = _checked_labels(labels, layer_sizes), _layer_of_unit(layer_sizes)
+    layer_sizes = as_sizes(layer_sizes)
+    labels = as_labels("labels", labels, sum(layer_sizes))
+    layers = _layer_of_unit(layer_sizes)
     hidden = (labels >= 0) & (layers > 0) & (layers < len(layer_sizes) - 1)
     places = np.unique(np.stack([layers[hidden], labels[hidden]], 1), axis=0)
     layer, label = places[:, 0], places[:, 1]
@@ -116,10 +120,11 @@ def random_unit_sets(
     >>> random_unit_sets(unit_set, live, (1, 3, 1), 1, rng=np.random.default_rng(0))
     array([[False,  True, False,  True, False]])
     """
-    unit_set = _checked_units("unit_set", unit_set, layer_sizes)
-    live = _checked_units("live", live, layer_sizes)
+    layer_sizes, rng = as_sizes(layer_sizes), as_rng(rng)
+    unit_set = as_units("unit_set", unit_set, (sum(layer_sizes),))
+    live = as_units("live", live, (sum(layer_sizes),))
     layers = _layer_of_unit(layer_sizes)
-    found = np.zeros((_checked_count("n_sets", n_sets), len(unit_set)), bool)
+    found = np.zeros((as_count("n_sets", n_sets), len(unit_set)), bool)
     for layer in np.unique(layers[unit_set]):
         size = int(unit_set[layers == layer].sum())
         places = np.flatnonzero(live & (layers == layer))
@@ -135,29 +140,3 @@ def random_unit_sets(
 
 def _layer_of_unit(layer_sizes: Sequence[int]) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(layer_sizes)), layer_sizes)
-
-
-def _checked_labels(labels: ArrayLike, layer_sizes: Sequence[int]) -> NDArray[np.int64]:
-    array, n_units = np.asarray(labels), sum(layer_sizes)
-    if array.shape != (n_units,):
-        raise ValueError(f"labels has shape {array.shape}; allowed: ({n_units},), one per unit")
-    if not np.issubdtype(array.dtype, np.integer) or (array < -1).any():
-        raise ValueError("labels has entries that are no cluster; allowed: integers from -1")
-    return array.astype(np.int64)
-
-
-def _checked_units(name: str, units: ArrayLike, layer_sizes: Sequence[int]) -> NDArray[np.bool_]:
-    array, n_units = np.asarray(units), sum(layer_sizes)
-    if array.dtype != bool or array.shape != (n_units,):
-        raise ValueError(
-            f"{name} has shape {array.shape} and type {array.dtype}; allowed: boolean "
-            f"({n_units},), one entry per unit"
-        )
-    return array
-
-
-def _checked_count(name: str, value: int) -> int:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise ValueError(f"{name}={value!r} is not allowed: a whole number of 1 or more")
-    return int(value)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from networks import pruned_mlp
 
 from modclust_utils.graphs import (
-    check_weights,
     drop_dead_units,
     layer_of_unit,
     layer_sizes,
     live_units,
     mlp_adjacency,
 )
+from modclust_utils.network_doors import as_weights
 
 SMALL = [np.array([[1.0, -2.0, 0.0], [0.5, 0.0, 0.0]]), np.array([[-3.0, 4.0]])]
 
@@ -134,7 +134,6 @@ def test_weights_are_left_as_they_are():
         ([np.ones(3)], r"weights\[0\] has shape \(3,\); allowed: 2-d"),
         (torch.ones(2, 3, 4), r"weights\[1\] has shape \(3, 4\)"),
         ([torch.ones(2, 3, 4)], r"weights\[0\] has shape \(2, 3, 4\)"),
-        ([[[1.0, 2.0]]], r"weights\[0\] is of type list"),
         ([np.ones((2, 3)), torch.ones(1, 2)], r"weights\[1\] is of type Tensor"),
         ([torch.ones(2, 3), np.ones((1, 2))], r"weights\[1\] is of type ndarray"),
         ([np.ones((2, 3)), np.ones((2, 3))], r"weights\[1\] has shape \(2, 3\).*\(n, 2\)"),
@@ -144,6 +143,6 @@ def test_weights_are_left_as_they_are():
 )
 def test_weights_that_form_no_network_are_refused(weights, message):
     with pytest.raises(ValueError, match=message):
-        check_weights(weights)
+        as_weights(weights)
     with pytest.raises(ValueError, match=message):
         mlp_adjacency(weights)

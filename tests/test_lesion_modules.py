@@ -157,10 +157,15 @@ def test_no_sets_and_classes_without_images():
     assert by_class.isnan().tolist() == [[False, True, False]]
 
 
+class Exponential(nn.Module):
+    def forward(self, images):
+        return images.exp()
+
+
 def test_an_infinite_activation_can_be_silenced():
-    network = nn.Sequential(nn.Identity(), nn.Linear(2, 2))
+    network = nn.Sequential(Exponential(), nn.Linear(2, 2))
     network[1].weight.data, network[1].bias.data = torch.eye(2), torch.zeros(2)
-    x, y = torch.tensor([[torch.inf, 1.0]]), torch.tensor([1])
+    x, y = torch.tensor([[1e4, 1.0]]), torch.tensor([1])
     accuracies, _ = lesion_accuracy(network, x, y, np.array([[True, False]]), layers=["0"])
     assert accuracies.tolist() == [1.0]
 

@@ -250,7 +250,7 @@ def test_numbers_of_numpy_count_as_numbers():
         ({"n_shuffles": -3}, "n_shuffles=-3 is not allowed"),
         ({"n_shuffles": 2.5}, r"n_shuffles=2\.5 is not allowed"),
         ({"n_init": 0}, "n_init=0 is not allowed"),
-        ({"n_jobs": 0, "n_shuffles": 9}, "n_jobs == 0"),
+        ({"n_jobs": 0, "n_shuffles": 9}, "n_jobs=0 is not allowed"),
         ({"mode": "layer_nonzero"}, "mode='layer_nonzero' is not allowed: 'layer' or 'layer-non"),
         ({"mode": None}, "mode=None is not allowed"),
         ({"weights": []}, r"weights=\[\] is not allowed"),

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from modclust_utils.partitions import check_labels, match_labels, order_labels
+from modclust_utils.doors import as_labels
+from modclust_utils.partitions import match_labels, order_labels
 
 labelings = st.lists(st.integers(-1, 4), min_size=1, max_size=40).map(np.array)
 
@@ -99,7 +100,7 @@ def test_order_by_volume():
         (lambda: match_labels([0], [0], where=[True] * 2), r"where has shape \(2,\)"),
         (lambda: order_labels([0, 1], [0]), r"layer_of_unit has shape \(1,\)"),
         (lambda: order_labels([0], [0], degrees=[1, 2]), r"degrees has shape \(2,\)"),
-        (lambda: check_labels("mine", ["a"]), "mine has entries that are no cluster"),
+        (lambda: as_labels("mine", ["a"]), "mine is of type list of text; allowed: integers"),
     ],
 )
 def test_bad_labels_are_refused(call, message):

@@ -45,7 +45,7 @@ def test_sparsity_never_falls(n_steps, step):
 
 
 def test_sparsity_needs_steps():
-    with pytest.raises(ValueError, match="n_steps=0 is not allowed: 1 or more"):
+    with pytest.raises(ValueError, match="n_steps=0 is not allowed: a whole number of 1 or more"):
         polynomial_sparsity(0, n_steps=0)
 
 

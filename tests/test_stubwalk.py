@@ -79,10 +79,10 @@ def test_walks_follow_from_the_generator_alone():
 @pytest.mark.parametrize(
     ("labels", "n_walks", "message"),
     [
-        (SIDES, 0, "n_walks=0 is not allowed: 1 or more"),
+        (SIDES, 0, "n_walks=0 is not allowed: a whole number of 1 or more"),
         (SIDES[:5], 9, r"labels has shape \(5,\).*allowed: \(6,\)"),
         ([*SIDES, 1], 9, r"labels has shape \(7,\).*allowed: \(6,\)"),
-        ([-1] * 6, 9, "with one cluster or more"),
+        ([-1] * 6, 9, "labels has no cluster.*allowed: one or more"),
         ([0, 0, 0, 2, 2, 2], 9, r"clusters without any edge: \[1\]"),
     ],
 )

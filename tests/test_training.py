@@ -172,12 +172,12 @@ def test_each_network_has_its_own_order_of_all_images(shuffle, batch_size):
     gradient from a pixel by 0.9 says when its image was seen."""
     n, seeds = 12, [1, 2]
     settings = TrainingSettings(
-        (n, 2), 0.0, 2, 0, batch_size=batch_size, learning_rate=1e-30, shuffle=shuffle
+        (n, 3), 0.0, 2, 0, batch_size=batch_size, learning_rate=1e-30, shuffle=shuffle
     )
-    moments = [torch.zeros(2, 2, n)]
+    moments = [torch.zeros(2, 3, n)]
     train(
         torch.eye(n),
-        torch.zeros(n),
+        torch.arange(n) % 2 * 2,  # never class 1, whose gradient we look at
         settings,
         seeds=seeds,
         device="cpu",
@@ -185,7 +185,7 @@ def test_each_network_has_its_own_order_of_all_images(shuffle, batch_size):
     )
     sizes = np.array([min(batch_size, n - start) for start in range(0, n, batch_size)])
     seen_at = 0.1 * 0.9 ** np.arange(len(sizes))[::-1] / sizes
-    alone = glorot_mlp((n, 2), seeds=seeds).weights[0].softmax(1)[:, 1]
+    alone = glorot_mlp((n, 3), seeds=seeds).weights[0].softmax(1)[:, 1]
     epochs = []
     for before, after in pairwise(moments):
         seen = ((after - before * 0.9 ** len(sizes))[:, 1] / alone).numpy()

@@ -13,10 +13,11 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.doors import as_labels
 from modclust_utils.figures.colors import CLUSTER_COLORS, cluster_color
 from modclust_utils.figures.style import ACROSS_COLOR, new_figure, styled
-from modclust_utils.graphs import check_weights, layer_of_unit, layer_sizes
-from modclust_utils.partitions import check_labels
+from modclust_utils.graphs import layer_of_unit, layer_sizes
+from modclust_utils.network_doors import as_weights
 
 _HALF_WIDTH = 0.035  # of a unit's mark, in distances between layers
 _COLUMNS = 4
@@ -48,11 +49,11 @@ class _Network:
 def _network(
     weights: Sequence[NDArray[np.floating]], labels: ArrayLike, max_edges: int
 ) -> _Network:
-    check_weights(weights)
+    weights = as_weights(weights)
     if max_edges < 1:
         raise ValueError(f"max_edges={max_edges} is not allowed: 1 or more")
     sizes, layers = layer_sizes(weights), layer_of_unit(weights)
-    labels = check_labels("labels", labels)
+    labels = as_labels("labels", labels)
     if labels.shape != layers.shape:
         raise ValueError(
             f"labels has shape {labels.shape}; allowed: ({len(layers)},), one for each unit"

@@ -1,0 +1,283 @@
+"""The doors of the package: what people pass, made into what the functions work with.
+
+One conversion for each kind of argument, used by every public function. Taken are numpy's and
+torch's arrays of any precision, lists, pandas' tables and scipy's sparse matrices; networks and
+graphs have their doors in `network_doors`. Whatever cannot be taken is a ValueError that names the
+parameter, what came, and what is allowed; nothing is guessed, rounded or cut off on the way.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def as_count(name: str, value: Any, least: int = 1) -> int:
+    """A whole number from `least`: Python's, numpy's, or the one in a tensor; never a bool."""
+    try:
+        whole = operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        whole = None
+    is_bool = isinstance(value, bool) or getattr(value, "dtype", None) in (np.bool_, torch.bool)
+    if whole is None or is_bool or whole < least:
+        raise ValueError(f"{name}={value!r} is not allowed: a whole number of {least} or more")
+    return whole
+
+
+def as_counts(name: str, values: Any, allowed: str, least: int = 1) -> list[int]:
+    """One or more whole numbers."""
+    found = as_list(name, values, allowed)
+    if len(found) == 0:
+        raise ValueError(f"{name}=[] is not allowed: {allowed}")
+    return [as_count(f"{name}[{i}]", value, least) for i, value in enumerate(found)]
+
+
+def as_number(name: str, value: Any) -> float:
+    """A real number, which may be NaN or infinite; never a bool or a text."""
+    array = as_array(name, value, "a number")
+    if array.ndim != 0 or array.dtype.kind not in "iuf":
+        raise ValueError(f"{name}={value!r} is not allowed: a number")
+    return float(array)
+
+
+def as_share(name: str, value: Any, allowed: str) -> float:
+    """A number above 0 and below 1."""
+    number = as_number(name, value)
+    if not 0 < number < 1:
+        raise ValueError(f"{name}={value!r} is not allowed: {allowed}")
+    return number
+
+
+def as_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise ValueError unless `value` is one of some texts."""
+    if not isinstance(value, str) or value not in choices:
+        allowed = " or ".join(map(repr, choices))
+        raise ValueError(f"{name}={value!r} is not allowed: {allowed}")
+
+
+def as_jobs(n_jobs: Any) -> int:
+    """Processes as joblib counts them: a whole number but 0; -1 is one for each core."""
+    try:
+        jobs = as_count("n_jobs", n_jobs, least=-(2**31))
+    except ValueError:
+        jobs = 0
+    if jobs == 0:
+        raise ValueError(
+            f"n_jobs={n_jobs!r} is not allowed: a whole number of processes, or -1 for all cores"
+        )
+    return jobs
+
+
+def check_kind(name: str, value: Any, kind: type, allowed: str) -> None:
+    """Raise ValueError unless `value` is one of a type."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is of type {type(value).__name__}; allowed: {allowed}")
+
+
+def as_sizes(layer_sizes: Any) -> tuple[int, ...]:
+    """Units per layer: two layers or more, of one unit or more."""
+    sizes = as_list("layer_sizes", layer_sizes, "units per layer, such as (784, 64, 10)")
+    if len(sizes) < 2:
+        raise ValueError(f"layer_sizes={layer_sizes!r} is not allowed: two layers or more")
+    return tuple(as_counts("layer_sizes", sizes, "units per layer"))
+
+
+def as_seeds(seeds: Any) -> tuple[int, ...]:
+    """One seed for each network: whole numbers from 0."""
+    return tuple(as_counts("seeds", seeds, "one seed for each network, whole numbers", least=0))
+
+
+def as_rng(rng: Any) -> np.random.Generator:
+    """A generator: itself, or what `numpy.random.default_rng` makes of a seed; None takes a fresh
+    one of the system. Global states are refused: with them no result can be had again."""
+    if rng is None or isinstance(rng, np.random.SeedSequence | np.random.BitGenerator):
+        rng = np.random.default_rng(rng)
+    elif not isinstance(rng, np.random.Generator):
+        try:
+            rng = np.random.default_rng(as_count("rng", rng, 0))
+        except ValueError as error:
+            what = "numpy.random" if rng is np.random else repr(rng)
+            raise ValueError(
+                f"rng={what} is not allowed: a numpy.random.Generator, a seed from 0, or None"
+            ) from error
+    if not isinstance(rng.bit_generator.seed_seq, np.random.bit_generator.ISpawnableSeedSequence):
+        raise ValueError(
+            f"rng={rng!r} has a seed of the old kind, from which no streams can be spawned; "
+            "allowed: what numpy.random.default_rng gives"
+        )
+    return rng
+
+
+# --- arrays --------------------------------------------------------------------------------------
+
+
+def as_array(name: str, value: Any, allowed: str) -> NDArray[Any]:
+    """Any array of numbers or bools, in memory and without hidden entries, as numpy has it."""
+    if isinstance(value, Tensor):
+        check_no_meta(name, value, allowed)
+        return _in_memory(value).numpy()
+    if sp.issparse(value):
+        return value.toarray()
+    if isinstance(value, list | tuple) and any(isinstance(part, Tensor) for part in value):
+        value = [as_array(name, part, allowed) for part in value]
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # objects make arrays of themselves in their own ways, and fail so
+        raise ValueError(f"{name} is no array ({error}); allowed: {allowed}") from error
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries; allowed: {allowed}, all of them there")
+    if value is None:
+        raise ValueError(f"{name}=None is not allowed: {allowed}")
+    if array.dtype.kind not in "biufc":
+        raise ValueError(f"{name} is of type {_kind(value, array)}; allowed: {allowed}")
+    return array
+
+
+def check_no_meta(name: str, tensor: Tensor, allowed: str) -> None:
+    """Raise ValueError for a tensor that has a shape and no numbers."""
+    if tensor.is_meta:
+        raise ValueError(f"{name} is a meta tensor without numbers; allowed: {allowed}")
+
+
+def _in_memory(tensor: Tensor) -> Tensor:
+    """A tensor on the CPU, dense, detached, and in a precision that numpy knows."""
+    tensor = tensor.detach().cpu()
+    tensor = tensor if tensor.layout == torch.strided else tensor.to_dense()
+    return tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor
+
+
+def _kind(value: Any, array: NDArray[Any]) -> str:
+    """The type of something, and of what is in it where that tells more."""
+    holds = {"U": " of text", "S": " of text", "O": " of objects", "M": " of times"}
+    return type(value).__name__ + (holds.get(array.dtype.kind, "") if array.ndim else "")
+
+
+def as_numbers(name: str, values: Any, allowed: str = "numbers") -> NDArray[np.float64]:
+    """An array of real numbers in double precision."""
+    array = as_array(name, values, allowed)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} holds complex numbers; allowed: real {allowed}")
+    return array.astype(np.float64)
+
+
+def as_labels(name: str, labels: Any, n: int | None = None) -> NDArray[np.int64]:
+    """Clusters of n units ``(n,)``: integers from -1, which is outside every cluster."""
+    allowed = "integers from -1"
+    array = as_array(name, labels, allowed)
+    if array.ndim != 1 or (n is not None and len(array) != n):
+        size = "n" if n is None else n
+        raise ValueError(f"{name} has shape {array.shape}; allowed: ({size},), one per unit")
+    if array.size == 0:
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iu" or (array < -1).any():
+        raise ValueError(f"{name} has entries that are no cluster; allowed: {allowed}")
+    return array.astype(np.int64)
+
+
+def as_units(
+    name: str, units: Any, shape: tuple[int | str, ...], what: str = "one entry per unit"
+) -> NDArray[np.bool_]:
+    """Which units: boolean, of a shape in which a text stands for any size."""
+    words = f"boolean ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+    array = as_array(name, units, words)
+    fits = len(shape) == array.ndim and all(
+        isinstance(size, str) or size == own for size, own in zip(shape, array.shape, strict=False)
+    )
+    if array.dtype != bool or not fits:
+        raise ValueError(
+            f"{name} has shape {array.shape} and type {array.dtype}; allowed: {words}, {what}"
+        )
+    return array
+
+
+# --- images and their classes --------------------------------------------------------------------
+
+
+def as_images(x: Any, like: Tensor) -> Tensor:
+    """Images for a network of weights `like`: arrays take their precision and device."""
+    if not isinstance(x, Tensor):
+        numbers = as_numbers("x", x, "images as numbers")
+        x = torch.from_numpy(numbers).to(like)
+    check_no_meta("x", x, "images as numbers")
+    return x.detach()
+
+
+def as_classes(y: Any, device: torch.device) -> Tensor:
+    """Classes as a tensor of whole numbers: floats and bools are none, even where they look so."""
+    if not isinstance(y, Tensor):
+        array = as_array("y", y, "whole numbers, one class for each image")
+        y = torch.as_tensor(np.array(array)).to(device)
+    check_no_meta("y", y, "whole numbers")
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers, "
+            "one class for each image"
+        )
+    return y
+
+
+def check_finite(name: str, values: Tensor) -> None:
+    """Raise ValueError where there is NaN or infinity."""
+    # NaN is both the least and the greatest; the whole mask would be as large as the values
+    if values.numel() and not torch.stack(values.aminmax()).isfinite().all():
+        raise ValueError(f"{name} holds NaN or infinity; allowed: finite numbers")
+
+
+def check_classes(y: Tensor, n_classes: int) -> None:
+    """Raise ValueError for classes that are not 0 to n_classes - 1."""
+    low, high = int(y.min()), int(y.max())
+    if not 0 <= low <= high < n_classes:
+        raise ValueError(f"y has labels from {low} to {high}; allowed: 0 to {n_classes - 1}")
+
+
+def as_training_data(
+    x: Any, y: Any, n_in: int, n_classes: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Images ``(n, n_in)`` in single precision and classes ``(n,)``, checked, on a device.
+
+    Refused is what trains without a word and means nothing: whole numbers as pixels, which are
+    often meant to be divided by 255, one image again and again, and a single class.
+    """
+    images = as_images(x, torch.empty(0)) if isinstance(x, Tensor) else torch.as_tensor(_pixels(x))
+    if not images.is_floating_point():
+        raise ValueError(
+            f"x holds {images.dtype}; allowed: real floats, such as pixels from 0 to 255 divided "
+            "by 255"
+        )
+    images = images.float().to(device)
+    classes = as_classes(y, device).long().to(device)
+    n = len(images) if images.ndim else 0
+    if images.ndim != 2 or images.shape[1] != n_in:
+        raise ValueError(f"x has shape {tuple(images.shape)}; allowed: (n, {n_in})")
+    if classes.shape != (n,) or n == 0:
+        raise ValueError(f"y has shape {tuple(classes.shape)}; allowed: ({n},) with n of 1 or more")
+    check_finite("x", images)
+    check_classes(classes, n_classes)
+    if n > 1 and bool((images == images[0]).all()):
+        raise ValueError(f"x holds one image {n} times; allowed: different images")
+    if n > 1 and bool((classes == classes[0]).all()):
+        raise ValueError(f"y has one class, {int(classes[0])}; allowed: two or more")
+    return images, classes
+
+
+def _pixels(x: Any) -> NDArray[Any]:
+    return np.array(as_array("x", x, "images (n, n_in) as floats"))
+
+
+def as_list(name: str, value: Any, allowed: str) -> list[Any]:
+    """The items of a sequence, or of anything that gives them one by one; a text is none."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ValueError(f"{name}={value!r} is not allowed: {allowed}")
+    try:
+        return list(value)
+    except TypeError as error:  # an array without axes
+        raise ValueError(f"{name}={value!r} is not allowed: {allowed}") from error
