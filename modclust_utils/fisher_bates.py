@@ -14,7 +14,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.clustering import check_count
+from modclust_utils.doors import as_choice, as_count, as_number, as_share
 from modclust_utils.samples import _sample
 
 # Measures that are equal up to rounding tie: those of two sets with the same hits, added otherwise.
@@ -67,11 +67,10 @@ def centered_percentile(
     >>> centered_percentile(9.0, [1.0, 2.0, 3.0], tail="upper")
     0.125
     """
-    sample = _sample(random_values, "random_values", 1)
+    sample, value = _sample(random_values, "random_values", 1), as_number("value", value)
     if not math.isfinite(value):
         raise ValueError(f"value={value!r} is not allowed: a finite number")
-    if tail not in ("lower", "upper"):
-        raise ValueError(f"tail={tail!r} is not allowed: 'lower' or 'upper'")
+    as_choice("tail", tail, ("lower", "upper"))
     tied = np.isclose(sample, value, rtol=_RELATIVE, atol=_ABSOLUTE)
     beyond = (sample < value if tail == "lower" else sample > value) & ~tied
     return (int(beyond.sum()) + (int(tied.sum()) + 1) / 2) / (len(sample) + 1)
@@ -182,9 +181,9 @@ def bates_p_value(mean_p: float, n: int) -> float:
     >>> round(bates_p_value(0.1, 2), 12)
     0.02
     """
-    if not 0 <= mean_p <= 1:
+    if not 0 <= as_number("mean_p", mean_p) <= 1:
         raise ValueError(f"mean_p={mean_p!r} is not allowed: a number from 0 to 1")
-    n = check_count("n", n)
+    n = as_count("n", n)
     return float(scipy.stats.irwinhall.cdf(n * mean_p, n))
 
 
@@ -227,8 +226,7 @@ def benjamini_hochberg(p_values: ArrayLike, *, alpha: float) -> tuple[NDArray[np
     ([True, False, True], 0.03)
     """
     p = _shares(p_values, "p_values", zero=True)
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha={alpha!r} is not allowed: a number between 0 and 1")
+    alpha = as_share("alpha", alpha, "a number between 0 and 1")
     rejected = scipy.stats.false_discovery_control(p, method="bh") <= alpha
     return rejected, float(p[rejected].max(initial=0.0))
 
