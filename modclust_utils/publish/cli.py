@@ -7,6 +7,7 @@ run's kernel should not wait seconds for it.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="execute a chapter; its page joins the book")
-    run.add_argument("chapter", type=int)
+    run.add_argument("chapter", type=_whole(1))
     run.add_argument("--profile", default="quick", help="parameter set (default: quick)")
     run.add_argument(
         *("-p", "--parameter"), nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(action=_verify)
 
     publish = commands.add_parser("publish", help="copy a run's records to data/records")
-    publish.add_argument("chapter", type=int)
+    publish.add_argument("chapter", type=_whole(1))
     publish.add_argument("run", help="the run's name, such as paper")
     publish.set_defaults(action=_publish)
     return parser
@@ -90,7 +91,7 @@ def _whole(least: int) -> Callable[[str], int]:
     """Reads a whole number from `least` up."""
 
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
+        if not re.fullmatch("[0-9]+", text) or int(text) < least:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
         return int(text)
 
@@ -109,12 +110,21 @@ def _step(name: str) -> Iterator[None]:
 def _run(options: argparse.Namespace) -> int:
     from_file = read_parameter_file(options.file) if options.file else {}
     parameters = check_run(
-        options.chapter, options.profile, overrides=from_file, texts=dict(options.parameter)
+        options.chapter, options.profile, overrides=from_file, texts=_each_once(options.parameter)
     )
     with _step(f"chapter {options.chapter}, run {run_name(options.chapter, parameters)}"):
         info = run_chapter(options.chapter, parameters, timeout=options.timeout)
     print(f"Its page is in {info.notebook}; `modclust build` puts it into the book.")
     return 0
+
+
+def _each_once(typed: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """What was typed, by name. Raises ParameterError where one of two values would be lost."""
+    names = [name for name, _ in typed]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ParameterError(f"-p {twice[0]} is there twice; allowed: each parameter once")
+    return dict(typed)
 
 
 def _build(options: argparse.Namespace) -> int:

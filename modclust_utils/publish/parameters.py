@@ -8,7 +8,6 @@ into a run goes through the same check: the command, papermill, and the notebook
 from __future__ import annotations
 
 import ast
-import contextlib
 import difflib
 import io
 import re
@@ -19,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from modclust_utils.publish.chapters import profile_files, profiles, room
 from modclust_utils.publish.errors import ParameterError
+from modclust_utils.publish.reading import read_yaml
 from modclust_utils.recipes.ranges import SHARED, Range
 
 TYPES: dict[str, Any] = {
@@ -111,23 +110,20 @@ class Schema:
         """A value typed on the command line, read as YAML; a list may be typed as ``a,b``."""
         if name not in self.defaults:
             raise ParameterError(self._unknown(name))
-        type_name, value = self._type_of(name), _read_yaml(text)
+        type_name = self._type_of(name)
         if type_name == "str":
             return text
+        value = _read(text)
         if type_name.startswith("list") and not isinstance(value, list):
-            return [_read_yaml(part) for part in text.split(",")]
-        if type_name == "float" and isinstance(value, str):
-            # YAML takes 1e-05, which Python writes, for a text
-            with contextlib.suppress(ValueError):
-                return float(value)
+            return [_read(part) for part in text.split(",")]
         return value
 
 
-def _read_yaml(text: str) -> Any:
-    """What a text says as YAML; the text itself where it says nothing."""
+def _read(text: str) -> Any:
+    """What a text says; the text itself where it says nothing."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_yaml(text)
+    except ValueError:
         return text
 
 
@@ -199,8 +195,8 @@ def read_profile(chapter: int, profile: str) -> dict[str, Any]:
 def read_parameter_file(path: Path) -> dict[str, Any]:
     """Parameters of a YAML file, as papermill's ``-f`` takes it."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ParameterError(f"{path} cannot be read as parameters ({error})") from error
     if not isinstance(content, dict):
         raise ParameterError(f"{path} holds {type(content).__name__}; allowed: name: value lines")

@@ -168,6 +168,10 @@ def start(chapter: int, namespace: Mapping[str, Any]) -> Run:
     schema = read_schema(chapter_notebook(chapter))
     injected = _injected_names(namespace.get("In", []))
     given = {name: namespace[name] for name in schema.defaults if name in namespace}
+    for name in set(injected) & set(given):
+        # papermill leaves what it cannot read as a text; read like what is typed for the command
+        if isinstance(given[name], str):
+            given[name] = schema.parse(name, given[name])
     extra = {name: None for name in injected if name not in schema.defaults}
     return Run(chapter, schema.check({**given, **extra}), schema, default_store())
 

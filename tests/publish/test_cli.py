@@ -99,7 +99,7 @@ def test_help(capsys, command):
         ([], "COMMAND"),
         (["runn", "1"], "invalid choice: 'runn'"),
         (["run"], "chapter"),
-        (["run", "one"], "invalid int value: 'one'"),
+        (["run", "one"], "'one' is not a whole number from 1"),
         (["run", "1", "-p", "seed"], "expected 2 arguments"),
         (["run", "1", "--sed", "3"], "--sed"),
         (["run", "1", "--timeout", "0"], "'0' is not a whole number from 1"),
