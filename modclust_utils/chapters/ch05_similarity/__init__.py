@@ -35,6 +35,7 @@ RANGES: dict[str, Range] = {
     "mild_l2": (Annotated[float, Field(ge=0, le=10)], "a number from 0 to 10"),
     "n_untrained": whole(2, 1000),
     "max_epochs": whole(1, 10_000),
+    "least_accuracy": (Annotated[float, Field(ge=0, le=1)], "a number from 0 to 1"),
     "absolute": (Literal["of_mean", "mean_of"], "'of_mean' or 'mean_of'"),
     "normalization": (Literal["max", "sqrt"], "'max' or 'sqrt'"),
     "n_steps": whole(0, 1_000_000),

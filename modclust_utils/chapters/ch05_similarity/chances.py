@@ -39,7 +39,7 @@ def world(rng: np.random.Generator, *, replication: bool) -> Results:
     """
     networks = _networks(rng, replication)
     return Results(
-        networks, _scores(networks, rng, replication), _blocks(networks, rng, replication)
+        networks, _scores(networks, rng, replication), _blocks(networks, rng, replication), "mnist"
     )
 
 

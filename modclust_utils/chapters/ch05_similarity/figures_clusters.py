@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import TwoSlopeNorm, to_hex
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from modclust_utils.chapters.ch05_similarity.figures import MEASURES
@@ -72,18 +71,18 @@ def agreement(agreement: pd.DataFrame) -> Figure:
     if fresh.all() or not fresh.any():
         return sentence_figure("This run has no networks of both kinds, trained and untrained.")
     trained, untrained = mean_matrix(kept[~fresh]), mean_matrix(kept[fresh])
-    figure = new_figure(3.3)
-    panels = figure.subplots(1, 3)
-    images = [
-        _agreement(ax, values, title, numbers=True)
-        for ax, values, title in (
-            (panels[0], trained, "trained"),
-            (panels[1], untrained, "untrained"),
-            (panels[2], trained - untrained, "difference"),
-        )
-    ]
-    figure.colorbar(images[0], ax=panels[:2], shrink=0.7, aspect=25, label="agreement")
-    figure.colorbar(images[2], ax=panels[2], shrink=0.7, aspect=25)
+    figure = new_figure(3.2)
+    panels = figure.subplots(1, 3, sharey=True)
+    for ax, values, title in (
+        (panels[0], trained, "trained"),
+        (panels[1], untrained, "untrained"),
+        (panels[2], trained - untrained, "difference"),
+    ):
+        _agreement(ax, values, difference=title == "difference")
+        _written(ax, values)
+        ax.set_title(title)
+        ax.set_xticks(range(len(NAMES)), NAMES, rotation=90)
+    panels[0].set_yticks(range(len(NAMES)), NAMES)
     return figure
 
 
@@ -95,34 +94,24 @@ def mean_matrix(agreement: pd.DataFrame) -> NDArray[np.float64]:
     return matrix
 
 
-def _agreement(
-    ax: Axes, values: NDArray[np.float64], title: str, *, numbers: bool = False
-) -> AxesImage:
-    difference = title == "difference"
-    norm = TwoSlopeNorm(0, -0.5, 0.5) if difference else None
-    image = ax.imshow(
-        values,
-        cmap="RdBu_r" if difference else "viridis",
-        norm=norm,
-        vmin=None if difference else 0,
-        vmax=None if difference else 1,
-    )
+def _agreement(ax: Axes, values: NDArray[np.float64], *, difference: bool) -> None:
+    scale = {"norm": TwoSlopeNorm(0, -0.5, 0.5)} if difference else {"vmin": 0, "vmax": 1}
+    ax.imshow(values, cmap="RdBu_r" if difference else "viridis", **scale)
     half = len(SIMILARITIES) / 2 - 0.5
     for line in (ax.axhline, ax.axvline):
-        line(half, color="white" if not difference else INK, linewidth=1.0)
+        line(half, color=INK if difference else "white", linewidth=1.0)
     ax.grid(visible=False)
-    if not numbers:
-        ax.set_xticks([])
-        ax.set_yticks([])
-        return image
-    ax.set_title(title)
-    ax.set_xticks(range(len(NAMES)), NAMES, rotation=90)
-    ax.set_yticks(range(len(NAMES)), NAMES)
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
+def _written(ax: Axes, values: NDArray[np.float64]) -> None:
+    """Write the values of the lower half, in hundredths."""
+    (image,) = ax.images
     for i, j in itertools.combinations(range(len(values)), 2):
-        color = text_color_on(image.cmap(image.norm(values[j, i])))
-        words = f"{values[j, i]:.1f}".replace("0.", ".").replace("-.0", ".0")
-        ax.text(i, j, words, ha="center", va="center", size=5.5, color=color)
-    return image
+        color = text_color_on(to_hex(image.cmap(image.norm(values[j, i]))))
+        words = f"{100 * values[j, i]:z.0f}".replace("-", "–")
+        ax.text(i, j, words, ha="center", va="center", size=TICK_SIZE, color=color)
 
 
 @shown_figure
@@ -145,9 +134,10 @@ def agreement_by_strength(agreement: pd.DataFrame, *, beyond_untrained: bool = F
         for ax, strength in zip(row, strengths[sweep], strict=False):
             ax.set_axis_on()
             own = kept[(kept["sweep"] == sweep) & (kept["strength"] == strength)]
-            title = "difference" if beyond_untrained else ""
-            _agreement(ax, mean_matrix(own) - fresh, title)
-            ax.set_title(f"{strength:.2g}", size=6.5, loc="center")
+            _agreement(ax, mean_matrix(own) - fresh, difference=beyond_untrained)
+            power = f"$10^{{{np.log10(strength):.2g}}}$"
+            words = f"{strength:.2g}" if sweep == "dropout" else power
+            ax.set_title(words, size=TICK_SIZE, loc="center")
         row[0].set_ylabel(sweep)
     return figure
 
@@ -170,7 +160,7 @@ def tiny(pairs: pd.DataFrame, weights: Sequence[NDArray[np.float64]]) -> Figure:
         values = pairs.set_index(["i", "j"])[measure].unstack().to_numpy()
         image = ax.imshow(values, cmap="Blues", vmin=0, vmax=1.4 * values.max())
         for i, j in itertools.product(range(n), repeat=2):
-            color = text_color_on(image.cmap(image.norm(values[i, j])))
+            color = text_color_on(to_hex(image.cmap(image.norm(values[i, j]))))
             ax.text(j, i, f"{values[i, j]:g}", ha="center", va="center", color=color)
         ax.set_title(title, size=TICK_SIZE)
         ax.set_xticks(range(n), range(1, n + 1))

@@ -6,6 +6,8 @@ seed, whose mean has Student's interval over the seeds.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +24,7 @@ from modclust_utils.chapters.ch05_similarity.tables import (
     of_similarity,
     similarity_name,
 )
-from modclust_utils.verdicts import Case
+from modclust_utils.verdicts import Case, Rule
 
 SIDES = {"upstream": UPSTREAM, "downstream": DOWNSTREAM}
 
@@ -30,11 +32,25 @@ SIDES = {"upstream": UPSTREAM, "downstream": DOWNSTREAM}
 @dataclass(frozen=True)
 class Results:
     """What the claims are decided from: `tables.networks`, `tables.scores` and `tables.blocks` of
-    one reading."""
+    one reading, and the data set of the networks."""
 
     networks: pd.DataFrame
     scores: pd.DataFrame
     blocks: pd.DataFrame
+    dataset: str
+
+
+def _about_datasets(rule: Rule) -> Rule:
+    """A rule that is about the networks of some data sets alone: a keyword `datasets` more."""
+
+    @functools.wraps(rule)
+    def wrapper(results: Results, *, datasets: list[str], **arguments: object) -> list[Case]:
+        return rule(results, **arguments) if results.dataset in datasets else []
+
+    own = inspect.signature(rule)
+    names = inspect.Parameter("datasets", inspect.Parameter.KEYWORD_ONLY)
+    wrapper.__signature__ = own.replace(parameters=[*own.parameters.values(), names])  # type: ignore[attr-defined]
+    return wrapper
 
 
 def _interval(ends: tuple[float, float], digits: int = 3) -> str:
@@ -50,6 +66,7 @@ def _above(name: str, values: pd.Series, words: str, digits: int = 3) -> list[Ca
     return [Case(name, verdicts.is_below(-high, -low), evidence)]
 
 
+@_about_datasets
 def raises_modularity(results: Results, sweep: str) -> list[Case]:
     """The gain of a sweep is above 0, for each similarity."""
     cases = []
@@ -58,6 +75,7 @@ def raises_modularity(results: Results, sweep: str) -> list[Case]:
     return cases
 
 
+@_about_datasets
 def raises_more(results: Results, sweep: str, than: list[str], factor: float = 1.0) -> list[Case]:
     """The gain of a sweep is larger than that of others, times a factor, for each similarity."""
     cases = []
@@ -70,12 +88,14 @@ def raises_more(results: Results, sweep: str, than: list[str], factor: float = 1
     return cases
 
 
+@_about_datasets
 def raises_upstream_more(results: Results, sweep: str) -> list[Case]:
     """The gain is larger for upstream similarities than for downstream ones."""
     up, down = (gain(of_similarity(results.scores, m), sweep) for m in SIDES.values())
     return _above(sweep, (up - down).dropna(), "Q* more by")
 
 
+@_about_datasets
 def raises_first_layer_more(results: Results, sweep: str) -> list[Case]:
     """The gain is larger in the first hidden layer than in the second, upstream."""
     own = of_similarity(results.scores, UPSTREAM)
@@ -83,6 +103,7 @@ def raises_first_layer_more(results: Results, sweep: str) -> list[Case]:
     return _above(sweep, (first - second).dropna(), "Q* more by")
 
 
+@_about_datasets
 def keeps_number_of_clusters(results: Results, sweep: str, within: float) -> list[Case]:
     """The number of clusters changes by less than a margin, for each side."""
     cases = []
@@ -95,6 +116,7 @@ def keeps_number_of_clusters(results: Results, sweep: str, within: float) -> lis
     return cases
 
 
+@_about_datasets
 def few_clusters(results: Results, at_most: float, share: float) -> list[Case]:
     """The share of clusterings with more clusters is below a small one, over seeds, by side."""
     cases = []
@@ -109,6 +131,7 @@ def few_clusters(results: Results, at_most: float, share: float) -> list[Case]:
     return cases
 
 
+@_about_datasets
 def clusters_as_untrained(results: Results, share: float) -> list[Case]:
     """Most numbers of clusters lie where those of untrained networks do: within their three-sigma
     quantiles, of one layer and similarity."""
@@ -129,6 +152,7 @@ def clusters_as_untrained(results: Results, share: float) -> list[Case]:
     return cases
 
 
+@_about_datasets
 def printed_number_discarded(
     results: Results, printed: int, of: int, low: int, high: int
 ) -> list[Case]:
@@ -140,6 +164,7 @@ def printed_number_discarded(
     return [Case("accuracy", low <= n <= high, f"{n} of {of} here, {printed} in the paper")]
 
 
+@_about_datasets
 def same_sparsity(results: Results, sweeps: list[str], within: float) -> list[Case]:
     """Two sweeps make the weights equally sparse: their gains of sparsity agree to a margin."""
     first, second = (gain(results.networks, sweep, "sparsity") for sweep in sweeps)
@@ -151,6 +176,7 @@ def same_sparsity(results: Results, sweeps: list[str], within: float) -> list[Ca
     return [Case(" and ".join(sweeps), holds, evidence)]
 
 
+@_about_datasets
 def spectral_start_helps(results: Results, below: float) -> list[Case]:
     """A search that starts from one cluster finds a larger Q* in few matrices or none, by side."""
     cases = []
@@ -163,6 +189,7 @@ def spectral_start_helps(results: Results, below: float) -> list[Case]:
     return cases
 
 
+@_about_datasets
 def agrees_more(results: Results, groups: list[str], than: list[str]) -> list[Case]:
     """Clusters of trained networks agree more in some groups of pairs than in others."""
     cases = []
@@ -175,6 +202,7 @@ def agrees_more(results: Results, groups: list[str], than: list[str]) -> list[Ca
     return cases
 
 
+@_about_datasets
 def untrained_agree_more(results: Results, group: str, than: str) -> list[Case]:
     """Clusters of untrained networks agree more in one group of pairs than in another."""
     fresh = results.blocks[results.blocks["sweep"] == UNTRAINED]
@@ -182,6 +210,7 @@ def untrained_agree_more(results: Results, group: str, than: str) -> list[Case]:
     return _above(f"{group} against {than}, untrained", gap, "more by")
 
 
+@_about_datasets
 def training_raises_agreement(results: Results, groups: list[str]) -> list[Case]:
     """Clusters agree more in trained networks (means of seeds) than in untrained ones."""
     cases = []
@@ -194,6 +223,7 @@ def training_raises_agreement(results: Results, groups: list[str]) -> list[Case]
     return cases
 
 
+@_about_datasets
 def training_keeps_agreement(results: Results, group: str, within: float) -> list[Case]:
     """Clusters agree as much in trained networks as in untrained ones, to a margin."""
     change = _change_by_training(results, group)
@@ -225,6 +255,7 @@ def _moments(values: pd.Series) -> tuple[float, float, int]:
     return float(values.mean()), float(values.std(ddof=1)), len(values)
 
 
+@_about_datasets
 def regularization_raises_agreement(results: Results, group: str) -> list[Case]:
     """Clusters agree more at the strong end of each sweep than at its weak end."""
     cases = []
@@ -233,6 +264,7 @@ def regularization_raises_agreement(results: Results, group: str) -> list[Case]:
     return cases
 
 
+@_about_datasets
 def strong_end_agrees_more(results: Results, sweep: str, group: str, than: str) -> list[Case]:
     """At the strong end of a sweep, clusters agree more in one group of pairs than in another."""
     gap = _strong_end(results, sweep, group) - _strong_end(results, sweep, than)

@@ -26,8 +26,6 @@ SIMILARITIES = tuple(itertools.product(UPSTREAM + DOWNSTREAM, (False, True)))
 #: The sweeps by the setting that they raise.
 SWEEPS = {"l2": "L2", "l1": "L1", "dropout_rate": "dropout"}
 UNTRAINED = "untrained"
-#: Networks below it are discarded (paper C, section 4.1).
-LEAST_ACCURACY = 0.8
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,23 @@ class Reading:
 
 
 @traced
-def networks(found: pd.DataFrame) -> pd.DataFrame:
-    """Each network with its place in a sweep: `sweep`, `strength`, and whether it is `kept`."""
+def networks(found: pd.DataFrame, least_accuracy: float) -> pd.DataFrame:
+    """Each network with its place in a sweep: `sweep`, `strength`, and whether it is `kept`.
+
+    Trained networks of a lower test accuracy are discarded, as in section 4.1 of the paper. Raises
+    ValueError where none is left.
+    """
     table = found.drop(columns=["record", "test_note"])
     table["sweep"] = [_sweep(row) for row in table.itertuples()]
     strengths = [getattr(r, _SETTING.get(r.sweep, ""), 0.0) for r in table.itertuples()]
     table["strength"] = strengths
-    table["kept"] = ~table["trained"] | (table["test_accuracy"] >= LEAST_ACCURACY)
+    table["kept"] = ~table["trained"] | (table["test_accuracy"] >= least_accuracy)
+    if not (table["trained"] & table["kept"]).any():
+        best = table.loc[table["trained"], "test_accuracy"].max()
+        raise ValueError(
+            f"least_accuracy={least_accuracy} discards every trained network; "
+            f"allowed: at most {best:.4f}, that of the best one"
+        )
     table["validation_loss"] = table["validation_loss"].astype(float)
     return table
 
