@@ -8,9 +8,12 @@ import numpy as np
 import torch
 
 from modclust_utils import similarity
-from modclust_utils.recipes.base import Job, Recipe, Task, Value, Work
+from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, Work
 from modclust_utils.recipes.regularized_network import WEIGHTS, network
 from modclust_utils.recipes.similarity_clusters import LAYERS
+
+#: Of single precision, in sums over ten thousand images.
+TOLERANCE = 1e-4
 
 
 def compute(tasks: Sequence[Task], work: Work) -> list[Value]:
@@ -31,6 +34,15 @@ def compute(tasks: Sequence[Task], work: Work) -> list[Value]:
     return values
 
 
+def agree(record: Record, again: Value) -> tuple[bool, str]:
+    """Whether all matrices agree, relative to their largest entries."""
+    gaps = [
+        float(np.abs(matrix - again.arrays[name]).max() / max(float(matrix.max()), 1e-30))
+        for name, matrix in record.arrays.items()
+    ]
+    return max(gaps) <= TOLERANCE, f"by {max(gaps):.2g} of their largest entry"
+
+
 RECIPE = Recipe(
     kind="similarity-matrices",
     version=1,
@@ -40,6 +52,7 @@ RECIPE = Recipe(
     together=("network",),
     at_most=10,
     with_images=True,
+    agree=agree,
 )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
 from small_book import Here, record_of, write_data
 
 from modclust_utils import datasets, modularity, similarity
-from modclust_utils.models import MLP
 from modclust_utils.recipes import regularized_network, similarity_clusters, similarity_matrices
-from modclust_utils.recipes.base import Images, Task, stream
+from modclust_utils.recipes.base import Images, Job, Task, stream
 from modclust_utils.recipes.similarity_clusters import VARIANTS, Variant
 from modclust_utils.regularized import uniform_mlp
 from modclust_utils.settings import RegularizedSettings
@@ -57,11 +59,15 @@ def both(images):
     return clusters(images, *SEEDS)
 
 
-def matrix_of(network: MLP, images: Images, variant: Variant) -> torch.Tensor:
+@cache
+def plain_matrices(seed: int, images: Images, layer: int, absolute: str) -> dict[str, torch.Tensor]:
     dataset = images.load()
     x, y = torch.tensor(dataset.x_test), torch.tensor(dataset.y_test)
-    found = similarity.similarities(network, x, y, variant.layer, absolute=variant.absolute)
-    plain = found[variant.measure]
+    return similarity.similarities(network_of(seed), x, y, layer, absolute=absolute)
+
+
+def matrix_of(seed: int, images: Images, variant: Variant) -> torch.Tensor:
+    plain = plain_matrices(seed, images, variant.layer, variant.absolute)[variant.measure]
     if variant.normalization == "none":
         return plain
     return similarity.normalize(plain, variant.normalization)
@@ -74,7 +80,7 @@ def test_there_are_48_similarities_and_each_stands_at_its_place(images):
     found = similarity_clusters.matrices(network, x, y)
     assert len(VARIANTS) == len(set(VARIANTS)) == len(found) == 48
     for variant, matrix in zip(VARIANTS, found, strict=True):
-        np.testing.assert_array_equal(matrix, matrix_of(network, images, variant))
+        np.testing.assert_array_equal(matrix, matrix_of(5, images, variant))
 
 
 def test_modularity_is_that_of_the_labels(images, both):
@@ -91,7 +97,7 @@ def test_modularity_is_that_of_the_labels(images, both):
         for method, column in (("monte_carlo", "q"), ("leiden", "q_leiden")):
             labels = similarity_clusters.labels(record, method)
             for i, variant in enumerate(VARIANTS):
-                matrix = matrix_of(network_of(seed), images, variant).numpy()
+                matrix = matrix_of(seed, images, variant).numpy()
                 expected = modularity.modularity(matrix, labels[i])
                 assert value.value[column][i] == pytest.approx(expected, abs=1e-7)
                 number = value.value[{"q": "n_clusters", "q_leiden": "n_clusters_leiden"}[column]][
@@ -129,12 +135,11 @@ def test_more_steps_find_no_less(images, both):
 
 
 def test_null_is_searched_with_streams_of_its_own(images, both):
-    network = network_of(5)
     task = both[0][0]
     _, _, _, rng = stream(task.parameters["network"], 3).spawn(4)
     i = VARIANTS.index(Variant(1, "of_mean", "none", "output_sensitivity"))
     own = rng.spawn(len(VARIANTS))[i]
-    null = strength_null(matrix_of(network, images, VARIANTS[i]), rng=own)
+    null = strength_null(matrix_of(5, images, VARIANTS[i]), rng=own)
     expected = modularity.maximize_modularity(null, rng=own, n_steps=30).q
     assert both[1][0].value["q_null"][i] == pytest.approx(expected, abs=1e-7)
 
@@ -159,9 +164,39 @@ def test_matrices_to_draw_are_the_plain_ones(images):
     assert len(value.arrays) == 8
     for layer in (1, 2):
         for measure in similarity.MEASURES:
-            expected = matrix_of(
-                network_of(6), images, Variant(layer, "of_mean", "none", measure)
-            ).numpy()
+            expected = matrix_of(6, images, Variant(layer, "of_mean", "none", measure)).numpy()
             np.testing.assert_allclose(
                 value.arrays[f"{measure}_{layer}"], expected, rtol=1e-6, atol=1e-12
             )
+
+
+def recorded(task, value):
+    return record_of(
+        Job(similarity_clusters.RECIPE, task.parameters), value.value, arrays=value.arrays
+    )
+
+
+def test_what_is_computed_again_agrees_and_what_was_changed_does_not(both):
+    tasks, values = both
+    record, value = recorded(tasks[0], values[0]), values[0]
+    assert similarity_clusters.agree(record, value) == (True, "0% of q differ")
+    changed = {**value.value, "q": [q if q is None else q + 0.001 for q in value.value["q"]]}
+    agrees, note = similarity_clusters.agree(record, replace(value, value=changed))
+    assert (agrees, note) == (False, "100% of q differ")
+    one = {**value.value, "q": [value.value["q"][0] + 0.01, *value.value["q"][1:]]}
+    assert similarity_clusters.agree(record, replace(value, value=one))[0]  # another optimum
+    gone = {**value.value, "q_null": [None, *value.value["q_null"][1:]]}
+    agrees, note = similarity_clusters.agree(record, replace(value, value=gone))
+    assert (agrees, note) == (False, "q_null is there for other similarities")
+    other = {**value.arrays, "labels": np.roll(value.arrays["labels"], 1, axis=1)}
+    assert not similarity_clusters.agree(record, replace(value, arrays=other))[0]
+    assert not similarity_clusters.agree(record, values[1])[0]
+
+
+def test_matrices_agree_to_rounding(images):
+    task = task_of(images, 6, similarity_matrices.job)
+    (value,) = similarity_matrices.compute([task], Here())
+    record = record_of(Job(similarity_matrices.RECIPE, task.parameters), {}, arrays=value.arrays)
+    assert similarity_matrices.agree(record, value) == (True, "by 0 of their largest entry")
+    other = {name: 1.001 * matrix for name, matrix in value.arrays.items()}
+    assert not similarity_matrices.agree(record, replace(value, arrays=other))[0]
