@@ -253,7 +253,7 @@ def facts() -> dict[str, str]:
     """Numbers for prose pages, as MyST substitutions: what lies in the published records."""
     kinds = [path.parent.name for path in published_folder().glob("*/*.json")]
     return {
-        "n_published_networks": str(kinds.count("network")),
+        "n_published_networks": str(sum(kind.endswith("network") for kind in kinds)),
         "n_published_tests": str(kinds.count("shuffle-test")),
         "n_published_lesions": str(kinds.count("lesions")),
         "n_published_records": str(len(kinds)),
