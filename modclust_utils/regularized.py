@@ -30,6 +30,9 @@ _ADAM = {**_DEFAULTS, "amsgrad": False, "maximize": False, "fused": True}
 # epochs of MNIST would take three to six times as long. An instability of Adam would let some of
 # them grow again, to about 3e-4 where l2 is 1e-3 or more; from 0 they do not.
 _TINY = 1e-30
+# What a state holds: of the active networks, a row each; and of each network's `Progress`.
+_ROWS = ("parameters", "first", "second", "steps")
+_COUNTS = ("epochs", "best_epoch", "lowest", "rate_steps", "rate_waited")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,23 @@ class RegularizedNetworks:
     epochs: Tensor
     best_epoch: Tensor
     validation_loss: Tensor
+
+
+@dataclass(frozen=True)
+class RegularizedState:
+    """All that the rest of a training depends on, at the end of an epoch.
+
+    active: places of the networks that still train; rows: their parameters and the moments and
+    steps of Adam, a row each; best: the best parameters of all networks; progress: of all, the
+    values of `Progress` beside its settings; streams: states of the random streams of the active.
+    """
+
+    seeds: tuple[int, ...]
+    active: list[int]
+    rows: dict[str, Tensor]
+    best: Tensor
+    progress: list[tuple[int, int, float, int, int]]
+    streams: list[Tensor]
 
 
 @dataclass
@@ -132,7 +152,8 @@ def train_regularized(
     *,
     seeds: Sequence[int],
     device: str | torch.device = "auto",
-    on_epoch: Callable[[int], None] | None = None,
+    state: RegularizedState | None = None,
+    on_epoch: Callable[[RegularizedState], None] | None = None,
 ) -> RegularizedNetworks:
     """Train R networks of one shape with penalties and early stopping (paper C, section 4.1).
 
@@ -148,8 +169,10 @@ def train_regularized(
         One for each network, for its initialization, split, order of images and dropout.
     device : str or torch.device
         Where to compute; "auto" is a GPU where there is one.
+    state : RegularizedState, optional
+        Where an earlier call with the same arguments was; it goes on there, to the same networks.
     on_epoch : callable, optional
-        Called after each epoch with the number of networks that still train.
+        Called after each epoch with the state, which the next epoch changes.
 
     Returns
     -------
@@ -166,7 +189,7 @@ def train_regularized(
     Raises
     ------
     ValueError
-        For images, labels or seeds that do not fit the settings.
+        For images, labels or seeds that do not fit the settings, or a state of other seeds.
 
     References
     ----------
@@ -188,11 +211,13 @@ def train_regularized(
     y = torch.as_tensor(np.array(y) if isinstance(y, np.ndarray) else y).long().to(device)
     _check(x, y, settings, seeds)
     batch = _Batch(x, y, settings, seeds)
+    if state is not None:
+        batch.go_on_from(state)
     while batch.active:
         batch.train_epoch()
         batch.look_at_validation()
         if on_epoch is not None:
-            on_epoch(len(batch.active))
+            on_epoch(batch.state())
     return batch.result()
 
 
@@ -237,8 +262,34 @@ class _Batch:
         self.streams = _generators(seeds, 1, x.device)
         split, n_validation = self._permutations(len(x)), settings[0].n_validation(len(x))
         self.validation, self.training = split[:, :n_validation], split[:, n_validation:]
-        self.progress = [Progress(each) for each in settings]
+        self.seeds, self.progress = tuple(seeds), [Progress(each) for each in settings]
         self.active = list(range(len(seeds)))
+        self._go_on()
+
+    def state(self) -> RegularizedState:
+        """Where the training is; its tensors are those that the next epoch changes."""
+        rows = {name: getattr(self, name) for name in _ROWS}
+        progress = [tuple(getattr(p, name) for name in _COUNTS) for p in self.progress]
+        streams = [stream.get_state() for stream in self.streams]
+        return RegularizedState(self.seeds, self.active, rows, self.best, progress, streams)
+
+    def go_on_from(self, state: RegularizedState) -> None:
+        """Be where another training of the same networks was."""
+        if tuple(state.seeds) != self.seeds:
+            raise ValueError(f"state is of seeds {state.seeds}; allowed: {self.seeds}")
+        for progress, values in zip(self.progress, state.progress, strict=True):
+            for name, value in zip(_COUNTS, values, strict=True):
+                setattr(progress, name, value)
+        self.best = state.best
+        # what no epoch changes is that of the first one: the split of each network's images
+        places = [self.active.index(r) for r in state.active]
+        self.training, self.validation = self.training[places], self.validation[places]
+        self.streams = [self.streams[i] for i in places]
+        for stream, own in zip(self.streams, state.streams, strict=True):
+            stream.set_state(own.cpu())
+        self.active = list(state.active)
+        for name, rows in state.rows.items():
+            setattr(self, name, rows)
         self._go_on()
 
     def _permutations(self, n: int) -> Tensor:

@@ -254,7 +254,7 @@ def test_the_loss_that_is_reported_is_that_of_the_network_that_is_kept():
 def test_a_network_of_a_batch_is_the_one_trained_alone():
     """Also while others leave the batch before it."""
     seeds, left = [5, 6, 7, 8, 9, 10], []
-    batch = trained(MIXED, seeds, on_epoch=left.append)
+    batch = trained(MIXED, seeds, on_epoch=lambda state: left.append(len(state.active)))
     assert left[-1] == 0
     assert len(set(left)) > 3
     assert left == [int((batch.epochs > epoch).sum()) for epoch in range(1, len(left) + 1)]
@@ -264,6 +264,32 @@ def test_a_network_of_a_batch_is_the_one_trained_alone():
             batch.networks.network(r), alone.networks.network(0), rtol=1e-4, atol=1e-5
         )
         assert (batch.epochs[r], batch.best_epoch[r]) == (alone.epochs[0], alone.best_epoch[0])
+
+
+@pytest.mark.parametrize("stop", [1, 3, 7, 10])
+def test_training_that_was_stopped_goes_on_to_the_same_networks(stop):
+    """Also where some networks have left the batch by then."""
+    seeds, states = [5, 6, 7, 8, 9, 10], []
+    whole = trained(MIXED, seeds, on_epoch=lambda state: states.append(copy.deepcopy(state)))
+    assert len(states[0].active) > len(states[-2].active) > 0
+    again = trained(MIXED, seeds, state=states[stop - 1])
+    assert_same_networks(again.networks, whole.networks)
+    for name in ("epochs", "best_epoch", "validation_loss"):
+        assert torch.equal(getattr(again, name), getattr(whole, name))
+
+
+def test_a_finished_training_goes_on_to_its_own_end():
+    states = []
+    whole = trained(MIXED, range(6), on_epoch=lambda state: states.append(copy.deepcopy(state)))
+    assert states[-1].active == []
+    assert_same_networks(trained(MIXED, range(6), state=states[-1]).networks, whole.networks)
+
+
+def test_state_of_other_networks_is_refused():
+    states = []
+    trained([SMALL], [1], on_epoch=states.append)
+    with pytest.raises(ValueError, match=r"state is of seeds \(1,\); allowed: \(2,\)"):
+        trained([SMALL], [2], state=states[0])
 
 
 def test_training_comes_from_the_seeds_alone():
