@@ -81,7 +81,7 @@ def _scores(networks: pd.DataFrame, rng: np.random.Generator, replication: bool)
             if replication
             else rng.normal(0, 0.01, len(part))
         )
-        part["q_single"] = part["q"] - gap
+        part["q_search"], part["q_single"] = part["q"], part["q"] - gap
         part["n_clusters"] = rng.normal(base, 0.5, len(part)) + np.select(
             [part["sweep"] == UNTRAINED, part["sweep"] == "dropout"],
             [0.0, by_dropout * part["strength"]],

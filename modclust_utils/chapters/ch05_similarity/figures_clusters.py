@@ -126,7 +126,7 @@ def agreement_by_strength(agreement: pd.DataFrame, *, beyond_untrained: bool = F
     strengths = {s: sorted(set(kept.loc[kept["sweep"] == s, "strength"])) for s in sweeps}
     fresh = mean_matrix(kept[kept["sweep"] == UNTRAINED]) if beyond_untrained else 0.0
     columns = max(map(len, strengths.values()))
-    figure = new_figure(0.25 + len(sweeps) * (0.35 + 7.5 / max(columns, 7)))
+    figure = new_figure(0.1 + len(sweeps) * (0.3 + 6.3 / max(columns, 7)))
     panels = figure.subplots(len(sweeps), columns, squeeze=False)
     for row, sweep in zip(panels, sweeps, strict=True):
         for ax in row:

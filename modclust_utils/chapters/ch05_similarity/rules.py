@@ -182,8 +182,8 @@ def spectral_start_helps(results: Results, below: float) -> list[Case]:
     cases = []
     trained = results.scores[(results.scores["sweep"] != UNTRAINED) & results.scores["kept"]]
     for side, measures in SIDES.items():
-        own = of_similarity(trained, measures).dropna(subset=["q", "q_single"])
-        larger = int((own["q_single"] > own["q"] + 1e-6).sum())
+        own = of_similarity(trained, measures).dropna(subset=["q_search", "q_single"])
+        larger = int((own["q_single"] > own["q_search"] + 1e-6).sum())
         if len(own):
             cases.append(verdicts.few(side, (larger, len(own)), below))
     return cases

@@ -84,12 +84,14 @@ def scores(clusters: pd.DataFrame, networks: pd.DataFrame, reading: Reading) -> 
     """A row for each network, layer and similarity, under one reading.
 
     Columns: `PLACE`, layer, measure, normalized, q, q_start, q_single, q_null, n_clusters,
-    n_unused. NaN where no unit is similar to another.
+    n_unused, and q_search (of Monte Carlo, whatever the reading). NaN where no unit is similar to
+    another.
     """
     chosen = [i for i, each in enumerate(kind.VARIANTS) if _belongs(each, reading)]
     what = pd.DataFrame([kind.VARIANTS[i] for i in chosen])[["layer", "measure"]]
     what["normalized"] = [kind.VARIANTS[i].normalization != "none" for i in chosen]
     names = {**dict.fromkeys(["q_start", "q_single", "q_null", "n_unused"]), **reading.columns}
+    names["q_search"] = "q"
     columns = {
         name: np.array(
             [[row[i] for i in chosen] for row in clusters[source or name]], dtype=np.float64

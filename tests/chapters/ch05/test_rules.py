@@ -39,6 +39,7 @@ def results(**columns) -> Results:
     ]
     scores = pd.concat(parts, ignore_index=True)
     given = {"q": lambda r: 0.2, "q_single": lambda r: 0.1, "n_clusters": lambda r: 4.0} | columns
+    given["q_search"] = given["q"]
     for name, value in given.items():
         scores[name] = [value(row) for row in scores.itertuples()]
     return Results(table, scores, table[tables.PLACE].copy(), "mnist")
