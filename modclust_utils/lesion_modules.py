@@ -27,6 +27,7 @@ from modclust_utils.doors import (
     checked_classes,
     checked_images,
 )
+from modclust_utils.evaluation import evaluation_mode
 
 
 @torch.no_grad()
@@ -51,7 +52,7 @@ def module_lesion_hits(
     named = _named_layers(network, layers)
     x = checked_images(x, next(network.parameters(), None))
     y = checked_classes(y, x)
-    with _evaluation_mode(network):
+    with evaluation_mode(network):
         sizes, n_classes = _outline(network, named, x[:1])
         check_classes(y, n_classes)
         sets, y = _as_sets(unit_sets, dict(zip(named, sizes, strict=True))), y.long()
@@ -63,18 +64,6 @@ def module_lesion_hits(
                     right = network(images).argmax(1) == own
                     row.index_add_(0, own, right.double())
     return hits, torch.bincount(y, minlength=n_classes).double()
-
-
-@contextmanager
-def _evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """No dropout, no new statistics of batches; then every submodule in the mode that it had."""
-    modes = [(each, each.training) for each in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training
 
 
 @contextmanager
