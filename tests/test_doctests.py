@@ -55,7 +55,7 @@ ENTRY_POINTS = {
     "modularity_search": [],
     "network_graphs": ["network_graph"],
     "nulls": ["random_ncuts", "shuffle_test", "shuffle_tests"],
-    "partitions": ["match_labels", "order_labels"],
+    "partitions": ["match_labels", "merge_single_units", "order_labels"],
     "pruning": ["magnitude_mask", "polynomial_sparsity"],
     "quantized": ["lattice_index"],
     "regularized": ["train_regularized", "uniform_mlp"],
