@@ -1,4 +1,4 @@
-"""Partitions: numbers of clusters, which are arbitrary, made comparable; single-unit clusters merged.
+"""Partitions: arbitrary numbers of clusters made comparable, and single-unit clusters merged.
 
 A partition is an integer for each unit: its cluster, or -1 outside every cluster.
 """
@@ -113,14 +113,12 @@ def order_labels(
     return _renumber(labels, new_number)
 
 
-def merge_single_units(
-    adjacency: Adjacency, labels: ArrayLike
-) -> tuple[NDArray[np.int64], float]:
+def merge_single_units(adjacency: Adjacency, labels: ArrayLike) -> tuple[NDArray[np.int64], float]:
     """A second reading of a partition: clusters of one unit join their best neighbours.
 
-    Again and again, of all ways to join one of these clusters (or of what they have become together)
-    with another one, the way with the least n-cut of the whole is taken, until each unit is in a
-    cluster that had more than one.
+    Again and again, of all ways to join one of these clusters (or of what they have become
+    together) with another one, the way with the least n-cut of the whole is taken, until each unit
+    is in a cluster that had more than one.
 
     Parameters
     ----------
