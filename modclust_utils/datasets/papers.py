@@ -42,6 +42,8 @@ def beside(paper: pd.DataFrame, ours: pd.DataFrame, on: Sequence[str]) -> pd.Dat
     on: the columns that say what a row is about, in both tables. Where no row is left, the table is
     no source of what is made from it.
     """
+    if ours.empty:
+        return paper.iloc[:0]
     here = set(ours[[*on]].itertuples(index=False, name=None))
     keep = [row in here for row in paper[[*on]].itertuples(index=False, name=None)]
     return paper.loc[keep].reset_index(drop=True)
