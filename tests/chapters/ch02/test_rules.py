@@ -170,7 +170,7 @@ def test_rules_take_the_tables_of_the_chapter():
 def test_results_without_networks_that_are_far_out():
     plain = [make_network("mnist", dropout, seed) for dropout in (False, True) for seed in range(6)]
     values = [(v, [1.0, 2.0]) for v in (2.0, 2.01, 2.02, 2.03, 2.04, 9.0)]
-    networks, tests = frames(plain, dict.fromkeys(PLACES, [*values, *values]))
+    networks, tests = frames(plain, dict.fromkeys(PLACES, values + values))
     by_network = tables.per_network(networks, tests)
     lines = [make_network("lines", False, seed) for seed in range(6)]
     found = {
