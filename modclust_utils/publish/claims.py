@@ -32,18 +32,17 @@ def decide(chapter: int, results: Any, ordinary: Any = None) -> Shown:
     same without networks that are far from their kind: what they move is shown both ways.
     """
     known = known_chances(chapter)
-    found, without = (
+    found, *without = (
         verdicts.decide(chapters.claims(chapter), chapters.rules(chapter), each)
-        for each in (results, results if ordinary is None else ordinary)
+        for each in (results, ordinary)
+        if each is not None
     )
     leave_with_run("verdicts.json", [_summary(verdict, known) for verdict in found])
-    table = plain(found).assign(
-        **{f"{name}_without_far_out": plain(without)[name] for name in _BOTH}
-    )
-    return Shown(readable(found, known, without), table, trace_of(results), html=True)
-
-
-_BOTH = ("verdict", "holds", "evidence")
+    table = plain(found)
+    for other in without:
+        moved = plain(other)[["verdict", "holds", "evidence"]].add_suffix("_without_far_out")
+        table = pd.concat([table, moved], axis=1)
+    return Shown(readable(found, known, *without), table, trace_of(results), html=True)
 
 
 N_WORLDS = 60

@@ -141,8 +141,11 @@ def test_decided_claims_know_their_records_and_are_left_with_the_run(tmp_path, m
     monkeypatch.setattr(chapters, "room_folder", lambda chapter: tmp_path)
     (tmp_path / "chances.yml").write_text("X1: {without_effect: 0.04, replication: 0.9}")
     monkeypatch.setenv("MODCLUST_RUN", str(tmp_path))
-    shown = claims.decide(1, printed(pd.DataFrame({"a": [1]})))
-    assert shown.data["verdict_without_far_out"].tolist() == ["reproduced"]
+    results = printed(pd.DataFrame({"a": [1]}))
+    both = claims.decide(1, results, results)
+    assert both.data["verdict_without_far_out"].tolist() == ["reproduced"]
+    shown = claims.decide(1, results)
+    assert "verdict_without_far_out" not in shown.data
     assert shown.trace.sources == ("a made-up paper",)
     assert shown.content["Passes in a replication"].tolist() == ["90%"]
     assert claims.luck(1).startswith(
