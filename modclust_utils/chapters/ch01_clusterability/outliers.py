@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,35 +94,27 @@ def _second_reading(
 @shown_table
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """`standing_out` as a page shows it."""
-    rows = [_readable(row) for row in table.to_dict("records")]
-    return pd.DataFrame(rows).set_index(["Network", "Pruning"])
+    return pd.DataFrame([_readable(row) for row in table.to_dict("records")]).set_index("Network")
 
 
-def _readable(row: Mapping[str, object]) -> dict[str, str]:
-    def number(name: str) -> str:
-        return "–" if pd.isna(row[name]) else f"{row[name]:.3f}"
-
-    kind = (
-        number("others_mean")
-        if pd.isna(row["others_std"])
-        else spread(row["others_mean"], row["others_std"])
-    )
-    why = ["far from its kind"] * bool(row["far_out"]) + ["above all shuffles"] * bool(row["above"])
-    merged = others = "–"
+def _readable(row: Mapping[str, Any]) -> dict[str, str]:
+    why = "above" if row["above"] else "far out"
+    others = f"{row['others_mean']:.3f}"
+    if not pd.isna(row["others_std"]):
+        others = spread(row["others_mean"], row["others_std"])
+    merged = beside = "–"
     if not pd.isna(row["merged"]):
-        merged = f"{row['merged']:.3f} (k' = {row['merged_k']:.0f})"
-        others = (
-            "not in this run" if pd.isna(row["low"]) else f"{number('low')} to {number('high')}"
-        )
+        merged, beside = f"{row['merged']:.3f} ({row['merged_k']:.0f})", "not in this run"
+        if not pd.isna(row["low"]):
+            beside = f"{row['low']:.3f}–{row['high']:.3f}"
+    name = f"{condition_name(row['dataset'], row['dropout'])}, seed {row['seed']}"
     return {
-        "Network": f"{condition_name(row['dataset'], row['dropout'])}, seed {row['seed']}",
-        "Pruning": str(row["phase"]),
-        "n-cut": number("ncut"),
-        "Others of its kind": kind,
-        "Stands out": ", ".join(why),
-        "Units of its clusters": "not recorded" if pd.isna(row["sizes"]) else str(row["sizes"]),
-        "scikit-learn": number("ncut_sklearn"),
-        "Single units merged": merged,
-        "Others, k' clusters": others,
-        "Explained by single units": str(row["explained"]),
+        "Network": f"{name}, {row['phase']}",
+        "n-cut": f"{row['ncut']:.3f}",
+        "Others": others,
+        "Why": "both" if row["far_out"] and row["above"] else why,
+        "Explained": str(row["explained"]),
+        "Units of clusters": "not recorded" if pd.isna(row["sizes"]) else str(row["sizes"]),
+        "Merged": merged,
+        "Others, k'": beside,
     }

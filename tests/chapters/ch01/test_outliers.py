@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from small_book import frame_of, make_ncut, make_network, make_partition, make_test
+from small_book import frame_of, make_ncut, make_network, make_partition, make_test, printed
 
 from modclust_utils.chapters.ch01_clusterability import outliers, tables
 from modclust_utils.recipes.frames import trace_of
@@ -51,6 +51,8 @@ def test_network_that_single_units_explain():
     assert (row["sizes"], row["single"], row["merged_k"]) == ("3, 3, 1", 1, 2)
     assert row["merged"] == pytest.approx(BOTH)
     assert (row["low"], row["high"], row["explained"]) == (0.047, 0.05, "yes")
+    shown = outliers.readable(pd.DataFrame([row]).pipe(printed)).content.iloc[0]
+    assert (shown["Merged"], shown["Others, k'"]) == (f"{BOTH:.3f} (2)", "0.047–0.050")
 
 
 @pytest.mark.parametrize(
@@ -70,16 +72,10 @@ def test_network_above_all_its_shuffles_stands_out():
     table = standing_out([1.0, 1.1], null=[1.02, 1.05], labels=[0, 1, 0, 1, 0, 0, 1])
     assert table[["seed", "far_out", "above"]].to_numpy().tolist() == [[1, False, True]]
     shown = outliers.readable(table).content
-    assert shown.index.tolist() == [("MNIST, no dropout, seed 1", "after")]
+    assert shown.index.tolist() == ["MNIST, no dropout, seed 1, after"]
     assert shown.iloc[0].to_dict() == {
-        "n-cut": "1.100",
-        "Others of its kind": "1.000",
-        "Stands out": "above all shuffles",
-        "Units of its clusters": "4, 3",
-        "scikit-learn": "2.100",
-        "Single units merged": "–",
-        "Others, k' clusters": "–",
-        "Explained by single units": "no",
+        **{"n-cut": "1.100", "Others": "1.000", "Why": "above"},
+        **{"Units of clusters": "4, 3", "Merged": "–", "Others, k'": "–", "Explained": "no"},
     }
 
 
@@ -87,8 +83,8 @@ def test_clusters_before_pruning_are_not_known():
     table = standing_out([1.0] * 5, before=[2.0, 2.01, 2.02, 2.03, 4.0])
     assert table[["phase", "explained"]].to_numpy().tolist() == [["before", "cannot tell"]]
     shown = outliers.readable(table).content.iloc[0]
-    assert shown["Units of its clusters"] == "not recorded"
-    assert shown["Others of its kind"] == "2.015 ± 0.013"
+    assert shown["Units of clusters"] == "not recorded"
+    assert shown["Others"] == "2.015 ± 0.013"
 
 
 def test_nothing_stands_out():
