@@ -295,7 +295,8 @@ def mixture_order(
         if not all((name, dropout) in numbers.index for name in names):
             continue
         rows = [numbers.loc[(name, dropout)] for name in names]
-        gaps = [stats.welch_interval(*a, *b) for a, b in itertools.pairwise(rows)]
+        samples = [(row["ncut_mean"], row["ncut_std"], int(row["n"])) for row in rows]
+        gaps = [stats.welch_interval(*a, *b) for a, b in itertools.pairwise(samples)]
         signs = [verdicts.is_below(*ends) for ends in gaps]
         holds = False if False in signs else None if None in signs else True
         words = [dataset_name(name) for name in names]
