@@ -232,6 +232,33 @@ def check_finite(name: str, values: Tensor) -> None:
         raise ValueError(f"{name} holds NaN or infinity; allowed: finite numbers")
 
 
+def checked_images(x: Any, weight: Tensor | None, n_in: int | None = None) -> Tensor:
+    """Images ``(n, ...)``, or ``(n, n_in)``, in the precision and on the device of a network's
+    weight; without one, any precision is that of the network."""
+    x = as_images(x, torch.empty(0) if weight is None else weight)
+    if x.ndim < 2 or x.numel() == 0 or (n_in is not None and x.shape[1:] != (n_in,)):
+        shape = "..." if n_in is None else n_in
+        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, {shape}) with n of 1 or more")
+    if weight is not None and (x.dtype != weight.dtype or x.device != weight.device):
+        raise ValueError(
+            f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
+            "as the network"
+        )
+    check_finite("x", x)
+    return x
+
+
+def checked_classes(y: Any, x: Tensor) -> Tensor:
+    """One class for each of the images x, on their device."""
+    y = as_classes(y, x.device)
+    if y.shape != x.shape[:1] or y.device != x.device:
+        raise ValueError(
+            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
+            f"({len(x)},) on {x.device}"
+        )
+    return y
+
+
 def check_classes(y: Tensor, n_classes: int) -> None:
     """Raise ValueError for classes that are not 0 to n_classes - 1."""
     low, high = int(y.min()), int(y.max())

@@ -1,7 +1,8 @@
 """The graph of a network: units are vertices, absolute weights are edges (paper A, section 2.1).
 
 Units are numbered layer by layer from the pixels to the logits. A layered network is bipartite:
-layers 0, 2, 4, ... on one side, 1, 3, 5, ... on the other.
+layers 0, 2, 4, ... on one side, 1, 3, 5, ... on the other. Graphs of any torch classifier come from
+modules `network_graphs` and `channel_edges`, and by activations from here (paper B, section 2.1).
 """
 
 from __future__ import annotations
@@ -10,11 +11,28 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
+import scipy.stats
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from modclust_utils.channel_edges import conv_edge_weights
+from modclust_utils.doors import as_numbers
 from modclust_utils.network_doors import Matrix, as_weights
+from modclust_utils.network_graphs import NetworkGraph, network_graph
+
+__all__ = [
+    "Matrix",
+    "NetworkGraph",
+    "activation_adjacency",
+    "conv_edge_weights",
+    "drop_dead_units",
+    "layer_of_unit",
+    "layer_sizes",
+    "live_units",
+    "mlp_adjacency",
+    "network_graph",
+]
 
 
 def layer_sizes(weights: Sequence[Matrix]) -> tuple[int, ...]:
@@ -137,3 +155,55 @@ def drop_dead_units(weights: Sequence[Matrix]) -> list[Matrix]:
     weights = as_weights(weights)
     live = live_units(weights)
     return [weight[live[layer + 1]][:, live[layer]] for layer, weight in enumerate(weights)]
+
+
+def activation_adjacency(activations: Matrix) -> NDArray[np.float64]:
+    """Adjacency of the complete graph of units by their activations.
+
+    An edge is the squared rank correlation of Spearman: the squared correlation of both units'
+    ranks over the images, where equal activations share the mean of their ranks.
+
+    Parameters
+    ----------
+    activations : array or tensor ``(n_images, n_units)``
+        Before the ReLU in paper B; of a channel the L1 norm over its positions.
+
+    Returns
+    -------
+    ndarray of float ``(n_units, n_units)``
+        From 0 to 1, symmetric; 0 on the diagonal. A unit whose activations are all equal has no
+        edge, and so is in no cluster (`clustering.spectral_clustering`).
+
+    Raises
+    ------
+    ValueError
+        For another shape, fewer than two images, NaN or infinity.
+
+    References
+    ----------
+    .. [1] Casper et al. 2022 (paper B), section 2.1.
+
+    Examples
+    --------
+    Ranks 1, 2, 3 and 1, 3, 2 correlate by 1/2; the third unit does not vary.
+
+    >>> activation_adjacency(np.array([[0.0, 1.0, 4.0], [5.0, 9.0, 4.0], [6.0, 2.0, 4.0]]))
+    array([[0.  , 0.25, 0.  ],
+           [0.25, 0.  , 0.  ],
+           [0.  , 0.  , 0.  ]])
+    """
+    values = as_numbers("activations", activations)
+    if values.ndim != 2 or len(values) < 2:
+        raise ValueError(
+            f"activations has shape {values.shape}; allowed: (n_images, n_units) with two images "
+            "or more"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("activations holds NaN or infinity; allowed: finite numbers")
+    ranks = scipy.stats.rankdata(values, axis=0)
+    ranks -= (len(ranks) + 1) / 2
+    length = np.sqrt(np.square(ranks).sum(0))
+    ranks /= np.where(length > 0, length, 1.0)
+    adjacency = np.square(ranks.T @ ranks)
+    np.fill_diagonal(adjacency, 0.0)
+    return np.minimum(adjacency, 1.0, out=adjacency)

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modclust_utils.doors import as_units, check_classes
-from modclust_utils.lesion_modules import checked_images, module_lesion_hits
+from modclust_utils.doors import as_units, check_classes, checked_classes, checked_images
+from modclust_utils.lesion_modules import module_lesion_hits
 from modclust_utils.models import MLP, as_mlp
 
 # Images that go through at once: few enough for a core's own cache, enough to keep a GPU at work.
@@ -115,7 +115,9 @@ def lesion_hits(
     """Images of each class that are classified correctly under each lesion ``(n_sets, n_classes)``,
     and images of each class ``(n_classes,)``: whole numbers in float64."""
     network = as_mlp(network)
-    x, y = _checked_pixels(network, x, y)
+    x = checked_images(x, network.weights[0], network.layer_sizes[0])
+    y = checked_classes(y, x)
+    check_classes(y, network.layer_sizes[-1])
     if x.itemsize < 4:
         # sparse products know no half precision; weights and pixels stay what they are
         network, x = (
@@ -136,17 +138,6 @@ def lesion_hits(
         pixels = x[images].T[places].contiguous()
         _walk(tree.root, layers, 0, pixels, y[images], one_hot[images], hits)
     return hits[torch.from_numpy(tree.leaf_of_set).to(x.device)], one_hot.double().sum(0)
-
-
-def _checked_pixels(network: MLP, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    weight = network.weights[0]
-    x, y = checked_images(x, y, weight)
-    if x.ndim != 2 or x.shape[1] != weight.shape[1]:
-        raise ValueError(
-            f"x has shape {tuple(x.shape)}; allowed: (n, {weight.shape[1]}) with n of 1 or more"
-        )
-    check_classes(y, network.layer_sizes[-1])
-    return x, y
 
 
 def _as_sets(unit_sets: ArrayLike | Tensor, sizes: Sequence[int]) -> NDArray[np.bool_]:

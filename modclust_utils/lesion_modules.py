@@ -21,13 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from modclust_utils.doors import (
-    as_classes,
     as_count,
-    as_images,
     as_units,
     check_classes,
-    check_finite,
+    checked_classes,
+    checked_images,
 )
+from modclust_utils.evaluation import evaluation_mode
 
 
 @torch.no_grad()
@@ -50,8 +50,9 @@ def module_lesion_hits(
     if not isinstance(network, nn.Module):
         raise ValueError(f"network is of type {type(network).__name__}; allowed: torch.nn.Module")
     named = _named_layers(network, layers)
-    x, y = checked_images(x, y, next(network.parameters(), None))
-    with _evaluation_mode(network):
+    x = checked_images(x, next(network.parameters(), None))
+    y = checked_classes(y, x)
+    with evaluation_mode(network):
         sizes, n_classes = _outline(network, named, x[:1])
         check_classes(y, n_classes)
         sets, y = _as_sets(unit_sets, dict(zip(named, sizes, strict=True))), y.long()
@@ -63,18 +64,6 @@ def module_lesion_hits(
                     right = network(images).argmax(1) == own
                     row.index_add_(0, own, right.double())
     return hits, torch.bincount(y, minlength=n_classes).double()
-
-
-@contextmanager
-def _evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """No dropout, no new statistics of batches; then every submodule in the mode that it had."""
-    modes = [(each, each.training) for each in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training
 
 
 @contextmanager
@@ -142,30 +131,6 @@ def _named_layers(network: nn.Module, names: Sequence[str] | None) -> dict[str, 
                 f"layers has {name!r}, which is no submodule; allowed: there are {list(there)}"
             )
     return {name: there[name] for name in names}
-
-
-def checked_images(x: Any, y: Any, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Images x ``(n, ...)`` as the network's weight is, and their classes y ``(n,)``.
-
-    Raises ValueError for tensors of another precision or device, NaN, infinity, and labels that do
-    not belong to the images. Without a weight any precision is that of the network.
-    """
-    x = as_images(x, torch.empty(0) if weight is None else weight)
-    y = as_classes(y, x.device)
-    if x.ndim < 2 or x.numel() == 0:
-        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, ...) with n of 1 or more")
-    if weight is not None and (x.dtype != weight.dtype or x.device != weight.device):
-        raise ValueError(
-            f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
-            "as the network"
-        )
-    check_finite("x", x)
-    if y.shape != x.shape[:1] or y.device != x.device:
-        raise ValueError(
-            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
-            f"({len(x)},) on {x.device}"
-        )
-    return x, y
 
 
 def _as_sets(unit_sets: ArrayLike | Tensor, sizes: dict[str, int]) -> NDArray[np.bool_]:

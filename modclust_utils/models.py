@@ -109,7 +109,7 @@ def as_mlp(network: MLP | nn.Sequential) -> MLP:
     Raises ValueError for anything else, and for a batch of networks.
     """
     if isinstance(network, nn.Sequential):
-        parts = [part for part in _leaves(network) if not isinstance(part, nn.Dropout | nn.Flatten)]
+        parts = leaves(network)
         kinds = (nn.Linear, nn.ReLU)
         if len(parts) % 2 == 1 and all(isinstance(p, kinds[i % 2]) for i, p in enumerate(parts)):
             linears = parts[::2]
@@ -130,9 +130,10 @@ def as_mlp(network: MLP | nn.Sequential) -> MLP:
     return network
 
 
-def _leaves(network: nn.Sequential) -> list[nn.Module]:
-    parts = (_leaves(part) if isinstance(part, nn.Sequential) else [part] for part in network)
-    return [leaf for part in parts for leaf in part]
+def leaves(network: nn.Sequential) -> list[nn.Module]:
+    """Modules of a Sequential, and of those in it, in their order; without Dropout and Flatten."""
+    parts = (leaves(part) if isinstance(part, nn.Sequential) else [part] for part in network)
+    return [p for part in parts for p in part if not isinstance(p, nn.Dropout | nn.Flatten)]
 
 
 def glorot_mlp(

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from modclust_utils.doors import as_count, as_labels
+from modclust_utils.doors import as_array, as_choice, as_count, as_labels, as_rng
 from modclust_utils.leiden import leiden
 from modclust_utils.modularity_matrix import (
     Floats,
@@ -26,7 +26,7 @@ from modclust_utils.modularity_matrix import (
     modularity_matrix,
     q_of,
 )
-from modclust_utils.modularity_search import check_entropy, monte_carlo, spectral_start
+from modclust_utils.modularity_search import as_entropy, monte_carlo, spectral_start
 
 Method = Literal["monte_carlo", "leiden"]
 Start = Literal["spectral", "single"]
@@ -101,7 +101,7 @@ def modularity(similarity: ArrayLike | Tensor, labels: ArrayLike) -> float | Flo
 
 
 def _check_labels(labels: ArrayLike) -> Labels:
-    array = np.asarray(labels)
+    array = as_array("labels", labels, "integers from -1")
     return as_labels("labels", array.ravel()).reshape(array.shape)
 
 
@@ -170,14 +170,10 @@ def maximize_modularity(
     ([0, 0, 1, 1, 2, 2], 0.666667)
     """
     matrices, _, batched = check_similarity(similarity)
-    for name, value, allowed in (("method", method, Method), ("start", start, Start)):
-        if value not in get_args(allowed):
-            words = " or ".join(map(repr, get_args(allowed)))
-            raise ValueError(f"{name}={value!r} is not allowed: {words}")
-    if not isinstance(n_steps, int | np.integer) or isinstance(n_steps, bool) or n_steps < 0:
-        raise ValueError(f"n_steps={n_steps!r} is not allowed: a whole number of 0 or more")
-    check_entropy(entropy)
-    as_count("n_starts", n_starts)
+    as_choice("method", method, get_args(Method))
+    as_choice("start", start, get_args(Start))
+    n_steps, n_starts = as_count("n_steps", n_steps, 0), as_count("n_starts", n_starts)
+    entropy = as_entropy(entropy)
     parts = []
     # eigenvectors of small matrices are found many times slower by several threads
     with threadpool_limits(1, "blas"):
@@ -188,7 +184,7 @@ def maximize_modularity(
                 each = zip(beyond, live, strict=True)
                 first = _in_order(np.stack([spectral_start(b, u) for b, u in each]))
             if method == "monte_carlo":
-                labels = monte_carlo(beyond, first, rngs, int(n_steps), entropy)
+                labels = monte_carlo(beyond, first, rngs, n_steps, entropy)
             else:
                 each = zip(block, beyond, rngs, strict=True)
                 labels = np.stack([leiden(m, b, r, n_starts) for m, b, r in each])
@@ -202,8 +198,8 @@ def maximize_modularity(
 def _streams(
     rng: np.random.Generator | Sequence[np.random.Generator], n: int
 ) -> Sequence[np.random.Generator]:
-    if isinstance(rng, np.random.Generator):
-        return rng.spawn(n)
+    if not isinstance(rng, list | tuple):
+        return as_rng(rng).spawn(n)
     if len(rng) != n or not all(isinstance(each, np.random.Generator) for each in rng):
         raise ValueError(f"rng={rng!r} is not allowed: one Generator, or one for each of {n}")
     return rng

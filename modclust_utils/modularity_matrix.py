@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from modclust_utils.doors import as_numbers
+
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -16,9 +18,7 @@ def check_similarity(similarity: ArrayLike | Tensor) -> tuple[Floats, Floats, bo
 
     Raises ValueError for what is no similarity: symmetric, finite, 0 or more.
     """
-    if isinstance(similarity, Tensor):
-        similarity = similarity.detach().cpu().numpy()
-    matrices = np.array(similarity, dtype=np.float64)
+    matrices = as_numbers("similarity", similarity)
     shape = matrices.shape
     if len(shape) not in (2, 3) or shape[-1] != shape[-2] or 0 in shape:
         raise ValueError(f"similarity has shape {shape}; allowed: (n, n) or (S, n, n)")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modclust_utils.doors import as_number
 from modclust_utils.modularity_matrix import Floats, Labels
 
 # Differences of Q below this are rounding: neither a gain nor a reason to prefer a cluster.
@@ -43,10 +44,12 @@ def spectral_start(beyond: Floats, live: NDArray[np.bool_]) -> Labels:
     return labels
 
 
-def check_entropy(entropy: float) -> None:
-    """Raise ValueError for an entropy that is not above 0."""
-    if not 0 < entropy < np.inf:
+def as_entropy(entropy: float) -> float:
+    """A finite number above 0. Raises ValueError for anything else."""
+    number = as_number("entropy", entropy)
+    if not 0 < number < np.inf:
         raise ValueError(f"entropy={entropy!r} is not allowed: above 0, in nats")
+    return number
 
 
 def move_probabilities(scores: ArrayLike, entropy: float) -> Floats:
@@ -56,7 +59,7 @@ def move_probabilities(scores: ArrayLike, entropy: float) -> Floats:
     the best are tied, they share all; where it is more than ln c, all are equally likely.
     Paper C, algorithm 3, lines 13 and 14. Raises ValueError for an entropy of 0 or less.
     """
-    check_entropy(entropy)
+    entropy = as_entropy(entropy)
     values = np.asarray(scores, dtype=np.float64)
     columns = values.reshape(len(values), -1)
     weights = _move_weights(columns.max(0) - columns, entropy)

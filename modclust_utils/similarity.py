@@ -14,14 +14,23 @@ from functools import partial, reduce
 from itertools import accumulate, pairwise
 from typing import ClassVar, Literal, TypedDict, Unpack, get_args
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.func import grad, jacrev, vmap
 from torch.nn.functional import cross_entropy, linear
 
-from modclust_utils.models import MLP
+from modclust_utils.doors import (
+    as_choice,
+    as_count,
+    as_number,
+    check_classes,
+    check_kind,
+    checked_classes,
+    checked_images,
+)
+from modclust_utils.models import MLP, as_mlp, leaves
+from modclust_utils.network_doors import as_stack
 
 Network = MLP | nn.Sequential
 Absolute = Literal["of_mean", "mean_of"]
@@ -201,11 +210,13 @@ def normalize(s: Tensor | ArrayLike, by: Normalization = "max", *, eps: float = 
     >>> normalize([[1.0, 1.0], [1.0, 4.0]], by="sqrt").tolist()
     [[1.0, 0.5], [0.5, 1.0]]
     """
-    _check_option("by", by, Normalization)
+    as_choice("by", by, get_args(Normalization))
+    eps = as_number("eps", eps)
     if not eps > 0:
         raise ValueError(f"eps={eps!r} is not allowed: a number above 0")
-    s = s if isinstance(s, Tensor) else torch.tensor(np.asarray(s))
-    if s.ndim < 2 or s.shape[-1] != s.shape[-2]:
+    s = as_stack("s", s)
+    s = s if s.is_floating_point() else s.double()
+    if s.shape[-1] != s.shape[-2]:
         raise ValueError(f"s has shape {tuple(s.shape)}; allowed: (..., n, n)")
     if not (s.isfinite() & (s >= 0)).all():
         raise ValueError("s has entries that are negative, NaN or infinite; allowed: 0 and above")
@@ -233,22 +244,36 @@ def _similarities(
     chunk_size: int | None = None,
 ) -> dict[str, Tensor]:
     """The measures `names` of one network ``(n, n)``, or of a batch ``(R, n, n)``."""
-    _check_option("absolute", absolute, Absolute)
-    _check_option("method", method, Method)
+    as_choice("absolute", absolute, get_args(Absolute))
+    as_choice("method", method, get_args(Method))
     network, way = _network_and_way(network, method)
     weights = _weights(network)
     sizes = [*(w.shape[-1] for w in weights), weights[-1].shape[-2]]
-    _check_layer(layer, len(weights) - 1)
-    _check_images(x, weights[0])
+    if weights[0].dtype not in (torch.float32, torch.float64) or weights[0].ndim not in (2, 3):
+        raise ValueError(
+            f"network has weights of shape {tuple(weights[0].shape)} in {weights[0].dtype}; "
+            "allowed: (n_out, n_in), or (R, n_out, n_in) for a batch, in float32 or float64"
+        )
+    layer = _checked_layer(layer, len(weights) - 1)
+    x = checked_images(x, weights[0], sizes[0])
     if "loss_hessian" in names:
-        _check_labels(y, x, sizes[-1])
+        y = checked_classes(y, x)
+        check_classes(y, sizes[-1])
     size = way.fast_chunk_size(sizes, layer, x.device) if chunk_size is None else chunk_size
-    _check_chunk_size(size)
+    size = as_count("chunk_size", size)
     if weights[0].ndim == 2:
         return _means(names, way(network, layer), x, y, absolute, size)
     networks = (network.network(r) for r in range(len(weights[0])))
     found = [_means(names, way(one, layer), x, y, absolute, size) for one in networks]
     return {name: torch.stack([means[name] for means in found]) for name in names}
+
+
+def _checked_layer(layer: int, n_hidden: int) -> int:
+    if n_hidden == 0:
+        raise ValueError("network has no hidden layer; allowed: one or more")
+    if as_count("layer", layer) > n_hidden:
+        raise ValueError(f"layer={layer!r} is not allowed: 1 to {n_hidden}, the hidden layers")
+    return int(layer)
 
 
 def _means(
@@ -389,39 +414,28 @@ def _network_and_way(network: Network, method: Method) -> tuple[Network, type[_D
     """The network, as an MLP where the closed forms are to be used, and what derives it."""
     if isinstance(network, MLP):
         return network, _Derived if method == "autograd" else _ClosedForms
-    if not isinstance(network, nn.Sequential):
-        raise ValueError(
-            f"network is of type {type(network).__name__}; allowed: MLP or torch.nn.Sequential"
-        )
-    modules = _modules(network)
+    check_kind("network", network, nn.Sequential, "MLP or torch.nn.Sequential")
+    modules = leaves(network)
+    names = [type(module).__name__ for module in modules]
     if not modules or not all(isinstance(modules[end], nn.Linear) for end in (0, -1)):
-        names = [type(module).__name__ for module in modules]
         raise ValueError(f"network is made of {names}; allowed: Linear as the first and the last")
-    kinds = (nn.Linear, nn.ReLU)
-    others = [m for place, m in enumerate(modules) if not isinstance(m, kinds[place % 2])]
-    if method == "closed" and others:
-        raise ValueError(
-            f"method='closed' does not know what to do with {type(others[0]).__name__} where it "
-            "stands in network; allowed: Linear, ReLU, Linear, ..., and Dropout anywhere; "
-            "method='autograd' takes others"
-        )
-    if method == "autograd" or others:
+    if method == "autograd":
         return network, _Derived
-    linears = modules[::2]
-    biases = [m.weight.new_zeros(len(m.weight)) if m.bias is None else m.bias for m in linears]
-    return MLP([m.weight for m in linears], biases), _ClosedForms
-
-
-def _modules(network: nn.Sequential) -> list[nn.Module]:
-    """Modules of a Sequential, and of those in it, in their order; without Dropout."""
-    parts = (_modules(m) if isinstance(m, nn.Sequential) else [m] for m in network)
-    return [m for part in parts for m in part if not isinstance(m, nn.Dropout)]
+    try:
+        return as_mlp(network), _ClosedForms
+    except ValueError:
+        if method == "auto":
+            return network, _Derived
+        raise ValueError(
+            f"network is made of {names}, which method='closed' does not take; allowed: Linear, "
+            "ReLU, Linear, ..., with Dropout anywhere; method='autograd' takes others"
+        ) from None
 
 
 def _weights(network: Network) -> list[Tensor]:
     if isinstance(network, MLP):
         return network.weights
-    return [module.weight for module in _modules(network) if isinstance(module, nn.Linear)]
+    return [module.weight for module in leaves(network) if isinstance(module, nn.Linear)]
 
 
 def _stages(network: Network) -> list[Stage]:
@@ -430,60 +444,10 @@ def _stages(network: Network) -> list[Stage]:
         layers = list(zip(network.weights, network.biases, strict=True))
         last = partial(linear, weight=layers[-1][0], bias=layers[-1][1])
         return [*(partial(_relu_layer, weight=w, bias=b) for w, b in layers[:-1]), last]
-    modules = _modules(copy.deepcopy(network).eval())
+    modules = leaves(copy.deepcopy(network).eval())
     starts = [place for place, module in enumerate(modules) if isinstance(module, nn.Linear)]
     return [nn.Sequential(*modules[a:b]) for a, b in pairwise([*starts, len(modules)])]
 
 
 def _relu_layer(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return linear(hidden, weight, bias).relu()
-
-
-# --- input checks --------------------------------------------------------------------------------
-
-
-def _check_option(name: str, value: object, literal: object) -> None:
-    if value not in get_args(literal):
-        allowed = ", ".join(map(repr, get_args(literal)))
-        raise ValueError(f"{name}={value!r} is not allowed: one of {allowed}")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _check_layer(layer: int, n_hidden: int) -> None:
-    if n_hidden == 0:
-        raise ValueError("network has no hidden layer; allowed: one or more")
-    if not _is_whole(layer) or not 1 <= layer <= n_hidden:
-        raise ValueError(f"layer={layer!r} is not allowed: 1 to {n_hidden}, the hidden layers")
-
-
-def _check_chunk_size(size: int) -> None:
-    if not _is_whole(size) or size < 1:
-        raise ValueError(f"chunk_size={size!r} is not allowed: a whole number from 1, or None")
-
-
-def _check_images(x: Tensor, weight: Tensor) -> None:
-    n_in = weight.shape[-1]
-    if x.ndim != 2 or x.shape[1] != n_in or len(x) == 0:
-        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, {n_in}) with n of 1 or more")
-    if x.dtype != weight.dtype or x.device != weight.device:
-        raise ValueError(
-            f"x is {x.dtype} on {x.device}; allowed: {weight.dtype} on {weight.device}, "
-            "as the network"
-        )
-    if not torch.stack(x.aminmax()).isfinite().all():  # NaN is both the least and the greatest
-        raise ValueError("x holds NaN or infinity; allowed: finite numbers")
-
-
-def _check_labels(y: Tensor, x: Tensor, n_classes: int) -> None:
-    whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
-    if y.shape != x.shape[:1] or not whole or y.device != x.device:
-        raise ValueError(
-            f"y has shape {tuple(y.shape)} and is {y.dtype} on {y.device}; allowed: whole numbers "
-            f"({len(x)},) on {x.device}"
-        )
-    low, high = int(y.min()), int(y.max())
-    if not 0 <= low <= high < n_classes:
-        raise ValueError(f"y has labels from {low} to {high}; allowed: 0 to {n_classes - 1}")

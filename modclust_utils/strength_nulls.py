@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from modclust_utils.doors import as_rng
 from modclust_utils.modularity_matrix import Floats, check_similarity
 
 # Of the strengths of a null; the rounds are some ten, or some dozens for a star.
@@ -66,7 +67,7 @@ def strength_null(similarity: ArrayLike | Tensor, *, rng: np.random.Generator) -
     """
     matrices, largest, batched = check_similarity(similarity)
     with threadpool_limits(1, "blas"):
-        rngs = rng.spawn(len(matrices))
+        rngs = as_rng(rng).spawn(len(matrices))
         nulls = np.stack([_null(m, r) for m, r in zip(matrices, rngs, strict=True)]) * largest
     return nulls if batched else nulls[0]
 

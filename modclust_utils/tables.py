@@ -1,6 +1,8 @@
-"""What tables of several chapters share: names of conditions, spreads, shares with intervals."""
+"""What tables of several chapters share: names, spreads, shares, one n-cut a network, outliers."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -36,3 +38,29 @@ def printed_support(facts: pd.DataFrame) -> tuple[float, float]:
     """The range that the paper states for n-cuts of freshly initialized networks."""
     values = facts.set_index("key")["value"]
     return float(values["random_init_ncut_low"]), float(values["random_init_ncut_high"])
+
+
+def one_ncut(tests: pd.DataFrame, ncuts: pd.DataFrame) -> pd.DataFrame:
+    """Tests in which a network has the n-cut of one record: one network, one n-cut.
+
+    What a test says follows from that n-cut and the test's shuffles, which stay as they are. tests,
+    ncuts: frames of records about networks in a phase, for a number of clusters; a test about which
+    `ncuts` has nothing keeps its own. The column `ncut_record` names the n-cut's record.
+    """
+    place = ["network", "phase", "n_clusters"]
+    known = ncuts[[*place, "ncut", "record"]].rename(columns={"record": "ncut_record"})
+    both = tests.merge(known, on=place, how="left", validate="many_to_one", suffixes=("_own", ""))
+    own, null = both["ncut"].isna(), both["null_ncuts"]
+    both["ncut"] = both["ncut"].where(~own, both["ncut_own"])
+    both["ncut_record"] = both["ncut_record"].where(~own, both["record"])
+    for i in both.index[~own]:
+        both.loc[i, "p_value"] = stats.empirical_p_value(both.ncut[i], null[i], tail="lower")
+        both.loc[i, "z_score"] = stats.z_score(both.ncut[i], null[i])
+    return both.drop(columns="ncut_own")
+
+
+def far_out(networks: pd.DataFrame, kind: Sequence[str], column: str = "ncut") -> pd.Series:
+    """Which rows are far from the others of their kind (`stats.far_out`)."""
+    if networks.empty:
+        return pd.Series(False, index=networks.index)
+    return networks.groupby([*kind], sort=False)[column].transform(stats.far_out).astype(bool)

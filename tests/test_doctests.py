@@ -11,6 +11,9 @@ import pytest
 
 # What a reader or a student calls; all else may keep to the short form.
 ENTRY_POINTS = {
+    "channel_edges": ["conv_edge_weights"],
+    "channel_operations": [],
+    "channel_walk": [],
     "clustering": [
         "cluster_network",
         "ncut",
@@ -24,7 +27,7 @@ ENTRY_POINTS = {
         "fisher_p_value",
         "fisher_statistic",
     ],
-    "graphs": ["drop_dead_units", "live_units", "mlp_adjacency"],
+    "graphs": ["activation_adjacency", "drop_dead_units", "live_units", "mlp_adjacency"],
     "intervals": [
         "mean_interval",
         "median_interval",
@@ -50,8 +53,9 @@ ENTRY_POINTS = {
     ],
     "modularity_matrix": [],
     "modularity_search": [],
+    "network_graphs": ["network_graph"],
     "nulls": ["random_ncuts", "shuffle_test", "shuffle_tests"],
-    "partitions": ["match_labels", "order_labels"],
+    "partitions": ["match_labels", "merge_single_units", "order_labels"],
     "pruning": ["magnitude_mask", "polynomial_sparsity"],
     "quantized": ["lattice_index"],
     "regularized": ["train_regularized", "uniform_mlp"],

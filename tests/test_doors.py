@@ -26,13 +26,16 @@ from modclust_utils import (
     intervals,
     lesions,
     models,
+    modularity,
     nulls,
     partitions,
     pruning,
     quantized,
     samples,
     shuffles,
+    similarity,
     stats,
+    strength_nulls,
     stubwalk,
     training,
     unit_sets,
@@ -103,6 +106,13 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     models.glorot_mlp: {"layer_sizes": [4, 3, 2], "seeds": [0, 1], "device": "cpu"},
     models.MLP: {"weights": NETWORK.weights, "biases": NETWORK.biases},
     models.resolve_device: {"device": "cpu"},
+    modularity.modularity: {"similarity": GRAPH, "labels": LABELS},
+    modularity.maximize_modularity: {
+        **{"similarity": GRAPH, "rng": 0, "n_steps": 3, "entropy": 0.15, "method": "monte_carlo"},
+        **{"n_starts": 2, "start": "spectral"},
+    },
+    modularity.n_effective_clusters: {"labels": LABELS},
+    modularity.element_similarity: {"a": LABELS, "b": LABELS},
     nulls.shuffle_test: {
         **{"weights": WEIGHTS, "n_clusters": 2, "n_shuffles": 2, "mode": "layer", "rng": 0},
         **{"n_init": 2, "n_jobs": 1},
@@ -132,9 +142,15 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     samples.n_modes: {"values": SAMPLE, "least": 0.05},
     samples.far_out: {"values": SAMPLE},
     shuffles.shuffle_weights: {"weights": WEIGHTS, "mode": "layer", "rng": 0},
+    similarity.similarities: {
+        **{"network": NETWORK, "x": X, "y": Y, "layer": 2, "absolute": "of_mean"},
+        **{"method": "auto", "chunk_size": 9},
+    },
+    similarity.normalize: {"s": GRAPH, "by": "max", "eps": 1e-12},
     stats.empirical_p_value: {"value": 0.5, "null": SAMPLE, "tail": "lower", "ties": "count"},
     stats.z_score: {"value": 0.5, "null": SAMPLE},
     stats.cohens_d: {"a": SAMPLE, "b": SAMPLE + 1},
+    strength_nulls.strength_null: {"similarity": GRAPH, "rng": 0},
     stubwalk.stub_walks: {"adjacency": GRAPH, "labels": LABELS, "n_walks": 5, "rng": 0},
     stubwalk.running_failure_rate: {"failed": np.array([True, False]), "n_points": 5},
     training.initial_state: {"settings": SETTINGS, "seeds": [0], "device": "cpu"},
@@ -248,6 +264,7 @@ def other_words(place: tuple[Callable[..., Any], str]) -> str:
         "labels": "labels|reference|layer_of_unit|degrees",
         "n": "n|successes|passed",
         "network": "network|unit_sets|x has|layers|live",
+        "similarity": "similarity|labels",
         "x": "x |x=|y has",
     }
     return names.get(place[1], place[1])
@@ -481,6 +498,19 @@ def test_what_is_no_graph_of_real_edges_is_refused(graph, message):
         clustering.ncut(graph, LABELS)
 
 
+@pytest.mark.parametrize(
+    "convert",
+    [torch.tensor, pd.DataFrame, sp.csr_array, np.ndarray.tolist, lambda s: s.astype(np.float32)],
+)
+def test_similarities_may_come_in_many_ways(convert):
+    similar = np.round(GRAPH * 4) / 4
+    q = modularity.modularity(similar, LABELS)
+    assert modularity.modularity(convert(similar), pd.Series(LABELS)) == q
+    null = strength_nulls.strength_null(convert(similar), rng=0)
+    np.testing.assert_array_equal(null, strength_nulls.strength_null(similar, rng=rng_of(0)))
+    assert modularity.maximize_modularity(convert(similar), rng=0, n_steps=9).q > q
+
+
 # Images and classes
 
 
@@ -507,6 +537,10 @@ def test_images_of_lesions_may_come_in_many_ways(convert):
     )
     torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
     assert torch.equal(NETWORK.accuracy(x, y), NETWORK.accuracy(X, Y))
+    for found, expected in zip(
+        *(similarity.similarities(NETWORK, *way, 2).values() for way in ways), strict=True
+    ):
+        assert torch.equal(found, expected)
 
 
 def test_a_sequential_of_linear_and_relu_is_lesioned_as_an_mlp():
@@ -546,8 +580,9 @@ def test_lesions_of_a_network_in_half_precision(dtype):
         lambda x, y: training.train(x, y, SETTINGS, seeds=[0], device="cpu"),
         lambda x, y: lesions.lesion_accuracy(NETWORK, x, y, SETS),
         lambda x, y: module_lesion_hits(as_module(NETWORK), x, y, SETS[:, 6:15], ["0"]),
+        lambda x, y: similarity.similarities(NETWORK, x, y, 1),
     ],
-    ids=["training", "lesions", "module"],
+    ids=["training", "lesions", "module", "similarities"],
 )
 def test_bad_images_and_labels_are_refused_at_every_door(door, changes, message):
     x, y = changes.get("x", X), changes.get("y", Y)

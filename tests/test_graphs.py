@@ -7,12 +7,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import pruned_mlp
+from networks import pruned_mlp, rng_of
 
+from modclust_utils.clustering import spectral_clustering
 from modclust_utils.graphs import (
+    activation_adjacency,
     drop_dead_units,
     layer_of_unit,
     layer_sizes,
@@ -146,3 +149,49 @@ def test_weights_that_form_no_network_are_refused(weights, message):
         as_weights(weights)
     with pytest.raises(ValueError, match=message):
         mlp_adjacency(weights)
+
+
+# --- activations ---------------------------------------------------------------------------------
+
+
+def test_activation_adjacency_of_a_small_table_with_ties_by_hand():
+    # ranks 1, 2.5, 2.5, 4 and 4, 2, 3, 1: covariance -4.5, sums of squares 4.5 and 5
+    activations = np.array([[0.0, 9.0], [1.0, 2.0], [1.0, 3.0], [7.0, -5.0]])
+    found = activation_adjacency(activations)
+    np.testing.assert_allclose(found, (4.5**2 / (4.5 * 5)) * (1 - np.eye(2)))
+
+
+def test_activation_adjacency_is_spearmans_correlation_squared():
+    activations = rng_of(0).integers(0, 4, (30, 6)).astype(float)  # with many ties
+    expected = np.square(scipy.stats.spearmanr(activations).statistic)
+    np.fill_diagonal(expected, 0)
+    found = activation_adjacency(torch.tensor(activations, dtype=torch.float32))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_array_equal(found, found.T)
+    # any rising function of the activations has the same ranks
+    np.testing.assert_array_equal(activation_adjacency(np.exp(activations)), found)
+
+
+def test_a_unit_that_does_not_vary_has_no_edge_and_no_cluster():
+    rng = rng_of(1)
+    activations = rng.normal(size=(20, 5))
+    activations[:, 2] = 0.1
+    adjacency = activation_adjacency(activations)
+    assert not adjacency[2].any()
+    assert spectral_clustering(adjacency, 2, rng=rng)[2] == -1
+    kept = np.delete(activations, 2, axis=1)
+    dropped = np.delete(np.delete(adjacency, 2, axis=0), 2, axis=1)
+    np.testing.assert_allclose(dropped, activation_adjacency(kept))
+
+
+@pytest.mark.parametrize(
+    ("activations", "message"),
+    [
+        (np.ones(3), r"activations has shape \(3,\)"),
+        (np.ones((1, 3)), r"activations has shape \(1, 3\); .* two images or more"),
+        (np.array([[1.0, np.inf], [0.0, 1.0]]), "activations holds NaN or infinity"),
+    ],
+)
+def test_bad_activations_are_refused(activations, message):
+    with pytest.raises(ValueError, match=message):
+        activation_adjacency(activations)

@@ -1,4 +1,5 @@
-"""Renumbering: matching against all permutations, ordering by sizes that one can add up."""
+"""Renumbering: matching against all permutations, ordering by sizes that one can add up. Merging:
+against n-cuts of every way."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from modclust_utils.clustering import ncut
 from modclust_utils.doors import as_labels
-from modclust_utils.partitions import match_labels, order_labels
+from modclust_utils.partitions import match_labels, merge_single_units, order_labels
 
 labelings = st.lists(st.integers(-1, 4), min_size=1, max_size=40).map(np.array)
 
@@ -106,3 +108,78 @@ def test_order_by_volume():
 def test_bad_labels_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Single units
+
+
+def graph_of(n: int, *edges: tuple[int, int, float]) -> np.ndarray:
+    adjacency = np.zeros((n, n))
+    for a, b, weight in edges:
+        adjacency[a, b] = adjacency[b, a] = weight
+    return adjacency
+
+
+#: Two triangles of weight 2, joined by an edge of weight 1; a twig of two units at the second one.
+TWIG = graph_of(
+    8,
+    *((0, 1, 2.0), (1, 2, 2.0), (0, 2, 2.0)),
+    *((3, 4, 2.0), (4, 5, 2.0), (3, 5, 2.0)),
+    *((2, 3, 1.0), (5, 6, 0.5), (6, 7, 0.25)),
+)
+
+
+def test_single_units_join_the_cluster_that_costs_least():
+    labels, value = merge_single_units(TWIG, [0, 0, 0, 1, 1, 1, 2, 3])
+    # the end of the twig has no edge to a cluster; it comes along
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
+    assert value == pytest.approx(1 / 13 + 1 / (13 + 1 + 0.5))
+    assert ncut(TWIG, [0, 0, 0, 1, 1, 1, 2, 3]) > 2
+
+
+def test_partition_without_single_units_stays():
+    given_labels = np.array([0, 0, 0, 4, 4, 4, 4, -1])
+    labels, value = merge_single_units(TWIG, given_labels)
+    assert labels.tolist() == given_labels.tolist()
+    assert value == pytest.approx(ncut(TWIG, given_labels))
+
+
+def test_nothing_but_single_units_become_one_cluster():
+    labels, value = merge_single_units(TWIG, np.arange(8))
+    assert len(set(labels)) == 1
+    assert value == 0.0
+    assert merge_single_units(TWIG, [-1] * 8)[1] == 0.0
+
+
+@given(st.integers(0, 10_000), st.integers(2, 6))
+def test_each_merge_is_the_best_one(seed, k):
+    rng = np.random.default_rng(seed)
+    adjacency = np.triu(rng.random((9, 9)) * (rng.random((9, 9)) < 0.5), 1)
+    adjacency += adjacency.T
+    labels = rng.integers(-1, k, 9)
+    before = labels.copy()
+    merged, value = merge_single_units(adjacency, labels)
+    assert np.array_equal(labels, before)
+    assert value == pytest.approx(ncut(adjacency, merged))
+    assert value <= ncut(adjacency, labels) + 1e-12
+    # unions of the clusters that were there; those of several units stay apart
+    assert len(np.unique(np.column_stack([labels, merged]), axis=0)) == len(np.unique(labels))
+    sizes = np.bincount(labels[labels >= 0])
+    assert len(set(merged[np.isin(labels, np.flatnonzero(sizes > 1))])) == (sizes > 1).sum()
+    if (sizes == 1).sum() == 1 and (sizes > 0).sum() > 1:
+        (unit,) = np.flatnonzero(np.isin(labels, np.flatnonzero(sizes == 1)))
+        ways = [np.where(np.arange(9) == unit, other, labels) for other in set(labels) - {-1}]
+        assert value == pytest.approx(
+            min(
+                ncut(adjacency, way)
+                for way in ways
+                if len(set(way) - {-1}) < len(set(labels) - {-1})
+            )
+        )
+
+
+def test_labels_of_another_graph_are_refused():
+    with pytest.raises(ValueError, match=r"labels has shape \(2,\); allowed: \(8,\)"):
+        merge_single_units(TWIG, [0, 1])
+    with pytest.raises(ValueError, match="labels has entries that are no cluster"):
+        merge_single_units(TWIG, [-2] * 8)

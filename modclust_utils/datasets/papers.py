@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,19 @@ def paper_table(name: str, folder: Path | None = None) -> pd.DataFrame:
     table = pd.read_csv(files[name])
     table.attrs["source"] = source(name)
     return table
+
+
+def beside(paper: pd.DataFrame, ours: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
+    """The rows of a printed table that are about what a table of ours is about.
+
+    on: the columns that say what a row is about, in both tables. Where no row is left, the table is
+    no source of what is made from it.
+    """
+    if ours.empty:
+        return paper.iloc[:0]
+    here = set(ours[[*on]].itertuples(index=False, name=None))
+    keep = [row in here for row in paper[[*on]].itertuples(index=False, name=None)]
+    return paper.loc[keep].reset_index(drop=True)
 
 
 def source(name: str) -> str:

@@ -21,18 +21,28 @@ from modclust_utils.publish.session import leave_with_run
 from modclust_utils.recipes.frames import Shown, trace_of
 from modclust_utils.verdicts import Case, Verdict
 
+FAR_OUT = "without networks far out"
 SIGNS = {True: "✓", False: "✗", None: "?"}
 
 
-def decide(chapter: int, results: Any) -> Shown:
+def decide(chapter: int, results: Any, ordinary: Any = None) -> Shown:
     """The claims of a chapter with their verdicts, from what its rules look at.
 
-    results: frames, or a dataclass of frames, so that the table knows its records.
+    results: frames, or a dataclass of frames, so that the table knows its records; ordinary: the
+    same without networks that are far from their kind: what they move is shown both ways.
     """
-    found = verdicts.decide(chapters.claims(chapter), chapters.rules(chapter), results)
     known = known_chances(chapter)
+    found, *without = (
+        verdicts.decide(chapters.claims(chapter), chapters.rules(chapter), each)
+        for each in (results, ordinary)
+        if each is not None
+    )
     leave_with_run("verdicts.json", [_summary(verdict, known) for verdict in found])
-    return Shown(readable(found, known), plain(found), trace_of(results), html=True)
+    table = plain(found)
+    for other in without:
+        moved = plain(other)[["verdict", "holds", "evidence"]].add_suffix("_without_far_out")
+        table = pd.concat([table, moved], axis=1)
+    return Shown(readable(found, known, *without), table, trace_of(results), html=True)
 
 
 N_WORLDS = 60
@@ -78,20 +88,28 @@ def _summary(verdict: Verdict, known: Chances) -> dict[str, Any]:
     }
 
 
-def readable(found: Sequence[Verdict], known: Chances) -> pd.DataFrame:
-    """Claim, verdict, place, rule, evidence and chances of each, as HTML."""
+def readable(
+    found: Sequence[Verdict], known: Chances, ordinary: Sequence[Verdict] | None = None
+) -> pd.DataFrame:
+    """Claim, verdict, place, rule, evidence and chances of each, as HTML.
+
+    ordinary: the verdicts without networks that are far from their kind. Where they differ, and for
+    cases that do, both are shown.
+    """
     rows = []
-    for verdict in found:
+    for verdict, other in zip(found, ordinary or found, strict=True):
         evidence = "<br>".join(
-            f"{SIGNS[case.holds]} {html.escape(f'{case.name}: {case.evidence}')}"
-            for case in verdict.cases
+            line
+            for case, without in zip(verdict.cases, other.cases, strict=True)
+            for line in [_seen(case)]
+            + [f"{FAR_OUT}: {_seen(without)}"] * (case.holds is not without.holds)
         )
-        slug = verdict.verdict.replace(" ", "-")
+        moved = f"<br>{FAR_OUT}: {_badge(other)}" if other.verdict != verdict.verdict else ""
         chance = known.get(verdict.claim["id"], {})
         rows.append(
             {
                 "Claim": html.escape(verdict.claim["claim"]),
-                "Verdict": f'<span class="mc-verdict mc-verdict-{slug}">{verdict.verdict}</span>',
+                "Verdict": _badge(verdict) + moved,
                 "Where": html.escape(verdict.claim["place"]),
                 "Holds if": html.escape(_rule(verdict.claim)),
                 "Evidence": evidence or "no records for it in this run",
@@ -100,6 +118,15 @@ def readable(found: Sequence[Verdict], known: Chances) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("Claim")
+
+
+def _seen(case: Case) -> str:
+    return f"{SIGNS[case.holds]} {html.escape(f'{case.name}: {case.evidence}')}"
+
+
+def _badge(verdict: Verdict) -> str:
+    slug = verdict.verdict.replace(" ", "-")
+    return f'<span class="mc-verdict mc-verdict-{slug}">{verdict.verdict}</span>'
 
 
 def is_late(claim: Mapping[str, Any], of: str = "rule_written") -> bool:

@@ -128,14 +128,15 @@ class Run:
 
         show.say(text)
 
-    def decide(self, results: Any) -> Any:
+    def decide(self, results: Any, ordinary: Any = None) -> Any:
         """The chapter's claims decided by its rules from `results`, as a table for `show`.
 
-        The verdicts are left with the run, for the scoreboard.
+        ordinary: the same without networks that are far from their kind. The verdicts are left with
+        the run, for the scoreboard.
         """
         from modclust_utils.publish import claims
 
-        return claims.decide(self.chapter, results)
+        return claims.decide(self.chapter, results, ordinary)
 
 
 def leave_with_run(name: str, content: Any) -> None:

@@ -1,8 +1,9 @@
 """Tidy frames of records, and the trace from what a page shows back to its records.
 
 A frame has a row for each record: what the record is about, the entries of its value, and the
-record itself. Tables and figures are made from frames by functions under `traced`, `shown_table`
-or `shown_figure`, which note the records that came in: where a number is from is never typed.
+record itself. Rows that a second record has a part in name it in another column that ends in
+``record``. Tables and figures are made from frames by functions under `traced`, `shown_table` or
+`shown_figure`, which note the records that came in: where a number is from is never typed.
 """
 
 from __future__ import annotations
@@ -85,12 +86,14 @@ def _traces(thing: Any) -> Iterator[Trace]:
 
 
 def _trace_of_frame(table: pd.DataFrame) -> Trace:
-    if "record" in table:
-        return Trace(tuple(table["record"]))
+    columns = [name for name in table if str(name).endswith("record")]
+    if columns:
+        return Trace(tuple(record for name in columns for record in table[name]))
     if "trace" in table.attrs:
         return table.attrs["trace"]
     if "source" in table.attrs:
-        return Trace(sources=(table.attrs["source"],))
+        # a paper's table of which no row is about what is shown is no source of it
+        return Trace(sources=(table.attrs["source"],) if len(table) else ())
     raise ValueError(
         f"a table with the columns {', '.join(map(str, table))} is of unknown origin; allowed: "
         "frames of records, papers' tables, and what functions under `traced` make of them"

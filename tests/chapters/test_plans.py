@@ -184,18 +184,26 @@ def test_both_nulls_in_both_phases_for_the_main_data_sets_alone(profile):
 
 
 @pytest.mark.parametrize("profile", profiles(2))
-def test_controls_have_an_ncut_before_pruning_and_mixtures_after_it(profile):
+def test_every_network_has_one_ncut_in_a_phase(profile):
+    """The main data sets have those of chapter 1; else there are no partitions."""
     p = parameters_of(2, profile)
     jobs = jobs_of(2, p)
     for network, condition in networks_of(2, p).items():
         expected = []
-        if condition["dataset"] in (*p.random_datasets, *p.memorized_datasets):
-            expected.append("before")
-        # of the mixtures, those that have no shuffle test
-        if condition["dataset"] in p.mixtures and condition["dataset"] not in p.datasets:
-            expected.append("after")
-        own = about(jobs, network)
-        assert [job.parameters["phase"] for job in own if job.kind == "clustering"] == expected
+        if condition["dataset"] in (*p.datasets, *p.random_datasets, *p.memorized_datasets):
+            expected.append(("clustering", "before"))
+        if condition["dataset"] in p.datasets:
+            expected.append(("partition", "after"))
+        elif condition["dataset"] in p.mixtures:
+            expected.append(("clustering", "after"))
+        own = [job for job in about(jobs, network) if job.kind != "shuffle-test"]
+        assert [(job.kind, job.parameters["phase"]) for job in own] == expected
+
+
+def test_chapters_share_the_one_ncut_of_a_network():
+    one, two = (plan(chapter, parameters_of(chapter, "paper")) for chapter in (1, 2))
+    mine = [(job.kind, job.key) for name in ("before", "partitions") for job in one[name]]
+    assert sorted(mine) == sorted((job.kind, job.key) for job in two["ncuts"])
 
 
 def test_conditions_of_the_paper_are_those_that_it_states():

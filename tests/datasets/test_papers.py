@@ -17,7 +17,7 @@ import pytest
 from printed_p_values import printed_p_values
 
 from modclust_utils import paths
-from modclust_utils.datasets.papers import PER_NETWORK_TABLES, paper_table
+from modclust_utils.datasets.papers import PER_NETWORK_TABLES, beside, paper_table
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "papers"
 
@@ -265,6 +265,17 @@ def test_characters_are_plain(name):
 )
 def test_a_table_says_where_it_is_printed(name, place):
     assert paper_table(name, FOLDER).attrs["source"] == f"{place} (data/papers/{name}.csv)"
+
+
+def test_rows_beside_ours():
+    paper = paper_table("filan2020_table_1")
+    ours = pd.DataFrame({"dataset": ["lines", "cifar10", "cifar10"], "dropout": [True, True, True]})
+    here = beside(paper, ours, ["dataset", "dropout"])
+    assert here[["dataset", "dropout"]].to_numpy().tolist() == [["cifar10", True]]
+    assert here.index.tolist() == [0]
+    assert here.attrs == paper.attrs
+    assert beside(paper, ours[:1], ["dataset", "dropout"]).empty
+    assert beside(paper[:0], ours, ["dataset"]).columns.tolist() == paper.columns.tolist()
 
 
 def test_booleans_are_bool():

@@ -109,6 +109,24 @@ def test_readable_verdicts_show_texts_as_they_are():
     assert "mc-verdict-cannot-tell" in third["Verdict"]
 
 
+def test_verdicts_that_a_network_far_out_moves_stand_there_both_ways():
+    other = (Case("MNIST, no dropout", True, "+0.2"), Case("MNIST & more", True, "+0.3"))
+    without = [Verdict(DECIDED[0].claim, other), *DECIDED[1:]]
+    first, _, third = claims.readable(DECIDED, KNOWN, without).to_dict("records")
+    assert first["Verdict"].split("<br>") == [
+        '<span class="mc-verdict mc-verdict-partly">partly</span>',
+        "without networks far out: "
+        '<span class="mc-verdict mc-verdict-reproduced">reproduced</span>',
+    ]
+    # of the cases, that one which it moves
+    assert first["Evidence"].split("<br>") == [
+        "✓ MNIST, no dropout: +0.1",
+        "✗ MNIST &amp; more: &lt;b&gt;+0.2&lt;/b&gt;",
+        "without networks far out: ✓ MNIST &amp; more: +0.3",
+    ]
+    assert "without" not in third["Verdict"] + third["Evidence"]
+
+
 def test_plain_verdicts():
     table = claims.plain(DECIDED)
     assert table["id"].tolist() == ["X1", "X1", "X2", "X3"]
@@ -123,7 +141,11 @@ def test_decided_claims_know_their_records_and_are_left_with_the_run(tmp_path, m
     monkeypatch.setattr(chapters, "room_folder", lambda chapter: tmp_path)
     (tmp_path / "chances.yml").write_text("X1: {without_effect: 0.04, replication: 0.9}")
     monkeypatch.setenv("MODCLUST_RUN", str(tmp_path))
-    shown = claims.decide(1, printed(pd.DataFrame({"a": [1]})))
+    results = printed(pd.DataFrame({"a": [1]}))
+    both = claims.decide(1, results, results)
+    assert both.data["verdict_without_far_out"].tolist() == ["reproduced"]
+    shown = claims.decide(1, results)
+    assert "verdict_without_far_out" not in shown.data
     assert shown.trace.sources == ("a made-up paper",)
     assert shown.content["Passes in a replication"].tolist() == ["90%"]
     assert claims.luck(1).startswith(

@@ -101,6 +101,18 @@ def test_each_record_and_source_is_named_once():
     assert trace.sources == ("a made-up paper",)
 
 
+def test_row_of_two_records_names_both():
+    both = frame_of(TESTS).assign(ncut_record=frame_of(NCUTS)["record"])
+    assert found(both) == records_of(TESTS, NCUTS)
+    assert found(both[:1]) == records_of(TESTS[:1], NCUTS[:1])
+    assert not [name for name in plain_data(both) if name.endswith("record")]
+
+
+def test_printed_table_without_rows_is_no_source():
+    table = printed(pd.DataFrame({"a": [1]}))
+    assert trace_of(table[table["a"] > 1]).sources == ()
+
+
 def test_slices_keep_the_trace():
     tests = frame_of(TESTS)
     assert found(tests[tests["seed"] == 1]) == records_of(TESTS[1:])

@@ -107,7 +107,7 @@ def random_ncuts(values: pd.DataFrame, fresh: pd.DataFrame, facts: pd.DataFrame)
     """Histogram and density of the n-cuts of freshly initialized networks (paper A, Figure 3).
 
     values: column ncut, two rows or more; fresh: their record; facts: what the text of the paper
-    says, a range among it, which is shaded if it is for the same k. Raises ValueError for too few
+    says of them (`tables.facts_for_k`), a range, which is shaded. Raises ValueError for too few
     values.
     """
     ncuts = as_sample(values["ncut"], "ncuts", 2)
@@ -125,7 +125,7 @@ def random_ncuts(values: pd.DataFrame, fresh: pd.DataFrame, facts: pd.DataFrame)
     ax.grid(axis="x", visible=False)
     ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set_ylim(0, 1.18 * ax.get_ylim()[1])
-    if n_clusters == facts.set_index("key")["value"]["clusters"]:
+    if len(facts):
         _shade_printed_range(ax, *printed_support(facts))
     ax.set_xlabel(ncut_label(n_clusters))
     ax.set_ylabel("networks")

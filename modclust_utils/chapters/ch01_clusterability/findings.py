@@ -1,4 +1,4 @@
-"""What chapter 1 finds: numbers for its sentences, and sentences where language branches."""
+"""What chapter 1 finds: numbers for its sentences."""
 
 from __future__ import annotations
 
@@ -8,37 +8,9 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils.chapters.ch01_clusterability.tables import CONDITION
-from modclust_utils.figures.style import dataset_name
 from modclust_utils.graphs import live_units
-from modclust_utils.recipes import partition
-from modclust_utils.recipes.frames import only_k
 from modclust_utils.recipes.network import weights
 from modclust_utils.tables import condition_name
-
-
-def trained(networks: pd.DataFrame) -> str:
-    """How many networks there are, of what kind, and how long they took to train."""
-    sizes = networks.groupby(CONDITION).size()
-    each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
-    minutes = sum(record.seconds for record in networks["record"]) / 60
-    lines = [
-        f"{len(networks)} networks, {each} of each kind. Training them took {minutes:,.1f} minutes "
-        "of computing in all.\n"
-    ]
-    for dataset, group in networks.groupby("dataset", sort=False):
-        plain, dropped = (group[group["dropout"] == wanted].iloc[0] for wanted in (False, True))
-        (short, long) = (
-            f"{s['epochs']} + {s['pruning_epochs']} epochs"
-            for s in (row["record"].parameters["settings"] for row in (plain, dropped))
-        )
-        rate = dropped["record"].parameters["settings"]["dropout_rate"]
-        note = plain["test_note"]
-        lines.append(
-            f"- {dataset_name(str(dataset))}: {short} without dropout, {long} with a dropout rate "
-            f"of {rate:g}; tested on {plain['n_test']:,} images."
-            + (f" {note[0].upper()}{note[1:]}." if note else "")
-        )
-    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -94,56 +66,3 @@ def pruning(by_phase: pd.DataFrame) -> Pruning:
     lower = wide["after"] < wide["before"]
     by_kind = lower.groupby(CONDITION).all()
     return Pruning(int(lower.sum()), len(lower), int(by_kind.sum()), len(by_kind))
-
-
-def agreement(table: pd.DataFrame) -> str:
-    """Where our mean n-cut agrees with the printed one, and where it does not."""
-    known = table[table["paper_ncut_mean"].notna()]
-    if known.empty:
-        return (
-            f"The paper prints no n-cuts of these data sets for k = {only_k(table)}, so there is "
-            "nothing to compare ours with. What can be compared is the pattern: dropout, pruning, "
-            "shuffles."
-        )
-    inside = (known["ncut_mean"] - known["paper_ncut_mean"]).abs() <= known["paper_ncut_std"]
-    parts = []
-    for words, rows in (
-        ("Our mean n-cut lies within the printed spread for", known[inside]),
-        (
-            "It lies outside for"
-            if inside.any()
-            else "Our mean n-cut lies outside the printed spread for",
-            known[~inside],
-        ),
-    ):
-        if len(rows):
-            lines = [
-                f"- {condition_name(r.dataset, r.dropout)}: {r.ncut_mean:.3f} against "
-                f"{r.paper_ncut_mean:.3f} ± {r.paper_ncut_std:.3f} (95 % interval of the "
-                f"difference {r.difference_low:+z.3f} to {r.difference_high:+z.3f})"
-                for r in rows.itertuples()
-            ]
-            parts.append(f"{words}\n\n" + "\n".join(lines))
-    return "\n\n".join(parts)
-
-
-def outliers(tests: pd.DataFrame, partitions: pd.DataFrame) -> str:
-    """For every network with an n-cut above all its shuffles: its clusters, its n-cut by
-    scikit-learn's method, and the mean of its kind without it."""
-    lines = []
-    for test in tests[tests["ncut"] > tests["null_ncuts"].map(max)].to_dict("records"):
-        found = partitions[partitions["network"] == test["network"]].iloc[0]
-        labels = partition.labels(found["record"])
-        sizes = sorted(np.bincount(labels[labels >= 0]).tolist(), reverse=True)
-        kind = (tests[CONDITION] == [test[name] for name in CONDITION]).all(axis=1)
-        others = tests.loc[kind & (tests["network"] != test["network"]), "ncut"]
-        spread = f" ± {others.std(ddof=1):.3f}" if len(others) > 1 else ""
-        lines.append(
-            f"- {condition_name(test['dataset'], test['dropout'])}, seed {test['seed']}: n-cut "
-            f"{test['ncut']:.3f} (scikit-learn's SpectralClustering: {found['ncut_sklearn']:.3f}), "
-            f"clusters of {', '.join(map(str, sizes))} units. Without it, the mean over this kind "
-            f"of network is {others.mean():.3f}{spread}."
-        )
-    if not lines:
-        return "No network of this run has an n-cut above those of all its shuffles."
-    return "\n".join(lines)

@@ -9,10 +9,10 @@ from functools import partial
 import pandas as pd
 
 from modclust_utils import stats, verdicts
-from modclust_utils.chapters.ch01_clusterability.tables import CONDITION
+from modclust_utils.chapters.ch01_clusterability.tables import CONDITION, by_k, together
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.recipes.frames import only_k
-from modclust_utils.tables import N_PAPER, condition_name
+from modclust_utils.tables import N_PAPER, condition_name, far_out
 from modclust_utils.verdicts import Case
 
 
@@ -36,6 +36,15 @@ class Results:
         kind = (self.tests["dataset"] == dataset) & (self.tests["dropout"] == dropout)
         return self.tests.loc[kind & (self.tests["n_clusters"] == n_clusters), "ncut"]
 
+    def without_far_out(self, networks: pd.DataFrame) -> Results:
+        """The same without n-cuts that are far from those of their kind, for their phase and k.
+
+        networks: the records of all networks.
+        """
+        phases = self.networks[~far_out(self.networks, [*CONDITION, "phase"])]
+        tests = self.tests[~far_out(self.tests, [*CONDITION, "n_clusters"])]
+        return Results(phases, together(by_k(tests, networks)), self.fresh, tests)
+
 
 def mean_within_spread(results: Results, datasets: list[str], n_clusters: int) -> list[Case]:
     """Our mean n-cut lies within one printed standard deviation of the printed mean.
@@ -50,18 +59,8 @@ def mean_within_spread(results: Results, datasets: list[str], n_clusters: int) -
         if holds and abs(row.paper_null_ncut_mean - row.paper_ncut_mean) <= row.paper_ncut_std:
             holds = None
             evidence += f"; the shuffles' mean, {row.paper_null_ncut_mean:.3f}, would pass as well"
-        evidence += _without_outliers(
-            results.ncuts(row.dataset, row.dropout, n_clusters), row.paper_ncut_mean
-        )
         cases.append(Case(condition_name(row.dataset, row.dropout), holds, evidence))
     return cases
-
-
-def _without_outliers(ncuts: pd.Series, printed: float) -> str:
-    """The gap of the mean to the printed one without networks far out, in words."""
-    if ncuts.empty or not (out := stats.far_out(ncuts)).any():
-        return ""
-    return f"; {ncuts[~out].mean() - printed:+z.3f} without {int(out.sum())} far out"
 
 
 def dropout_lowers(results: Results, datasets: list[str], n_clusters: int) -> list[Case]:
@@ -74,10 +73,6 @@ def dropout_lowers(results: Results, datasets: list[str], n_clusters: int) -> li
             continue
         shift = stats.shift_interval(dropped, plain)
         evidence = f"shift {_interval(shift)}, means {_interval(_welch(dropped, plain))}"
-        kept = [ncuts[~stats.far_out(ncuts)] for ncuts in (dropped, plain)]
-        n_out = len(dropped) + len(plain) - sum(map(len, kept))
-        if n_out:
-            evidence += f", means without {n_out} far out {_interval(_welch(*kept))}"
         cases.append(Case(dataset_name(dataset), verdicts.is_below(*shift), evidence))
     return cases
 
@@ -96,7 +91,7 @@ def pruning_lowers(results: Results, datasets: list[str]) -> list[Case]:
     cases = []
     chosen = results.networks[results.networks["dataset"].isin(datasets)]
     for (dataset, dropout), group in chosen.groupby(CONDITION, sort=False):
-        wide = group.pivot(index="seed", columns="phase", values="ncut")
+        wide = group.pivot(index="seed", columns="phase", values="ncut").dropna()
         change = wide["after"] - wide["before"]
         ends = stats.median_interval(change)
         evidence = f"{int((change < 0).sum())} of {len(change)} networks, median {_interval(ends)}"

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils import stats
-from modclust_utils.datasets.papers import paper_table
+from modclust_utils.datasets.papers import beside, paper_table
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.graphs import layer_of_unit, mlp_adjacency
 from modclust_utils.partitions import order_labels
 from modclust_utils.recipes import partition
-from modclust_utils.recipes.frames import only_k, shown_table, traced
+from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.network import PHASES, weights
 from modclust_utils.stubwalk import running_failure_rate, stub_walks
 from modclust_utils.tables import (
@@ -42,27 +42,16 @@ def paper_for_k(n_clusters: int) -> pd.DataFrame:
     return paper_table("filan2020_table_1").iloc[:0]
 
 
+def facts_for_k(n_clusters: int) -> pd.DataFrame:
+    """What the paper's text says of networks that were not trained, where that is for k clusters;
+    else without rows."""
+    facts = paper_table("filan2020_text")
+    return facts if n_clusters == facts.set_index("key")["value"]["clusters"] else facts.iloc[:0]
+
+
 def paper_name(n_clusters: int) -> str:
     """The paper's name of its table for k clusters, in brackets, or nothing."""
     return f" ({PAPER_TABLES[n_clusters][1]})" if n_clusters in PAPER_TABLES else ""
-
-
-@traced
-def of_partitions(tests: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
-    """Tests in which each network has the n-cut of its partition: one network, one n-cut.
-
-    What a test says follows from that n-cut and the test's shuffles. Raises ValueError for tests
-    for another k than the partitions'.
-    """
-    only_k(pd.concat([tests[["n_clusters"]], partitions[["n_clusters"]]]))
-    ncuts = tests["network"].map(partitions.set_index("network")["ncut"])
-    pairs = list(zip(ncuts, tests["null_ncuts"], strict=True))
-    # without the column of records, the trace of the result is that of both frames
-    return tests.drop(columns="record").assign(
-        ncut=ncuts,
-        p_value=[stats.empirical_p_value(*pair, tail="lower") for pair in pairs],
-        z_score=[stats.z_score(*pair) for pair in pairs],
-    )
 
 
 @traced
@@ -80,7 +69,7 @@ def by_phase(networks: pd.DataFrame, before: pd.DataFrame, tests: pd.DataFrame) 
         for phase in PHASES:
             rows.append(
                 {
-                    **{name: network[name] for name in ("dataset", "dropout", "seed")},
+                    **{name: network[name] for name in (*CONDITION, "seed", "network")},
                     "phase": phase,
                     "ncut": ncuts[phase][network["network"]],
                     "test_acc": network[f"test_accuracy_{phase}"],
@@ -243,7 +232,53 @@ def first_of_each(tests: pd.DataFrame) -> pd.DataFrame:
     return shuffles.astype({"null": float})
 
 
+def by_k(tests: pd.DataFrame, networks: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    """The table of `clusterability` for each k, beside the paper's rows of such networks."""
+    return {
+        int(k): clusterability(rows, networks, beside(paper_for_k(int(k)), rows, CONDITION))
+        for k, rows in tests.groupby("n_clusters")
+    }
+
+
 @traced
-def together(by_k: dict[int, pd.DataFrame]) -> pd.DataFrame:
-    """The tables of `clusterability` for several k below each other."""
-    return pd.concat(by_k.values(), ignore_index=True)
+def together(tables: dict[int, pd.DataFrame]) -> pd.DataFrame:
+    """The tables of `by_k` below each other."""
+    return pd.concat(tables.values(), ignore_index=True)
+
+
+@traced
+def training(networks: pd.DataFrame) -> pd.DataFrame:
+    """How the networks of each kind were trained, and on how many images they were tested.
+
+    minutes: of computing, all networks of the kind together; note: what is to know of the images.
+    """
+    rows = []
+    for kind, group in networks.groupby(CONDITION, sort=False):
+        settings = group["record"].iloc[0].parameters["settings"]
+        rows.append(
+            dict(zip(CONDITION, kind, strict=True))
+            | {name: settings[name] for name in ("epochs", "pruning_epochs", "dropout_rate")}
+            | {"n": len(group), "n_test": int(group["n_test"].iloc[0])}
+            | {"minutes": sum(record.seconds for record in group["record"]) / 60}
+            | {"note": group["test_note"].iloc[0]}
+        )
+    return pd.DataFrame(rows)
+
+
+@shown_table
+def readable_training(table: pd.DataFrame) -> pd.DataFrame:
+    """`training` as a page shows it."""
+    rows = [
+        {
+            "Data set": dataset_name(row.dataset),
+            "Dropout rate": f"{row.dropout_rate:g}",
+            "Networks": row.n,
+            "Epochs": f"{row.epochs} + {row.pruning_epochs}",
+            "Minutes": f"{row.minutes:,.1f}",
+            "Test images": f"{row.n_test:,}",
+            "Note": row.note,
+        }
+        for row in table.itertuples()
+    ]
+    shown = pd.DataFrame(rows).set_index(["Data set", "Dropout rate"])
+    return shown if shown["Note"].any() else shown.drop(columns="Note")

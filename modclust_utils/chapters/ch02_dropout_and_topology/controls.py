@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils import stats
+from modclust_utils.chapters.ch02_dropout_and_topology import printed
 from modclust_utils.chapters.ch02_dropout_and_topology.printed import CONTROLS, KILO_EPOCHS
+from modclust_utils.datasets import OWN_NOTE
+from modclust_utils.datasets.papers import beside
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.tables import is_significant, share_with_interval, spread
@@ -75,26 +78,39 @@ def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for row in table.to_dict("records"):
         name, dropout = control_name(row), "yes" if row["dropout"] else "no"
-        printed = not np.isnan(row["paper_after_mean"])
-        if printed:
+        beside_ours = not np.isnan(row["paper_after_mean"])
+        if beside_ours:
             name += f" (Table {CONTROLS[row['role']][0]})"
         rows[name, dropout, "ours"] = {
             "Prop. sig.": share_with_interval(row["n_sig"], row["n"]),
             "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
+            "Unpruned train acc.": f"{row['train_acc_before']:.3f}",
             "Unpruned n-cut": spread(row["before_mean"], row["before_std"]),
             "n-cut": spread(row["ncut_mean"], row["ncut_std"]),
             "Null n-cut": spread(row["null_mean"], row["null_std"]),
         }
-        if printed:
+        if beside_ours:
             rows[name, dropout, "paper"] = {
                 "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
                 "Train acc.": f"{row['paper_train_acc']:.3f}",
+                "Unpruned train acc.": "–",
                 "Unpruned n-cut": spread(row["paper_before_mean"], row["paper_before_std"]),
                 "n-cut": spread(row["paper_after_mean"], row["paper_after_std"]),
                 "Null n-cut": spread(row["paper_null_mean"], row["paper_null_std"]),
             }
     table = pd.DataFrame.from_dict(rows, orient="index")
     return table.rename_axis(["Data", "Dropout", ""])
+
+
+def paper_controls(networks: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
+    """The paper's rows of the controls that this run has."""
+    return beside(printed.controls(n_clusters), networks, _KIND)
+
+
+def paper_mixtures(networks: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
+    """The paper's rows of data sets and mixtures: all where this run has one of them, else none."""
+    every = printed.mixtures(n_clusters)
+    return every.iloc[:0] if beside(every, networks, _KIND[1:]).empty else every
 
 
 @traced
@@ -129,38 +145,32 @@ def _mixture(members: pd.DataFrame) -> dict[str, object]:
         "running_acc": members["running_accuracy_after"].mean(),
         "train_acc": members["train_accuracy_after"].mean(),
         "test_acc": members["test_accuracy_after"].mean(),
+        "note": members["test_note"].iloc[0].partition(OWN_NOTE)[0],
     }
-
-
-def shown_mixtures(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `mixtures` that a page shows: the paper's too where this run has one of them."""
-    ours = table["n"] > 0
-    if (ours & table["paper_ncut_mean"].notna()).any():
-        return table
-    return table[ours].reset_index(drop=True)
 
 
 @shown_table
 def readable_mixtures(table: pd.DataFrame) -> pd.DataFrame:
     """`mixtures` as a page shows it."""
-    return pd.DataFrame([_readable_mixture(row) for row in table.to_dict("records")]).set_index(
-        ["Data set", "Dropout"]
-    )
+    rows = pd.DataFrame([_readable_mixture(row) for row in table.to_dict("records")])
+    shown = rows.set_index(["Data set", "Dropout"])
+    return shown if shown["Note"].any() else shown.drop(columns="Note")
 
 
 def _readable_mixture(row: Mapping[str, float]) -> dict[str, object]:
     def number(name: str) -> str:
         return "–" if np.isnan(row[name]) else f"{row[name]:.3f}"
 
-    there, printed = row["n"] > 0, not np.isnan(row["paper_ncut_mean"])
+    there, in_print = row["n"] > 0, not np.isnan(row["paper_ncut_mean"])
     return {
         "Data set": dataset_name(str(row["dataset"])),
         "Dropout": "yes" if row["dropout"] else "no",
         "Networks": row["n"] or "–",
         "n-cut": spread(row["ncut_mean"], row["ncut_std"]) if there else "not run",
-        "n-cut, paper": spread(row["paper_ncut_mean"], row["paper_ncut_std"]) if printed else "–",
+        "n-cut, paper": spread(row["paper_ncut_mean"], row["paper_ncut_std"]) if in_print else "–",
         "Train acc.": f"{number('running_acc')} ({number('train_acc')})" if there else "–",
         "Train acc., paper": number("paper_train_acc"),
         "Test acc.": number("test_acc"),
         "Test acc., paper": number("paper_test_acc"),
+        "Note": row["note"] if there else "",
     }

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from modclust_utils.chapters.ch02_dropout_and_topology.printed import CONDITION
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import shuffles
@@ -26,6 +26,7 @@ from modclust_utils.figures.style import (
     marker_edge,
     ncut_label,
     new_figure,
+    rows_only,
     styled,
 )
 from modclust_utils.nulls import MODES
@@ -42,15 +43,6 @@ MODE_STYLE: dict[str, dict[str, str]] = {
     "layer-nonzero": {"color": "#5E3A8C", "label": "layer-nonzero: only those that are not 0"},
 }
 _HEIGHTS = (0.0, 0.07, -0.07)  # in turn, so that dots with almost the same value stay visible
-
-
-def rows_only(ax: Axes, heights: ArrayLike, labels: list[str]) -> None:
-    """Name the rows of a figure, first on top, and leave out what a vertical axis would draw."""
-    ax.set_yticks(heights, labels)
-    ax.set_ylim(heights[-1] + 0.55, heights[0] - 0.55)
-    ax.grid(axis="y", visible=False)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
 
 
 def _mode_patches() -> list[Patch]:

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from modclust_utils.chapters.ch02_dropout_and_topology.controls import control_name
-from modclust_utils.chapters.ch02_dropout_and_topology.figures import SOURCES, rows_only
+from modclust_utils.chapters.ch02_dropout_and_topology.figures import SOURCES
 from modclust_utils.chapters.ch02_dropout_and_topology.printed import N_CLUSTERS
 from modclust_utils.figures.style import (
     CONDITION_STYLE,
@@ -30,6 +30,7 @@ from modclust_utils.figures.style import (
     marker_edge,
     ncut_label,
     new_figure,
+    rows_only,
     styled,
 )
 from modclust_utils.recipes.frames import only_k, shown_figure

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from modclust_utils.chapters.ch02_dropout_and_topology.designs import COPIES, N_SHUFFLES
-from modclust_utils.chapters.ch02_dropout_and_topology.figures import NETWORK_COLOR, rows_only
+from modclust_utils.chapters.ch02_dropout_and_topology.figures import NETWORK_COLOR
 from modclust_utils.figures.colors import CLUSTER_COLORS
 from modclust_utils.figures.style import (
     INK,
@@ -19,6 +19,7 @@ from modclust_utils.figures.style import (
     PAPER_MARKER,
     legend_below,
     new_figure,
+    rows_only,
     styled,
 )
 from modclust_utils.recipes.frames import shown_figure

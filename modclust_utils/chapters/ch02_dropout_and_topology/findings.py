@@ -16,9 +16,8 @@ from modclust_utils.chapters.ch02_dropout_and_topology.designs import (
     N_DISTINCT,
     N_SHUFFLES,
 )
-from modclust_utils.chapters.ch02_dropout_and_topology.tables import dropout_effect, far_out
-from modclust_utils.datasets import MIXTURES, OWN_NOTE
-from modclust_utils.figures.style import dataset_name, dropout_name
+from modclust_utils.datasets import MIXTURES
+from modclust_utils.figures.style import dataset_name
 from modclust_utils.tables import N_PAPER, condition_name
 
 
@@ -44,31 +43,6 @@ def lowered(effect: pd.DataFrame) -> dict[str, Count]:
     places = {"ours": "here", "paper": "in the paper"}
     sources = effect.groupby("source", sort=False)
     return {places[source]: _count(rows["high"] < 0) for source, rows in sources}
-
-
-def outliers(networks: pd.DataFrame, paper: pd.DataFrame) -> str:
-    """How the effect of dropout changes without the networks of `tables.far_out`."""
-    out = far_out(networks)
-    if not out.any():
-        return "No network has an n-cut far from the others of its kind."
-    lines = [
-        "Some networks have an n-cut far from the others of their kind, more than three "
-        "interquartile ranges beyond a quartile. The difference without them:\n"
-    ]
-    effect = dropout_effect(networks[~out], paper)
-    effect = effect[effect["source"] == "ours"].set_index(["dataset", "phase"])
-    for (dataset, phase), gone in networks[out].groupby(["dataset", "phase"], sort=False):
-        names = "; ".join(
-            f"{dropout_name(r.dropout)}, seed {r.network}, n-cut {r.ncut:.3f}"
-            for r in gone.itertuples()
-        )
-        row = effect.loc[(dataset, phase)]
-        lines.append(
-            f"- {dataset_name(dataset)}, {phase} pruning ({names}): {row['difference']:+.3f} "
-            f"[{row['low']:+.3f}, {row['high']:+.3f}], Z = {row['z']:.1f}; the ranges "
-            f"{'overlap' if row['overlap'] else 'do not overlap'}."
-        )
-    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -122,85 +96,43 @@ def _significant(controls: pd.DataFrame) -> Count:
     return Count(int(controls["n_sig"].sum()), int(controls["n"].sum()))
 
 
-def memorization(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
-    """How clusterable memorizing alone makes networks without dropout, before they are pruned."""
-    rows = controls[(controls["role"] == "memorization") & ~controls["dropout"]]
-    lines = [
-        "n-cut before pruning of the networks without dropout:\n",
-        *(
-            f"- {dataset_name(row.dataset)}: {_mean_and_range(row.before)}; training accuracy then "
-            f"{row.train_acc_before:.1%}."
-            for row in rows.itertuples()
-        ),
-        f"- Freshly initialized: {_mean_and_range(fresh['ncuts'].iloc[0])}.",
-    ]
-    for row in rows[rows["paper_before_mean"].notna()].itertuples():
-        reached = _count(np.concatenate([*rows["before"]]) >= row.paper_before_mean)
-        lines.append(
-            f"- The paper: mean {row.paper_before_mean:.3f} ± {row.paper_before_std:.3f}. "
-            f"{reached.n} of the {reached.of} networks here reach this mean."
-        )
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class Memorized:
+    """n-cuts before pruning of the networks without dropout that memorize.
+
+    fresh, fresh_std: mean and standard deviation of freshly initialized networks; paper: the
+    printed mean, NaN where this run has not the paper's images; reach: networks, of images of all
+    scales, that reach it.
+    """
+
+    fresh: float
+    fresh_std: float
+    paper: float
+    reach: Count
 
 
-def _mean_and_range(ncuts: list[float]) -> str:
-    return f"mean {np.mean(ncuts):.3f}, from {min(ncuts):.3f} to {max(ncuts):.3f}"
+def memorized(controls: pd.DataFrame, fresh: pd.DataFrame) -> Memorized:
+    """What memorizing alone does, from `controls.controls` and networks not trained."""
+    rows = controls[(controls["role"] == "memorization") & ~controls["dropout"].astype(bool)]
+    paper = float(rows["paper_before_mean"].max())
+    ncuts = [ncut for each in rows["before"] for ncut in each]
+    sample = np.array(fresh["ncuts"].iloc[0])
+    reach = _count(ncut >= paper for ncut in ncuts)
+    return Memorized(float(sample.mean()), float(sample.std(ddof=1)), paper, reach)
 
 
-def mixture_positions(mixtures: pd.DataFrame) -> str:
-    """Where each mixture that was run lies among its parts, here and in the paper."""
+def below_both_parts(mixtures: pd.DataFrame) -> dict[str, Count]:
+    """In how many comparisons a mixture has a lower mean n-cut than both of its parts, here and in
+    the paper; of the mixtures that this run has together with both parts."""
     table = mixtures.set_index(["dataset", "dropout"])
-    means = {"ours": table["ncut_mean"].to_dict(), "paper": table["paper_ncut_mean"].to_dict()}
-    lines, below = [], {"ours": [], "paper": []}
+    found: dict[str, list[bool]] = {"here": [], "in the paper": []}
     for name, dropout in table.index[table.index.get_level_values("dataset").isin([*MIXTURES])]:
-        found = {source: _position(name, dropout, each) for source, each in means.items()}
-        if not found["ours"]:
-            continue
-        for source, position in found.items():
-            below[source] += [position == "below both"] * bool(position)
-        also = f" (paper: {found['paper']})" if found["paper"] else ""
-        lines.append(f"- {condition_name(name, dropout)}: {found['ours']}{also}.")
-    if not lines:
-        return "This run has no mixture together with both of its parts."
-    ours, paper = _count(below["ours"]), _count(below["paper"])
-    also = f"; in the paper in {paper.n} of these {paper.of}" if paper.of else ""
-    return "\n".join(
-        [
-            "Mean n-cut of a mixture, compared with its parts:\n",
-            *lines,
-            f"\n**In short:** in {ours} comparisons the mixture has a lower mean than both of its "
-            f"parts{also}.",
-        ]
-    )
-
-
-def _position(mixture: str, dropout: bool, means: dict[tuple[str, bool], float]) -> str:
-    """Below both parts, between them or above both; nothing where a mean is missing."""
-    own, *parts = (means.get((name, dropout), np.nan) for name in (mixture, *MIXTURES[mixture][:2]))
-    if np.isnan([own, *parts]).any():
-        return ""
-    if own < min(parts):
-        return "below both"
-    return "above both" if own > max(parts) else "between them"
-
-
-def images_left_out(networks: pd.DataFrame) -> str:
-    """What readers of the test accuracies must know of the test images."""
-    notes = dict(zip(networks["dataset"], networks["test_note"], strict=True))
-    lines = []
-    for dataset, note in notes.items():
-        own, _, of_part = note.partition(OWN_NOTE)
-        # a part that is listed, too, says its own note
-        words = own if of_part in notes.values() else note
-        if words:
-            lines.append(f"- {dataset_name(dataset)}: {words}.")
-    if not lines:
-        return "All test images of these data sets were used."
-    begin = (
-        "Not all test images of these data sets were used. The test accuracy of their mixtures is "
-        "mostly that of the other part, and cannot be compared with the paper's:\n"
-    )
-    return "\n".join([begin, *lines])
+        places = [(each, dropout) for each in (name, *MIXTURES[name][:2])]
+        means = table.reindex(places)[["ncut_mean", "paper_ncut_mean"]].to_numpy(float)
+        for where, (own, *parts) in zip(found, means.T, strict=True):
+            if not np.isnan([*means[:, 0], own, *parts]).any():
+                found[where].append(own < min(parts))
+    return {where: _count(each) for where, each in found.items() if each}
 
 
 @dataclass(frozen=True)
@@ -226,45 +158,58 @@ def multiples_of_ten(simulated: pd.DataFrame, design: str) -> Count:
     return _count(simulated[f"remainder_{design}"].dropna() == 0)
 
 
-def d_spread(ours: pd.DataFrame, paper: pd.DataFrame) -> list[str]:
-    """What the scatter of Cohen's d before pruning tells about the number of distinct shuffles."""
-    n = int(ours["n_shuffles"].iloc[0])
-    expected = {
-        f"{n} independent shuffles, as we have": (n, 1),
-        f"{N_SHUFFLES} independent shuffles, as the paper says": (N_SHUFFLES, 1),
-        f"{N_DISTINCT} that are counted ten times each": (N_DISTINCT, COPIES),
-    }
-    lines = [
-        f"- Expected of {words}: {quantized.expected_d_spread(*design):.3f}."
-        for words, design in expected.items()
-        if design[0] > 2  # where d has a variance
-    ]
-    for source, table in (("Ours", ours), ("The paper's", paper)):
-        d = table.loc[table["phase"] == "before", "cohens_d"]
-        low, high = stats.std_interval(d)
-        lines.append(
-            f"- {source}: {d.std(ddof=1):.3f} over {len(d)} networks (95 % interval {low:.3f} to "
-            f"{high:.3f})."
-        )
-    return lines
+@dataclass(frozen=True)
+class Scatter:
+    """The standard deviation of Cohen's d over networks before pruning.
+
+    independent, repeated: expected of so many independent shuffles as the paper says, and of few
+    that are counted several times; ours, paper: observed, with the 95 % interval; n: networks.
+    """
+
+    independent: float
+    repeated: float
+    n_ours: int
+    ours: tuple[float, float, float]
+    n_paper: int
+    paper: tuple[float, float, float]
 
 
-def significant(table: pd.DataFrame) -> str:
-    """How many tests are significant under both designs and in print, by phase, from
-    `designs.significance`."""
-    lines = []
+def scatter_of_d(ours: pd.DataFrame, paper: pd.DataFrame) -> Scatter:
+    """What the scatter of d tells of the number of distinct shuffles, from `tables.per_network` and
+    `printed.networks`."""
+    before = [table.loc[table["phase"] == "before", "cohens_d"] for table in (ours, paper)]
+    own, theirs = ((d.std(ddof=1), *stats.std_interval(d)) for d in before)
+    return Scatter(
+        independent=quantized.expected_d_spread(N_SHUFFLES, 1),
+        repeated=quantized.expected_d_spread(N_DISTINCT, COPIES),
+        n_ours=len(before[0]),
+        ours=own,
+        n_paper=len(before[1]),
+        paper=theirs,
+    )
+
+
+@dataclass(frozen=True)
+class Significant:
+    """Tests of one phase: how many are significant with independent shuffles, are expected to be
+    with repeated ones, and are in print (of how many)."""
+
+    phase: str
+    independent: Count
+    repeated: float
+    paper: Count
+
+
+def significant(table: pd.DataFrame) -> list[Significant]:
+    """How many tests pass in each phase, from `designs.significance`."""
+    found = []
     for phase, rows in table.groupby("phase", sort=False):
-        n, known = rows["n"].sum(), rows["paper"].dropna()
-        independent, repeated = (
-            (rows[f"ours_{design}"] * rows["n"]).sum() for design in ("independent", "repeated")
-        )
-        in_print = f" The paper prints {known.sum() * N_PAPER:.0f} of {len(known) * N_PAPER}."
-        lines.append(
-            f"- {str(phase).capitalize()} pruning: {independent:.0f} of our {n} tests are "
-            f"significant under independent shuffles; under the other design {repeated:.1f} would "
-            f"be expected to be printed as significant.{in_print if len(known) else ''}"
-        )
-    return "\n".join(lines)
+        n, known = rows["n"], rows["paper"].dropna()
+        independent = Count(round((rows["ours_independent"] * n).sum()), int(n.sum()))
+        repeated = float((rows["ours_repeated"] * n).sum())
+        in_print = Count(round(known.sum() * N_PAPER), len(known) * N_PAPER)
+        found.append(Significant(str(phase), independent, repeated, in_print))
+    return found
 
 
 def not_run(
@@ -275,9 +220,9 @@ def not_run(
     *,
     complete: str,
 ) -> str:
-    """What the paper has and this run has not.
+    """What the paper has and this run has not, in words.
 
-    paper: `printed.networks` for this run's k; complete: the command that runs all of it.
+    paper: the rows of `printed.networks` beside ours; complete: the command that runs all of it.
     """
     tested = networks[networks["dataset"].isin(paper["dataset"])]
     beside = controls[controls["paper_after_mean"].notna()]
@@ -296,18 +241,15 @@ def not_run(
         **mixed.set_index(["dataset", "dropout"])["n"],
     }
     fewer = [f"{condition_name(*kind)} ({n})" for kind, n in counts.items() if n < N_PAPER]
-    if not missing and not fewer:
+    words = {
+        "Not run here": missing,
+        f"Run with fewer than the paper's {N_PAPER} networks": fewer,
+    }
+    lines = [f"**{what}:** {'; '.join(each)}." for what, each in words.items() if each]
+    if not lines:
         return "This run has networks of every kind in the paper's tables."
-    text = ""
-    if missing:
-        text += f"**Not run here:** {'; '.join(missing)}. "
-    if fewer:
-        text += f"**Run with fewer than the paper's {N_PAPER} networks:** {'; '.join(fewer)}. "
-    long = ""
-    if "kilo-epoch" not in set(beside["role"]):
-        n = len(printed.controls().query("role == 'kilo-epoch'")) * N_PAPER
-        long = f" (Table 3 alone is {n} networks over {printed.KILO_EPOCHS:,} epochs)"
-    return f"{text}`{complete}` runs them all{long}; what is there already is not computed again."
+    end = f"`{complete}` runs them all; what is there already is not computed again."
+    return " ".join([*lines, end])
 
 
 def _lacking(ours: pd.DataFrame, paper: pd.DataFrame) -> list[str]:

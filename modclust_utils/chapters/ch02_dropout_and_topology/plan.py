@@ -7,17 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from modclust_utils.nulls import MODES
-from modclust_utils.recipes import clustering, random_ncuts, shuffle_test
+from modclust_utils.recipes import clustering, partition, random_ncuts, shuffle_test
 from modclust_utils.recipes.base import Job
-from modclust_utils.recipes.network import PHASES, Condition, conditions
+from modclust_utils.recipes.network import BEFORE, PHASES, Condition, conditions
 
 
 def plan(p: Any) -> dict[str, list[Job]]:
     """The jobs of the chapter.
 
-    networks: every data set without and with dropout; tests: both nulls of each, before and after
-    pruning; control networks (column `role`) with their n-cuts before pruning and the main null
-    after it; mixed networks with their n-cuts after pruning; fresh: networks that were not trained.
+    networks: every data set without and with dropout; ncuts: the one n-cut of each, before and
+    after pruning, which are the records of chapter 1; tests: both nulls of each in both phases;
+    control networks (column `role`) with their n-cuts before pruning and the main null after it;
+    mixed networks with their n-cuts after pruning; fresh: networks that were not trained.
     """
     plain = conditions(p, p.datasets)
     networks = _jobs(plain)
@@ -31,6 +32,11 @@ def plan(p: Any) -> dict[str, list[Job]]:
     mixed = conditions(p, p.mixtures)
     return {
         "networks": networks,
+        "ncuts": [
+            job
+            for network in networks
+            for job in (_ncut(p, network, BEFORE), _partition(p, network))
+        ],
         "tests": [
             _test(p, network, phase, mode)
             for network in networks
@@ -38,14 +44,12 @@ def plan(p: Any) -> dict[str, list[Job]]:
             for mode in MODES
         ],
         "controls": controls,
-        "control_before": [_ncut(p, network, "before") for network in controls],
+        "control_before": [_ncut(p, network, BEFORE) for network in controls],
         "control_tests": [_test(p, network, "after", "layer") for network in controls],
         "mixed": _jobs(mixed),
-        # a network that is tested already has its n-cut
         "mixed_ncuts": [
-            _test(p, network, "after", "layer")
-            if condition in plain
-            else _ncut(p, network, "after")
+            # one network, one n-cut
+            _partition(p, network) if condition in plain else _ncut(p, network, "after")
             for condition in mixed
             for network in condition.jobs
         ],
@@ -71,6 +75,10 @@ def _jobs(members: Sequence[Condition]) -> list[Job]:
 
 def _ncut(p: Any, network: Job, phase: str) -> Job:
     return clustering.job(network, phase, n_clusters=p.n_clusters, seed=p.seed)
+
+
+def _partition(p: Any, network: Job) -> Job:
+    return partition.job(network, n_clusters=p.n_clusters, seed=p.seed)
 
 
 def _test(p: Any, network: Job, phase: str, mode: Any) -> Job:

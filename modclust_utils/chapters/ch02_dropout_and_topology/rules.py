@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils import stats, verdicts
-from modclust_utils.chapters.ch02_dropout_and_topology import designs, printed
+from modclust_utils.chapters.ch02_dropout_and_topology import controls, designs, printed, tables
 from modclust_utils.chapters.ch02_dropout_and_topology.controls import control_name
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import below_all
 from modclust_utils.figures.style import dataset_name
-from modclust_utils.tables import condition_name
+from modclust_utils.recipes.frames import only_k
+from modclust_utils.tables import condition_name, far_out
 from modclust_utils.verdicts import Case
 
 
@@ -30,6 +31,30 @@ class Results:
     mixtures: pd.DataFrame
     fresh: pd.DataFrame
     paper: pd.DataFrame
+
+    def without_far_out(self, found: Mapping[str, pd.DataFrame]) -> Results:
+        """The same without n-cuts that are far from those of their kind and phase; of controls and
+        mixtures, without those networks. found: the frames of the chapter's plan."""
+        kind, k = ["role", "dataset", "dropout"], only_k(self.fresh)
+        networks = self.networks[~far_out(self.networks, printed.CONDITION)]
+        before, tests, mixed = (
+            found[name][~far_out(found[name], places)]
+            for name, places in (
+                *(("control_before", kind), ("control_tests", kind)),
+                *(("mixed_ncuts", kind[1:]),),
+            )
+        )
+        return replace(
+            self,
+            networks=networks,
+            effect=tables.dropout_effect(networks, self.paper),
+            controls=controls.controls(
+                *(found["controls"], before, tests), controls.paper_controls(found["controls"], k)
+            ),
+            mixtures=controls.mixtures(
+                *(found["mixed"], mixed), controls.paper_mixtures(found["mixed"], k)
+            ),
+        )
 
 
 def _conditions(
@@ -99,9 +124,6 @@ def below_topology(results: Results, datasets: list[str]) -> list[Case]:
         gaps = (ours["ncut"] - ours["null_layer_nonzero_mean"]).to_numpy(float)
         ends = stats.median_interval(gaps)
         evidence = f"median {_interval(ends)}, mean {_interval(stats.mean_interval(gaps))}"
-        if (out := stats.far_out(gaps)).any():
-            kept = stats.mean_interval(gaps[~out])
-            evidence += f", mean without {int(out.sum())} far out {_interval(kept)}"
         cases.append(Case(name, verdicts.is_below(*ends), evidence))
     return cases
 
@@ -273,7 +295,8 @@ def mixture_order(
         if not all((name, dropout) in numbers.index for name in names):
             continue
         rows = [numbers.loc[(name, dropout)] for name in names]
-        gaps = [stats.welch_interval(*a, *b) for a, b in itertools.pairwise(rows)]
+        samples = [(row["ncut_mean"], row["ncut_std"], int(row["n"])) for row in rows]
+        gaps = [stats.welch_interval(*a, *b) for a, b in itertools.pairwise(samples)]
         signs = [verdicts.is_below(*ends) for ends in gaps]
         holds = False if False in signs else None if None in signs else True
         words = [dataset_name(name) for name in names]

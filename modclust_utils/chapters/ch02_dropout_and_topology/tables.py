@@ -13,7 +13,9 @@ from modclust_utils.figures.style import dataset_name
 from modclust_utils.nulls import MODES
 from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.network import PHASES
-from modclust_utils.tables import condition_name, spread
+from modclust_utils.tables import condition_name, far_out, spread
+
+WITHOUT = "without networks far out"
 
 
 @traced
@@ -67,11 +69,28 @@ def with_paper(ours: pd.DataFrame, paper: pd.DataFrame, column: str) -> pd.DataF
     )
 
 
+@traced
+def side_by_side(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+    """The networks of one condition and phase, ours and the paper's, both sorted by n-cut.
+
+    Those in one place (`rank`, from 1) are different networks. Columns: those that both have.
+    """
+    parts = [
+        table.sort_values("ncut", ignore_index=True).assign(source=source)
+        for source, table in (("ours", ours), ("paper", paper))
+    ]
+    columns = [name for name in (*ours, "source") if name in (*paper, "source")]
+    both = pd.concat([part[columns].assign(rank=part.index + 1) for part in parts if len(part)])
+    return both.sort_values(["rank", "source"], ignore_index=True)
+
+
 @shown_table
 def readable_networks(rows: pd.DataFrame) -> pd.DataFrame:
-    """The columns of Tables A.4 to A.15 as the paper prints them."""
+    """`side_by_side` with the columns of Tables A.4 to A.15 as the paper prints them."""
     return pd.DataFrame(
         {
+            "Place": rows["rank"],
+            "": rows["source"],
             "Run": rows["network"],
             "n-cut": [f"{v:.3f}" for v in rows["ncut"]],
             "p": [f"{v:.3f}" for v in rows["p_value_layer"]],
@@ -80,7 +99,7 @@ def readable_networks(rows: pd.DataFrame) -> pd.DataFrame:
             "Null n-cut (non-zero)": _spreads(rows, "null_layer_nonzero"),
             "Cohen's d": [f"{v:+.2f}" for v in rows["cohens_d"]],
         }
-    ).set_index("Run")
+    ).set_index(["Place", ""])
 
 
 def _spreads(rows: pd.DataFrame, name: str) -> list[str]:
@@ -148,18 +167,22 @@ def _difference(dropped: pd.Series, plain: pd.Series) -> dict[str, object]:
     }
 
 
-def far_out(networks: pd.DataFrame) -> pd.Series:
-    """Which rows of `per_network` have an n-cut far from the others of their kind and phase: more
-    than three interquartile ranges beyond a quartile (Tukey's outer fences)."""
-    groups = networks.groupby(CONDITION, sort=False)["ncut"]
-    low, high = (groups.transform("quantile", q) for q in (0.25, 0.75))
-    reach = 3 * (high - low)
-    return (networks["ncut"] < low - reach) | (networks["ncut"] > high + reach)
+@traced
+def effect_both_ways(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+    """`dropout_effect`, and a row more without networks far out wherever there are some."""
+    out = far_out(networks, CONDITION)
+    place = ["dataset", "phase"]
+    without = dropout_effect(networks[~out], paper)
+    without = without[without["source"] == "ours"].assign(source=f"ours, {WITHOUT}")
+    moved = without.merge(networks.loc[out, place].drop_duplicates(), on=place)
+    both = pd.concat([dropout_effect(networks, paper), moved])
+    groups = both.groupby(place, sort=False)
+    return pd.concat([rows.sort_values("source") for _, rows in groups], ignore_index=True)
 
 
 @shown_table
 def readable_effect(effect: pd.DataFrame) -> pd.DataFrame:
-    """`dropout_effect` as a page shows it."""
+    """`effect_both_ways` as a page shows it."""
     return pd.DataFrame(
         {
             "Data set": [dataset_name(v) for v in effect["dataset"]],

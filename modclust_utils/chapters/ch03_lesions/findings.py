@@ -6,43 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 
 from modclust_utils.chapters.ch03_lesions.tables import Studies, Study, agreement, important_pairs
-from modclust_utils.figures.style import dataset_name
-
-
-@dataclass(frozen=True)
-class First:
-    """The first network and how its clustering divides the hidden layers.
-
-    layers: how many sub-clusters each hidden layer has; note: what is to know of its test images.
-    """
-
-    dataset: str
-    seed: int
-    accuracy: float
-    n_test: int
-    n_clusters: int
-    ncut: float
-    layers: dict[int, int]
-    note: str
-
-
-def first_network(studies: Studies, networks: pd.DataFrame) -> First:
-    """What there is to say of the first network."""
-    network, record = networks.iloc[0], studies.reference.record
-    note = network["test_note"]
-    return First(
-        dataset=dataset_name(network["dataset"]),
-        seed=int(network["seed"]),
-        accuracy=float(record.value["accuracy"]),
-        n_test=int(network["n_test"]),
-        n_clusters=int(record.parameters["n_clusters"]),
-        ncut=float(record.value["ncut"]),
-        layers={int(k): len(v) for k, v in studies.reference.singles.groupby("layer")},
-        note=f" {note[0].upper()}{note[1:]}." if note else "",
-    )
 
 
 @dataclass(frozen=True)
@@ -97,17 +62,13 @@ def classes(drops: pd.DataFrame) -> WorstClass:
 
 @dataclass(frozen=True)
 class Graph:
-    """Edges among the pairs of important sub-clusters, and how many lie within a cluster.
-
-    others: the pairs without an edge. p_value: of Fisher's exact test, one-sided, of whether edges
-    lie within a cluster more often than the others do.
-    """
+    """Edges among the pairs of important sub-clusters, and the other pairs; how many of each lie
+    within a cluster."""
 
     n_edges: int
     n_same_edges: int
     n_others: int
     n_same_others: int
-    p_value: float
 
     @property
     def n_pairs(self) -> int:
@@ -122,10 +83,7 @@ def graph(*tables: tuple[pd.DataFrame, pd.DataFrame]) -> Graph:
         sum(int((each[i]["x_label"] == each[i]["y_label"]).sum()) for each in tables)
         for i in (0, 1)
     )
-    n_others, same_others = n_pairs - n_edges, same_pairs - same_edges
-    counts = [[same_edges, n_edges - same_edges], [same_others, n_others - same_others]]
-    p_value = float(scipy.stats.fisher_exact(counts, alternative="greater").pvalue)
-    return Graph(n_edges, same_edges, n_others, same_others, p_value)
+    return Graph(n_edges, same_edges, n_pairs - n_edges, same_pairs - same_edges)
 
 
 def graph_of(*studies: Study) -> Graph:

@@ -178,6 +178,27 @@ def kind_counts(networks: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@traced
+def singles_beside(networks: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame:
+    """Table A.18 and ours as distributions: a row for each sub-cluster of our networks and of the
+    paper's (`source`). network: its place among ours, from 0; 0 for the paper's."""
+    return _beside([study.singles for study in networks], paper)
+
+
+@traced
+def pairs_beside(networks: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame:
+    """Table A.19 and ours as distributions: a row for each pair of important sub-clusters, as in
+    `singles_beside`."""
+    return _beside([important_pairs(s.pairs, s.singles) for s in networks], paper)
+
+
+def _beside(ours: Sequence[pd.DataFrame], paper: pd.DataFrame) -> pd.DataFrame:
+    parts = [table.assign(source="ours", network=i) for i, table in enumerate(ours)]
+    columns = [*paper, "source", "network"]
+    every = [*parts, paper.assign(source="paper", network=0)]
+    return pd.concat([part[columns] for part in every if len(part)], ignore_index=True)
+
+
 @shown_table
 def readable_counts(counts: pd.DataFrame, n_networks: int) -> pd.DataFrame:
     """`kind_counts` as a page shows it."""

@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from small_book import frame_of, make_network, make_partition, make_test, printed
 
 from modclust_utils.chapters.ch01_clusterability import figures
+from modclust_utils.chapters.ch01_clusterability.tables import facts_for_k
 from modclust_utils.datasets.papers import paper_table
 from modclust_utils.figures.style import CONDITION_STYLE
 
@@ -89,7 +90,7 @@ def partition(ncut: float, k: int = 4) -> pd.DataFrame:
 
 DRAW = {
     "accuracy": lambda k=4: figures.ncut_accuracy(ACCURACY, one_test(k)),
-    "random": lambda k=4: figures.random_ncuts(RANDOM, one_test(k), FACTS),
+    "random": lambda k=4: figures.random_ncuts(RANDOM, one_test(k), facts_for_k(k)),
     "comparison": lambda k=4: figures.comparison(NETWORKS, COMPARISON.assign(n_clusters=k)),
     "nulls": lambda k=4: figures.nulls(SHUFFLES, one_test(k)),
     "stubs": lambda k=4: figures.stub_walk(WALK, partition(0.5 * k, k)),
@@ -172,6 +173,7 @@ def test_random_figure_counts_every_network():
 def test_printed_range_stands_only_beside_its_own_k():
     texts = [text.get_text() for text in drawn_texts(DRAW["random"](7).content)]
     assert not [text for text in texts if "paper" in text]
+    assert FACTS.attrs["source"] not in DRAW["random"](7).trace.sources
 
 
 def test_comparison_figure_holds_the_table():

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from small_book import frame_of, printed, record_of
+from small_book import frame_of, make_ncut, make_network, make_test, printed, record_of
 
 from modclust_utils.chapters.ch01_clusterability import tables
 from modclust_utils.chapters.ch01_clusterability.rules import RULES, Results
@@ -124,14 +124,6 @@ def test_mean_that_shuffles_would_have_too_tells_nothing():
     assert holds("mean_within_spread", found, **MNIST) == [None, False]
 
 
-def test_mean_is_shown_without_a_network_far_out_too():
-    values = [1.875, 1.875, 1.875, 2.125, 2.125, 2.125, 9.0]
-    found = results(row(mean=2.5), tests=ncuts("mnist", False, *values))
-    (case,) = decided("mean_within_spread", found, **MNIST).cases
-    assert case.evidence == "+0.500 against a spread of 0.125; +0.000 without 1 far out"
-    assert case.holds is False
-
-
 TEN = [2.0 + i / 100 for i in range(10)]
 
 
@@ -154,9 +146,33 @@ def test_one_outlier_does_not_hide_what_dropout_does():
     found = results(tests=ncuts("mnist", False, *TEN) + ncuts("mnist", True, *dropped))
     (case,) = decided("dropout_lowers", found, **MNIST).cases
     assert case.holds is True
-    shift, means, without = re.findall(r"\[(.*?), (.*?)\]", case.evidence)
-    assert [float(ends[1]) < 0 for ends in (shift, means, without)] == [True, False, True]
-    assert "without 1 far out" in case.evidence
+    shift, means = re.findall(r"\[(.*?), (.*?)\]", case.evidence)
+    assert [float(ends[1]) < 0 for ends in (shift, means)] == [True, False]
+
+
+def test_results_without_networks_that_are_far_out():
+    networks = [make_network(seed=seed) for seed in range(6)]
+    after = [2.0, 2.01, 2.02, 2.03, 2.04, 9.0]
+    tests = frame_of(
+        [make_test(n, v, [2.5, 3.0]) for n, v in zip(networks, after, strict=True)]
+        + [make_test(n, 5.0 + v / 9, [6.0, 7.0], n_clusters=7)
+           for n, v in zip(networks, reversed(after), strict=True)]
+    )  # fmt: skip
+    before = frame_of(
+        [make_ncut(n, v) for n, v in zip(networks, [2.2] * 4 + [9.0, 2.2], strict=True)]
+    )
+    phases = tables.by_phase(frame_of(networks), before, tests[tests["n_clusters"] == 4])
+    by_k = tables.by_k(tests, frame_of(networks))
+    found = Results(phases, tables.together(by_k), fresh([2.4], 4), tests)
+    ordinary = found.without_far_out(frame_of(networks))
+    # each n-cut by itself: after pruning that of seed 5, before it that of seed 4, for k = 7 seed 0
+    kept = {phase: rows["seed"].tolist() for phase, rows in ordinary.networks.groupby("phase")}
+    assert kept == {"after": [0, 1, 2, 3, 4], "before": [0, 1, 2, 3, 5]}
+    assert ordinary.tables.set_index("n_clusters")["n"].to_dict() == {4: 5, 7: 5}
+    assert ordinary.tables.set_index("n_clusters")["n_sig"].to_dict() == {4: 5, 7: 5}
+    assert ordinary.ncuts("mnist", False, 4).max() == 2.04
+    cases = [decided("pruning_lowers", r, datasets=["mnist"]).cases[0] for r in (found, ordinary)]
+    assert [case.evidence[:15] for case in cases] == ["5 of 6 networks", "4 of 4 networks"]
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,11 @@ def test_table_by_phase():
     after = [make_test(networks[0], 1.5, [2, 3]), make_test(networks[1], 1.4, [2, 3])]
     table = tables.by_phase(frame_of(networks), frame_of(before), frame_of(after))
     assert table.columns.tolist() == [
-        *("dataset", "dropout", "seed", "phase", "ncut", "test_acc", "train_acc", "running_acc"),
+        *("dataset", "dropout", "seed", "network", "phase"),
+        *("ncut", "test_acc", "train_acc", "running_acc"),
     ]
-    assert table.to_numpy().tolist() == [
+    assert table["network"].tolist() == [job.key for job, _ in networks for _ in range(2)]
+    assert table.drop(columns="network").to_numpy().tolist() == [
         ["mnist", False, 3, "before", 2.5, 0.1, 0.5, 0.5],
         ["mnist", False, 3, "after", 1.5, 0.2, 0.5, 0.5],
         ["lines", True, 4, "before", 2.4, 0.5, 0.5, 0.4],
@@ -205,25 +207,6 @@ def test_walk_comes_to_the_ncut_by_its_own_random_numbers():
     assert last["low"] < (1 / 5 + 1) / 2 < last["high"]
 
 
-def test_test_follows_the_partition_of_its_network():
-    networks = [make_network("mnist", seed=seed) for seed in (0, 1)]
-    tests = frame_of([make_test(network, 1.0, [0.9, 1.1, 1.2]) for network in networks])
-    # in another order than the tests
-    partitions = [make_partition(networks[1], 1.15), make_partition(networks[0], 0.8)]
-    changed = tables.of_partitions(tests, frame_of(partitions))
-    assert changed["ncut"].tolist() == [0.8, 1.15]
-    assert changed["p_value"].tolist() == [1 / 4, 3 / 4]
-    null = np.array([0.9, 1.1, 1.2])
-    expected = [(ncut - null.mean()) / null.std() for ncut in (0.8, 1.15)]
-    assert changed["z_score"].tolist() == pytest.approx(expected)
-    # what is made of them knows both
-    for table in (changed, clusterability(frame_of(networks), changed, NO_PAPER)):
-        assert {"shuffle-test", "partition"} <= {r.kind for r in trace_of(table).records}
-    for_another_k = frame_of([make_partition(network, 0.8, n_clusters=7) for network in networks])
-    with pytest.raises(ValueError, match=r"n_clusters=\[4, 7\]"):
-        tables.of_partitions(tests, for_another_k)
-
-
 def test_first_network_of_each_condition():
     _, tests = two_networks()
     other = make_network("lines", True, 7)
@@ -237,9 +220,47 @@ def test_first_network_of_each_condition():
     ]
 
 
-def test_tables_for_several_k_in_one():
+def test_tables_for_each_k():
     networks, tests = two_networks()
-    table = clusterability(networks, tests, PAPER)
-    both = tables.together({4: table, 7: table.assign(n_clusters=7)})
-    assert both["n_clusters"].tolist() == [4, 7]
-    assert len(trace_of(both).records) == 4
+    others = tests.assign(n_clusters=3, ncut=2.0)
+    by_k = tables.by_k(pd.concat([tests, others]), networks)
+    assert {k: table["ncut_mean"].iloc[0] for k, table in by_k.items()} == {3: 2.0, 4: 1.1}
+    # printed numbers for k = 4 alone, and of this kind of network
+    assert by_k[4]["paper_ncut_mean"].tolist() == [2.000]
+    both = tables.together(by_k)
+    assert both["n_clusters"].tolist() == [3, 4]
+    trace = trace_of(both)
+    assert len(trace.records) == 4
+    assert trace.sources == ("Filan et al. 2020, Table 1 (data/papers/filan2020_table_1.csv)",)
+    assert trace_of(by_k[3]).sources == ()
+
+
+def test_table_without_a_row_of_ours_is_no_source():
+    networks = frame_of([make_network("mnist5k", seed=seed) for seed in (0, 1)])
+    tests = frame_of([make_test(make_network("mnist5k", seed=s), 1.0, [1.0, 2.0]) for s in (0, 1)])
+    assert trace_of(tables.by_k(tests, networks)[4]).sources == ()
+
+
+def test_facts_are_those_for_k():
+    assert len(tables.facts_for_k(4)) == len(paper_table("filan2020_text"))
+    assert tables.facts_for_k(7).empty
+
+
+def test_training():
+    networks = [
+        make_network(dataset, dropout, seed, seconds=90.0, n_test=n_test, test_note=note)
+        for dataset, n_test, note in [("mnist", 10_000, ""), ("cifar10", 1234, "only some images")]
+        for dropout in (False, True)
+        for seed in (0, 1)
+    ]
+    table = tables.training(frame_of(networks))
+    assert table["minutes"].tolist() == [3.0] * 4
+    shown = tables.readable_training(table).content
+    assert shown.index.tolist() == [
+        *(("MNIST", "0"), ("MNIST", "0.5"), ("CIFAR-10", "0"), ("CIFAR-10", "0.5")),
+    ]
+    assert shown.iloc[3].to_dict() == {
+        **{"Networks": 2, "Epochs": "20 + 20", "Minutes": "3.0", "Test images": "1,234"},
+        "Note": "only some images",
+    }
+    assert "Note" not in tables.readable_training(tables.training(frame_of(networks[:4]))).content

@@ -7,7 +7,6 @@ import math
 import pandas as pd
 import pytest
 from made_up_nulls import control_frames, mixture_frames
-from small_book import printed as as_printed
 
 from modclust_utils.chapters.ch02_dropout_and_topology import controls, printed
 from modclust_utils.datasets.papers import paper_table
@@ -99,6 +98,7 @@ def test_readable_controls():
     assert ours == {
         "Prop. sig.": "0.50 [0.01, 0.99]",
         "Train acc.": "0.375 (0.750)",
+        "Unpruned train acc.": "0.250",
         "Unpruned n-cut": "2.500 ± 0.354",
         "n-cut": "1.100 ± 0.141",
         "Null n-cut": "1.250 ± 0.191",
@@ -106,6 +106,7 @@ def test_readable_controls():
     assert paper == {
         "Prop. sig.": "1.00",
         "Train acc.": "1.000",
+        "Unpruned train acc.": "–",
         "Unpruned n-cut": "2.464 ± 0.014",
         "n-cut": "1.880 ± 0.017",
         "Null n-cut": "2.008 ± 0.014",
@@ -152,7 +153,7 @@ def test_row_of_a_mixture_by_hand():
         # the standard error of two values is half their distance
         "ncut_low": pytest.approx(1.625 - 0.125 * T_1),
         "ncut_high": pytest.approx(1.625 + 0.125 * T_1),
-        **{"running_acc": 0.75, "train_acc": 0.25, "test_acc": 0.375},
+        **{"running_acc": 0.75, "train_acc": 0.25, "test_acc": 0.375, "note": ""},
         **{"paper_ncut_mean": 1.599, "paper_ncut_std": 0.049},
         **{"paper_train_acc": 1.0, "paper_test_acc": 1.0},
     }
@@ -175,13 +176,22 @@ def test_readable_mixtures():
     ]
 
 
-def test_page_shows_the_rows_of_the_paper_beside_ours_alone():
-    table = mixture_table()
-    pd.testing.assert_frame_equal(controls.shown_mixtures(table), table)
-    own = as_printed(table[table["dataset"] != "lines"])
-    shown = controls.shown_mixtures(own)
-    assert shown[["dataset", "dropout"]].to_numpy().tolist() == [["mnist5k", True]]
-    # for another number of clusters the paper has nothing to show
-    other = controls.mixtures(*mixture_frames(), printed.mixtures(7))
-    assert other["n"].tolist() == [2, 2]
-    assert controls.shown_mixtures(other)["paper_ncut_mean"].isna().all()
+def test_rows_of_the_paper_beside_ours_alone():
+    mixed, _ = mixture_frames()
+    assert len(controls.paper_mixtures(mixed, 4)) == 18  # one of them is ours: all are shown
+    own = mixed[mixed["dataset"] != "lines"]
+    assert controls.paper_mixtures(own, 4).empty
+    assert controls.paper_mixtures(mixed, 7).empty  # it has nothing for another number of clusters
+    assert len(controls.paper_controls(control_frames()[0], 4)) == 2
+    assert controls.paper_controls(control_frames(dataset="random4k")[0], 4).empty
+    table = controls.mixtures(*mixture_frames(), controls.paper_mixtures(mixed, 7))
+    assert table["n"].tolist() == [2, 2]
+    assert trace_of(table).sources == ()
+
+
+def test_notes_on_test_images_stand_in_the_table():
+    mixed, ncuts = mixture_frames()
+    words = "5 come from cifar10, whose own note says: few"
+    table = controls.mixtures(mixed.assign(test_note=words), ncuts, printed.mixtures(7))
+    assert table["note"].tolist() == ["5 come from cifar10"] * 2
+    assert controls.readable_mixtures(table).content["Note"].tolist() == table["note"].tolist()

@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up_nulls import by_network, control_frames, fresh_frame, mixture_frames
-from small_book import frame_of, make_network
 
 from modclust_utils.chapters.ch02_dropout_and_topology import (
     controls,
     designs,
     findings,
     printed,
-    tables,
 )
 from modclust_utils.chapters.ch02_dropout_and_topology.findings import Count
 
@@ -36,29 +34,6 @@ def test_dropout_lowers():
     table = pd.DataFrame(rows, columns=["source", "high"])
     assert findings.lowered(table) == {"here": Count(1, 3), "in the paper": Count(2, 2)}
     assert findings.lowered(table[:3]) == {"here": Count(1, 3)}
-
-
-def test_effect_without_outliers_in_words():
-    kinds = [
-        ("mnist5k", False, [2.0, 2.125, 2.0]),
-        ("mnist5k", True, [1.5, 2.5, 1.5, 1.5625, 1.5]),
-        ("lines", False, [1.0, 1.25]),
-        ("lines", True, [1.0, 1.25]),
-    ]
-    table = by_network(*kinds)
-    begin, empty, line = findings.outliers(table, PAPER).splitlines()
-    assert begin.startswith("Some networks have an n-cut far from the others of their kind")
-    assert empty == ""
-    rest = table[table["ncut"] != 2.5]
-    row = tables.dropout_effect(rest, PAPER).iloc[0]
-    assert row["difference"] == pytest.approx(6.0625 / 4 - 6.125 / 3)
-    assert line == (
-        "- MNIST (5,000 digits), after pruning (with dropout, seed 1, n-cut 2.500): "
-        f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], "
-        f"Z = {row['z']:.1f}; the ranges do not overlap."
-    )
-    nothing = "No network has an n-cut far from the others of its kind."
-    assert findings.outliers(rest, PAPER) == nothing
 
 
 # Topology
@@ -87,34 +62,27 @@ def test_training():
     )
 
 
-def test_memorization_before_pruning_in_words():
+def test_memorized():
     rows = [
-        ("memorization", "random3k", False, [2.25, 2.375, 2.5], 0.999, 2.375, 0.0625),
-        ("memorization", "random3k", True, [9.0, 9.0], 0.125, 9.0, 9.0),
-        ("memorization", "random3k_centred", False, [2.0, 2.25], 1.0, NAN, NAN),
-        ("unlearnable", "random", False, [9.0, 9.0], 0.125, 9.0, 9.0),
+        ("memorization", "random3k", False, [2.25, 2.375, 2.5], 2.375),
+        ("memorization", "random3k", True, [9.0, 9.0], 9.0),
+        ("memorization", "random3k_centred", False, [2.0, 2.25], NAN),
+        ("unlearnable", "random", False, [9.0, 9.0], 9.0),
     ]
-    columns = ["role", "dataset", "dropout", "before", "train_acc_before"]
-    table = pd.DataFrame(rows, columns=[*columns, "paper_before_mean", "paper_before_std"])
-    lines = [
-        "n-cut before pruning of the networks without dropout:",
-        "",
-        "- RANDOM (3,000): mean 2.375, from 2.250 to 2.500; training accuracy then 99.9%.",
-        "- RANDOM (3,000, pixels −0.5 to 0.5): mean 2.125, from 2.000 to 2.250; training accuracy "
-        "then 100.0%.",
-        "- Freshly initialized: mean 2.375, from 2.250 to 2.500.",
-        "- The paper: mean 2.375 ± 0.062. 2 of the 5 networks here reach this mean.",
-    ]
+    columns = ["role", "dataset", "dropout", "before", "paper_before_mean"]
+    table = pd.DataFrame(rows, columns=columns)
     fresh = fresh_frame([2.5, 2.25])
-    assert findings.memorization(table, fresh).splitlines() == lines
-    other = findings.memorization(table.iloc[2:], fresh)  # not the paper's data
-    assert other.splitlines() == [*lines[:2], *lines[3:5]]
+    found = findings.memorized(table, fresh)
+    assert (found.fresh, found.paper, found.reach) == (2.375, 2.375, Count(2, 5))
+    assert found.fresh_std == pytest.approx(0.125 * np.sqrt(2))
+    # not the paper's images
+    assert np.isnan(findings.memorized(table.iloc[2:], fresh).paper)
 
 
 # Mixtures
 
 
-def test_positions_of_mixtures():
+def test_mixtures_below_both_of_their_parts():
     rows = [
         ("mnist", False, 2.0, 1.5),
         ("cifar10", False, 1.75, 2.0),
@@ -124,52 +92,14 @@ def test_positions_of_mixtures():
         ("cifar10", True, 1.25, 1.25),
         ("mnist_cifar10", True, 1.5, 2.0),
         ("lines_mnist", True, 1.5, 2.0),  # no LINES to compare it with
-        ("mnist_cifar10_sep", True, NAN, 1.0),  # not run
+        ("mnist_cifar10_sep", True, NAN, 0.5),  # not run
     ]
     columns = ["dataset", "dropout", "ncut_mean", "paper_ncut_mean"]
     table = pd.DataFrame(rows, columns=columns)
-    lines = [
-        "Mean n-cut of a mixture, compared with its parts:",
-        "",
-        "- MNIST-CIFAR-10, no dropout: below both (paper: between them).",
-        "- MNIST-CIFAR-10-SEP, no dropout: between them (paper: below both).",
-        "- MNIST-CIFAR-10, with dropout: above both (paper: above both).",
-        "",
-        "**In short:** in 1 of 3 comparisons the mixture has a lower mean than both of its parts; "
-        "in the paper in 1 of these 3.",
-    ]
-    assert findings.mixture_positions(table).splitlines() == lines
-    own = findings.mixture_positions(table.assign(paper_ncut_mean=NAN)).splitlines()
-    assert own[2] == "- MNIST-CIFAR-10, no dropout: below both."
-    assert own[-1] == (
-        "**In short:** in 1 of 3 comparisons the mixture has a lower mean than both of its parts."
-    )
-    nothing = "This run has no mixture together with both of its parts."
-    assert findings.mixture_positions(table[:2]) == nothing
-
-
-def test_test_images_that_were_left_out_are_named():
-    whole = [make_network("mnist"), make_network("lines", True)]
-    used = "All test images of these data sets were used."
-    assert findings.images_left_out(frame_of(whole)) == used
-    part = [make_network("mnist_cifar10", seed=s, test_note="half of them") for s in range(2)]
-    assert findings.images_left_out(frame_of([*whole, *part])).splitlines() == [
-        "Not all test images of these data sets were used. The test accuracy of their mixtures is "
-        "mostly that of the other part, and cannot be compared with the paper's:",
-        "",
-        "- MNIST-CIFAR-10: half of them.",
-    ]
-
-
-def test_the_note_of_a_part_that_is_listed_is_not_repeated():
-    mixed = make_network("mnist_cifar10", test_note="5 come from cifar10, whose own note says: few")
-    alone = findings.images_left_out(frame_of([mixed])).splitlines()
-    assert alone[2:] == ["- MNIST-CIFAR-10: 5 come from cifar10, whose own note says: few."]
-    listed = frame_of([make_network("cifar10", test_note="few"), mixed])
-    assert findings.images_left_out(listed).splitlines()[2:] == [
-        "- CIFAR-10: few.",
-        "- MNIST-CIFAR-10: 5 come from cifar10.",
-    ]
+    assert findings.below_both_parts(table) == {"here": Count(1, 3), "in the paper": Count(1, 3)}
+    own = table.assign(paper_ncut_mean=NAN)
+    assert findings.below_both_parts(own) == {"here": Count(1, 3)}
+    assert findings.below_both_parts(table[:2]) == {}
 
 
 # The two designs
@@ -187,25 +117,21 @@ def test_multiples_of_ten():
     assert findings.multiples_of_ten(table, "independent") == Count(2, 4)
 
 
-def test_scatter_of_d_in_words():
+def test_scatter_of_d():
     rows = [("before", 0.0), ("before", 0.125), ("before", -0.125), ("after", 9.0)]
-    table = pd.DataFrame(rows, columns=["phase", "cohens_d"]).assign(n_shuffles=40)
-    lines = findings.d_spread(table, PAPER)
+    table = pd.DataFrame(rows, columns=["phase", "cohens_d"])
+    found = findings.scatter_of_d(table, PAPER)
     # chi-squared with two degrees of freedom is exponential: its points in closed form
     low, high = (0.125 / np.sqrt(-np.log(tail)) for tail in (0.025, 0.975))
-    assert lines[:4] == [
-        f"- Expected of 40 independent shuffles, as we have: {(2 / 40 * 39 / 38) ** 0.5:.3f}.",
-        "- Expected of 320 independent shuffles, as the paper says: 0.079.",
-        "- Expected of 32 that are counted ten times each: 0.258.",
-        f"- Ours: 0.125 over 3 networks (95 % interval {low:.3f} to {high:.3f}).",
-    ]
-    std = PAPER.loc[PAPER["phase"] == "before", "cohens_d"].std()
-    assert lines[4].startswith(f"- The paper's: {std:.3f} over 60 networks (95 % interval ")
-    # of two shuffles d has no variance
-    assert findings.d_spread(table.assign(n_shuffles=2), PAPER) == lines[1:]
+    assert (found.n_ours, found.n_paper) == (3, 60)
+    assert found.ours == pytest.approx((0.125, low, high))
+    assert found.paper[0] == PAPER.loc[PAPER["phase"] == "before", "cohens_d"].std()
+    assert found.paper[1] < found.paper[0] < found.paper[2]
+    assert found.independent == pytest.approx(np.sqrt(2 / 320 * 319 / 318), rel=1e-2)
+    assert found.repeated == pytest.approx(0.258, abs=5e-4)
 
 
-def test_significant_tests_in_words():
+def test_significant_tests():
     table = pd.DataFrame(
         {
             "phase": ["before", "after", "after"],
@@ -215,13 +141,9 @@ def test_significant_tests_in_words():
             "paper": [NAN, 0.7, 0.8],
         }
     )
-    assert findings.significant(table).splitlines() == [
-        "- Before pruning: 1 of our 10 tests are significant under independent shuffles; under the "
-        "other design 1.1 would be expected to be printed as significant.",
-        "- After pruning: 8 of our 40 tests are significant under independent shuffles; under the "
-        "other design 18.0 would be expected to be printed as significant. The paper prints 15 of "
-        "20.",
-    ]
+    before, after = findings.significant(table)
+    assert before == findings.Significant("before", Count(1, 10), pytest.approx(1.1), Count(0, 0))
+    assert after == findings.Significant("after", Count(8, 40), pytest.approx(18), Count(15, 20))
 
 
 # What was not run
@@ -269,8 +191,7 @@ END = "`do it` runs them all; what is there already is not computed again."
         ),
         (
             {"roles": ["memorization", "unlearnable"]},
-            "Table 3 (long training). `do it` runs them all (Table 3 alone is 20 networks over "
-            "1,000 epochs); what is there already is not computed again.",
+            f"Table 3 (long training). {END}",
         ),
     ],
 )
@@ -306,9 +227,10 @@ def test_findings_take_the_tables_of_the_chapter():
     mixed = controls.mixtures(*mixture_frames(), printed.mixtures())
     fresh = fresh_frame([2.0, 3.0])
     assert findings.training(random_data, fresh).inside == Count(1, 2)
-    assert "1 of the 2 networks here reach" in findings.memorization(random_data, fresh)
+    assert findings.memorized(random_data, fresh).reach == Count(1, 2)
     ours = by_network(("mnist", False, [1.0, 1.5]), ("mnist", True, [1.0, 1.25]))
     text = findings.not_run(ours, random_data, mixed, PAPER, complete="do it")
     assert "MNIST, no dropout (2); MNIST, with dropout (2)" in text
     assert findings.topology(ours).alone == Count(0, 2)
-    assert "of our 8 tests" in findings.significant(designs.significance(ours, PAPER))
+    (after,) = findings.significant(designs.significance(ours, PAPER))
+    assert after.independent.of == 8

@@ -10,7 +10,7 @@ from made_up_nulls import PLACES, by_network, frames, two_networks
 from small_book import make_network
 
 from modclust_utils.chapters.ch02_dropout_and_topology import printed, tables
-from modclust_utils.datasets.papers import paper_table
+from modclust_utils.datasets.papers import beside, paper_table
 from modclust_utils.recipes.frames import trace_of
 
 PAPER = printed.networks()
@@ -56,11 +56,35 @@ def test_networks_come_in_order_before_pruning_and_then_after():
     assert table["cohens_d"].tolist() == pytest.approx([0, 0, 2, (1.0 - 2.5) / math.sqrt(0.5)])
 
 
+def test_networks_side_by_side():
+    ours = by_network(("mnist", False, [2.25, 2.0]), phase="after")
+    printed_rows = beside(PAPER, ours, printed.CONDITION)
+    rows = tables.side_by_side(ours, printed_rows)
+    assert len(rows) == 2 + 10
+    assert rows["rank"].tolist() == [1, 1, 2, 2, *range(3, 11)]
+    assert rows["source"].tolist() == ["ours", "paper", "ours", "paper", *["paper"] * 8]
+    mine, theirs = (rows[rows["source"] == source] for source in ("ours", "paper"))
+    assert mine["network"].tolist() == [1, 0]
+    # Table A.6: its least and its largest n-cut
+    assert theirs["ncut"].is_monotonic_increasing
+    assert (theirs["ncut"].iloc[0], theirs["ncut"].iloc[-1]) == (
+        *(printed_rows["ncut"].min(), printed_rows["ncut"].max()),
+    )
+    trace = trace_of(rows)
+    assert (trace.records, trace.sources) == (trace_of(ours).records, trace_of(PAPER).sources)
+    alone = tables.side_by_side(ours, PAPER.iloc[:0])
+    assert alone["source"].tolist() == ["ours"] * 2
+    assert trace_of(alone).sources == ()
+
+
 def test_readable_networks():
     table = tables.per_network(*two_networks())
-    readable = tables.readable_networks(table[table["phase"] == "after"]).content
-    assert readable.index.tolist() == [3, 8]
-    assert readable.loc[3].to_dict() == {
+    after = table[table["phase"] == "after"]
+    readable = tables.readable_networks(tables.side_by_side(after, PAPER.iloc[:0])).content
+    assert readable.index.tolist() == [(1, "ours"), (2, "ours")]
+    assert readable["Run"].tolist() == [8, 3]
+    assert readable.iloc[1].to_dict() == {
+        "Run": 3,
         "n-cut": "1.500",
         "p": "0.200",
         "Null n-cut": "2.500 ± 0.577",
@@ -68,7 +92,7 @@ def test_readable_networks():
         "Null n-cut (non-zero)": "1.500 ± 0.408",
         "Cohen's d": "+2.00",
     }
-    assert readable.loc[8, "Cohen's d"] == "-2.12"
+    assert readable.iloc[0]["Cohen's d"] == "-2.12"
 
 
 def test_readable_conditions():
@@ -169,7 +193,8 @@ def test_paper_has_numbers_for_4_clusters_alone(table):
     assert len(table()) == len(table(4)) > 0
     assert table(7).empty
     assert table(7).columns.tolist() == table().columns.tolist()
-    assert trace_of(table(7)).sources == trace_of(table()).sources
+    assert len(trace_of(table()).sources) == 1
+    assert trace_of(table(7)).sources == ()
 
 
 def test_paper_beside_ours_for_our_conditions_alone():
@@ -259,10 +284,20 @@ def test_readable_effect():
     }
 
 
-def test_networks_far_from_their_kind():
-    kinds = {False: [1.0, 1.1, 1.2, 1.1, 5.0], True: [5.0, 5.1, 0.1, 5.0, 5.1]}
-    table = by_network(*(("mnist", *kind) for kind in kinds.items())).reset_index(drop=True)
-    # quartiles 1.1 and 1.2, 5.0 and 5.1: fences 0.8 and 1.5, 4.7 and 5.4
-    assert table.index[tables.far_out(table)].tolist() == [4, 7]
-    inside = table.assign(ncut=[1.0, 1.1, 1.2, 1.1, 1.49, 5.0, 5.1, 4.71, 5.0, 5.1])
-    assert not tables.far_out(inside).any()
+def test_effect_without_networks_far_out():
+    kinds = [
+        ("mnist5k", False, [2.0, 2.125, 2.0]),
+        ("mnist5k", True, [1.5, 2.5, 1.5, 1.5625, 1.5]),
+        ("lines", False, [1.0, 1.25]),
+        ("lines", True, [1.0, 1.25]),
+    ]
+    table = tables.effect_both_ways(by_network(*kinds), PAPER)
+    assert table[["dataset", "source"]].to_numpy().tolist() == [
+        ["mnist5k", "ours"],
+        ["mnist5k", "ours, without networks far out"],
+        ["lines", "ours"],
+    ]
+    every, without = table["difference"].tolist()[:2]
+    assert every == pytest.approx(8.5625 / 5 - 6.125 / 3)
+    assert without == pytest.approx(6.0625 / 4 - 6.125 / 3)
+    assert table["overlap"].tolist() == [True, False, True]

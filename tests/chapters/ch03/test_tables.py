@@ -29,6 +29,7 @@ from modclust_utils.chapters.ch03_lesions import tables
 from modclust_utils.chapters.ch03_lesions.figures import class_drop_figure
 from modclust_utils.chapters.ch03_lesions.tables import EDGE, Studies, Study
 from modclust_utils.datasets.papers import paper_table
+from modclust_utils.recipes.frames import trace_of
 
 
 def assert_same_study(one: Study, other: Study) -> None:
@@ -350,3 +351,33 @@ def test_class_without_test_images_is_left_out(studies):
     assert names == {0: "T-shirt/top", 2: "Pullover"}
     figure = class_drop_figure(found, names)
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["T-shirt/top", "Pullover"]
+
+
+# Beside the paper, as distributions
+
+
+def test_sub_clusters_beside_those_of_the_paper():
+    studies = three_studies()
+    paper = tables.paper_singles(paper_table("filan2020_table_a18"))
+    table = tables.singles_beside(studies.networks, paper)
+    assert table.groupby(["source", "network"]).size().to_dict() == {
+        ("ours", 0): len(studies.reference.singles),
+        ("ours", 1): len(studies.others[0].singles),
+        ("paper", 0): 24,
+    }
+    assert table["drop"].tolist()[-24:] == paper["drop"].tolist()
+    assert table["drop"].tolist()[:5] == studies.reference.singles["drop"].tolist()
+    trace = trace_of(table)
+    assert (len(trace.records), len(trace.sources)) == (2, 1)
+
+
+def test_important_pairs_beside_those_of_the_paper():
+    studies = three_studies()
+    paper = tables.paper_pairs(paper_table("filan2020_table_a19"))
+    table = tables.pairs_beside(studies.networks, paper)
+    first = tables.important_pairs(studies.reference.pairs, studies.reference.singles)
+    mine = table[(table["source"] == "ours") & (table["network"] == 0)]
+    assert mine["delta_x_y"].tolist() == first["delta_x_y"].tolist()
+    assert (table["source"] == "paper").sum() == 28
+    nothing = tables.pairs_beside(nothing_important().networks, paper)
+    assert nothing["source"].unique().tolist() == ["paper"]

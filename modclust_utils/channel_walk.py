@@ -1,0 +1,127 @@
+"""The state of a walk through the operations of a torch module: its layers of units so far, and
+what the channels of each tensor are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import scipy.sparse as sp
+from torch import Tensor, fx, nn
+
+from modclust_utils.channel_edges import (
+    Channels,
+    Connection,
+    Norm,
+    connections,
+    conv_edge_weights,
+)
+from modclust_utils.tracing import Shape
+
+
+class Behind:
+    """Where Linear layers are no units: what comes behind one is outside the graph."""
+
+
+Value = Channels | Behind
+
+
+class Walk:
+    """Layers and values so far.
+
+    with_dense: whether images and Linear layers are units; values: what each result is made of;
+    names, outputs, sizes: of the layers (see `network_graphs.NetworkGraph`).
+    """
+
+    def __init__(
+        self,
+        traced: fx.GraphModule,
+        shapes: dict[fx.Node, Shape | None],
+        norm: Norm,
+        *,
+        with_dense: bool,
+    ) -> None:
+        self.traced, self.shapes, self.norm, self.with_dense = traced, shapes, norm, with_dense
+        self.values: dict[fx.Node, Value] = {}
+        self.names: list[str] = []
+        self.outputs: list[str] = []
+        self.sizes: list[int] = []
+        self.connections: list[Connection] = []
+
+    def module(self, node: fx.Node) -> nn.Module:
+        """The submodule that an operation calls."""
+        return self.traced.get_submodule(str(node.target))
+
+    def shape(self, node: fx.Node) -> Shape:
+        """Of the result of an operation, which is a tensor."""
+        shape = self.shapes[node]
+        assert shape is not None
+        return shape
+
+    def tensors(self, node: fx.Node) -> list[fx.Node]:
+        """Whose results an operation takes in, parameters and numbers apart."""
+        return [each for each in node.all_input_nodes if each in self.values]
+
+    def one(self, node: fx.Node) -> Channels:
+        """What an operation on one tensor takes in; refuses those on several."""
+        taken = [self.values[each] for each in self.tensors(node)]
+        if len(taken) != 1 or not isinstance(taken[0], Channels):
+            raise self.refusal(node, f"which takes in {len(taken)} tensors")
+        return taken[0]
+
+    def taken_shape(self, node: fx.Node) -> Shape:
+        """Of the one tensor that an operation takes in."""
+        (first,) = self.tensors(node)
+        return self.shape(first)
+
+    def parameter(self, node: fx.Node, argument: Any) -> tuple[str, Tensor]:
+        """The layer and the weights that a function takes straight from a submodule."""
+        if not isinstance(argument, fx.Node) or argument.op != "get_attr":
+            raise self.refusal(node, "whose weights are computed")
+        layer, _, name = str(argument.target).rpartition(".")
+        return layer, getattr(self.traced.get_submodule(layer), name)
+
+    def new_layer(self, name: str, size: int, output: str | None = None) -> Channels:
+        """A new layer of units, and what it puts out."""
+        if name in self.names:
+            raise ValueError(
+                f"module runs its layer {name!r} twice; allowed: layers with weights that run once"
+            )
+        self.names.append(name)
+        self.outputs.append(name if output is None else output)
+        self.sizes.append(size)
+        return Channels(size, {len(self.sizes) - 1: sp.eye_array(size, format="csr")})
+
+    def join(self, node: fx.Node, name: str, weight: Tensor, groups: int = 1) -> Channels:
+        """A new layer that takes channels in through a kernel ``(n_out, n_in, height, width)``."""
+        taken = self.one(node)
+        try:
+            weights = conv_edge_weights(weight, norm=self.norm)
+        except ValueError as error:
+            raise ValueError(f"module has the layer {name!r}, whose {error}") from error
+        found = self.new_layer(name, len(weights), self._batch_norm_of(node))
+        self.connections += connections(taken, weights, groups, len(self.sizes) - 1)
+        return found
+
+    def _batch_norm_of(self, node: fx.Node) -> str | None:
+        """The batch norm that alone takes in what a layer puts out."""
+        users = [each for each in node.users if each.op == "call_module"]
+        alone = len(users) == len(node.users) == 1
+        if alone and isinstance(self.module(users[0]), nn.BatchNorm1d | nn.BatchNorm2d):
+            return str(users[0].target)
+        return None
+
+    def refusal(self, node: fx.Node, why: str) -> ValueError:
+        """The error that names an operation, its type and its place."""
+        stack = list(node.meta.get("nn_module_stack", {}).values())
+        inside = f" inside {stack[-1][0]!r}" if stack and node.op != "call_module" else ""
+        kind = type(self.module(node)).__name__ if node.op == "call_module" else "operation"
+        behind = ", ".join(_name(each) for each in node.all_input_nodes)
+        return ValueError(
+            f"module has {_name(node)} ({kind}){inside}, behind {behind}, {why}; allowed: Conv2d, "
+            "Linear, batch norm, non-linearities, pooling, flattening, dropout, addition, "
+            "concatenation, slices, zero padding"
+        )
+
+
+def _name(node: fx.Node) -> str:
+    return repr(node.target) if node.op == "call_module" else repr(node.name)
