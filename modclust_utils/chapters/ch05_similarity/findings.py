@@ -11,7 +11,7 @@ import scipy.stats
 from modclust_utils.chapters.ch05_similarity.rules import Results
 from modclust_utils.chapters.ch05_similarity.tables import UNTRAINED, Reading
 from modclust_utils.recipes.frames import traced
-from modclust_utils.verdicts import Verdict
+from modclust_utils.verdicts import VERDICTS, Verdict
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,8 @@ def two_measures(table: pd.DataFrame, n_shuffles: int) -> TwoMeasures:
     )
 
 
+#: A verdict's sign.
+SIGNS = dict(zip(VERDICTS, "✓≈✗?–", strict=True))
 READINGS = tuple(
     Reading(absolute, normalization, method)
     for method in ("monte_carlo", "leiden")
@@ -134,21 +136,16 @@ def reading_name(reading: Reading) -> str:
 
 @traced
 def by_reading(found: dict[Reading, tuple[Results, list[Verdict]]]) -> pd.DataFrame:
-    """The verdict on each claim under each reading: a row a claim."""
+    """The verdict on each claim under each reading: a row a claim.
+
+    Columns: claim, one for each reading (`reading_name`), and `same`: whether all are the same.
+    """
     columns = {
         reading_name(reading): {
-            verdict.claim["id"]: f"{verdict.verdict} ({verdict.held}/{len(verdict.cases)})"
-            for verdict in verdicts
+            v.claim["claim"]: f"{SIGNS[v.verdict]} {v.held}/{len(v.cases)}" for v in verdicts
         }
         for reading, (_, verdicts) in found.items()
     }
     table = pd.DataFrame(columns)
-    words = {v.claim["id"]: v.claim["claim"] for _, vs in found.values() for v in vs}
-    table.insert(0, "claim", table.index.map(words))
-    return table.rename_axis("id").reset_index()
-
-
-def hangs_on_reading(table: pd.DataFrame) -> list[str]:
-    """The claims whose verdict is not the same under every reading."""
-    readings = table.drop(columns=["id", "claim"]).map(lambda cell: cell.split(" (")[0])
-    return table.loc[readings.nunique(axis=1) > 1, "id"].tolist()
+    same = table.map(lambda cell: cell[0]).nunique(axis=1) == 1
+    return table.assign(same=same).rename_axis("claim").reset_index()

@@ -315,4 +315,6 @@ def readable_blocks(blocks: pd.DataFrame) -> pd.DataFrame:
 @shown_table
 def readable_readings(by_reading: pd.DataFrame) -> pd.DataFrame:
     """`findings.by_reading` as a page prints it."""
-    return by_reading.drop(columns="claim").set_index("id").rename_axis("Claim")
+    table = by_reading.set_index("claim").rename_axis("Claim")
+    words = {True: "yes", False: "no"}
+    return table.assign(same=table["same"].map(words)).rename(columns={"same": "The same?"})

@@ -10,7 +10,9 @@ from small_book import printed
 
 from modclust_utils import similarity
 from modclust_utils.chapters.ch05_similarity import findings, tables
+from modclust_utils.chapters.ch05_similarity.rules import Results
 from modclust_utils.modularity import modularity
+from modclust_utils.verdicts import Case, Verdict
 
 
 def tiny(i: int, j: int, measure: str) -> float:
@@ -100,16 +102,29 @@ def test_gains_of_a_table():
     assert readable.loc["covariance, plain", "L2"].startswith("+1.500 [")
 
 
-def test_a_verdict_that_hangs_on_the_reading():
-    table = pd.DataFrame(
+def verdict(claim: str, *holds: bool | None) -> Verdict:
+    return Verdict({"claim": claim}, tuple(Case("", each, "") for each in holds))
+
+
+def test_verdicts_that_hang_on_the_reading():
+    first, second = tables.Reading(), tables.Reading("mean_of", "sqrt", "leiden")
+    frame = printed(pd.DataFrame({"a": [1]}))
+    results = Results(frame, frame, frame, "mnist")
+    found = findings.by_reading(
         {
-            "id": ["E1", "E2"],
-            "claim": ["a", "b"],
-            "x": ["reproduced (8/8)", "partly (3/8)"],
-            "y": ["reproduced (7/8)", "not (0/8)"],
+            first: (results, [verdict("x", True, True), verdict("y", True, False)]),
+            second: (results, [verdict("x", True), verdict("y", None)]),
         }
     )
-    assert findings.hangs_on_reading(table) == ["E2"]
+    assert found.to_dict("list") == {
+        "claim": ["x", "y"],
+        "|mean|, max, Monte Carlo": ["✓ 2/2", "≈ 1/2"],
+        "mean of | |, sqrt, Leiden": ["✓ 1/1", "? 0/1"],
+        "same": [True, False],
+    }
+    readable = tables.readable_readings(found).content
+    assert readable["The same?"].to_dict() == {"x": "yes", "y": "no"}
+    assert found.attrs["trace"].sources == ("a made-up paper",)
 
 
 def test_two_measures_count_networks_below_all_of_their_shuffles():
