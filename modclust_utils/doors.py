@@ -169,6 +169,16 @@ def as_numbers(name: str, values: Any, allowed: str = "numbers") -> NDArray[np.f
     return array.astype(np.float64)
 
 
+def as_sample(name: str, values: Any, least: int) -> NDArray[np.float64]:
+    """A sample ``(n,)`` of `least` or more finite numbers."""
+    array = as_numbers(name, values)
+    if array.ndim != 1 or len(array) < least:
+        raise ValueError(f"{name} has shape {array.shape}; allowed: (n,) with n of {least} or more")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity; allowed: finite numbers")
+    return array
+
+
 def as_labels(name: str, labels: Any, n: int | None = None) -> NDArray[np.int64]:
     """Clusters of n units ``(n,)``: integers from -1, which is outside every cluster."""
     allowed = "integers from -1"

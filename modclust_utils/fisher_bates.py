@@ -14,8 +14,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.doors import as_choice, as_count, as_number, as_share
-from modclust_utils.samples import _sample
+from modclust_utils.doors import as_choice, as_count, as_number, as_sample, as_share
 
 # Measures that are equal up to rounding tie: those of two sets with the same hits, added otherwise.
 _ABSOLUTE, _RELATIVE = 1e-12, 1e-9
@@ -67,7 +66,7 @@ def centered_percentile(
     >>> centered_percentile(9.0, [1.0, 2.0, 3.0], tail="upper")
     0.125
     """
-    sample, value = _sample(random_values, "random_values", 1), as_number("value", value)
+    sample, value = as_sample("random_values", random_values, 1), as_number("value", value)
     if not math.isfinite(value):
         raise ValueError(f"value={value!r} is not allowed: a finite number")
     as_choice("tail", tail, ("lower", "upper"))
@@ -232,7 +231,7 @@ def benjamini_hochberg(p_values: ArrayLike, *, alpha: float) -> tuple[NDArray[np
 
 
 def _shares(values: ArrayLike, name: str, *, zero: bool = False) -> NDArray[np.float64]:
-    sample = _sample(values, name, 1)
+    sample = as_sample(name, values, 1)
     outside = (sample < 0) | (sample > 1) | ((sample == 0) & (not zero))
     if outside.any():
         allowed = "numbers from 0 to 1" if zero else "numbers above 0, up to 1"

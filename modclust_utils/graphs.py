@@ -20,6 +20,7 @@ from modclust_utils.channel_edges import conv_edge_weights
 from modclust_utils.doors import as_numbers
 from modclust_utils.network_doors import Matrix, as_weights
 from modclust_utils.network_graphs import NetworkGraph, network_graph
+from modclust_utils.unit_sets import layers_of_units
 
 __all__ = [
     "Matrix",
@@ -43,8 +44,7 @@ def layer_sizes(weights: Sequence[Matrix]) -> tuple[int, ...]:
 
 def layer_of_unit(weights: Sequence[Matrix]) -> NDArray[np.int64]:
     """Layer of every unit ``(n,)``, 0 for the pixels."""
-    sizes = layer_sizes(weights)
-    return np.repeat(np.arange(len(sizes)), sizes)
+    return layers_of_units(layer_sizes(weights))
 
 
 def mlp_adjacency(weights: Sequence[Matrix]) -> sp.csr_array:

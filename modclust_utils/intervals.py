@@ -9,8 +9,8 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.doors import as_count, as_number, as_share
-from modclust_utils.samples import _sample, _variance
+from modclust_utils.doors import as_count, as_number, as_sample, as_share
+from modclust_utils.samples import variance
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
@@ -40,7 +40,7 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, f
     >>> [round(end, 12) for end in mean_interval([1.0, 3.0], confidence=0.5)]
     [1.0, 3.0]
     """
-    sample = _sample(values, "values", 1)
+    sample = as_sample("values", values, 1)
     confidence = _as_confidence(confidence)
     if len(sample) < 2:
         return math.nan, math.nan
@@ -173,10 +173,10 @@ def std_interval(sample: ArrayLike, confidence: float = 0.95) -> tuple[float, fl
     [3.689, 0.025]
     """
     confidence = _as_confidence(confidence)
-    values = _sample(sample, "sample", 2)
+    values = as_sample("sample", sample, 2)
     df = len(values) - 1
     tails = scipy.stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], df)
-    low, high = np.sqrt(_variance(values, ddof=1) * df / tails)
+    low, high = np.sqrt(variance(values, ddof=1) * df / tails)
     return float(low), float(high)
 
 
@@ -282,7 +282,7 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float,
     (2.0, 9.0)
     """
     confidence = _as_confidence(confidence)
-    sample = np.sort(_sample(values, "values", 1))
+    sample = np.sort(as_sample("values", values, 1))
     tails = scipy.stats.binom.cdf(np.arange(len(sample)), len(sample), 0.5)
     left_out = int(np.sum(tails <= (1 - confidence) / 2)) - 1
     if left_out < 0:
@@ -323,7 +323,7 @@ def shift_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tupl
     (8.0, 12.0)
     """
     confidence = _as_confidence(confidence)
-    first, second = _sample(a, "a", 1), _sample(b, "b", 1)
+    first, second = as_sample("a", a, 1), as_sample("b", b, 1)
     gaps = np.sort((first[:, None] - second[None, :]).ravel())
     chances = np.cumsum(_rank_sums(len(first), len(second)))
     left_out = int(np.sum(chances <= (1 - confidence) / 2 + 1e-12)) - 1
@@ -379,7 +379,7 @@ def rank_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple
     [-0.46, 0.99]
     """
     confidence = _as_confidence(confidence)
-    first, second = _sample(a, "a", 1), _sample(b, "b", 1)
+    first, second = as_sample("a", a, 1), as_sample("b", b, 1)
     if len(first) != len(second):
         raise ValueError(f"b has {len(second)} values; allowed: {len(first)}, one for each of a")
     if np.ptp(first) == 0 or np.ptp(second) == 0:

@@ -28,7 +28,7 @@ from modclust_utils.lesion_results import (
 from modclust_utils.models import MLP, as_mlp
 from modclust_utils.unit_sets import (
     SubClusters,
-    _layer_of_unit,
+    layers_of_units,
     random_unit_sets,
     sub_clusters,
 )
@@ -133,7 +133,7 @@ def single_lesions(
     p_value = _p_values(drop, null_drops)
     with np.errstate(invalid="ignore"):  # 0 / 0: a class without images
         class_accuracies, class_drops = hits[0] / counts, lost[1 : m + 1] / counts
-    layers = _layer_of_unit(sizes)
+    layers = layers_of_units(sizes)
     n_layer = np.array(sizes)[sub.layer]
     n_live = np.bincount(layers[live], minlength=len(sizes))[sub.layer]
     return SingleLesions(

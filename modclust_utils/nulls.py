@@ -23,7 +23,7 @@ from modclust_utils.graphs import drop_dead_units
 from modclust_utils.kmeans import draw_uniforms, kmeans
 from modclust_utils.models import glorot_mlp, resolve_device
 from modclust_utils.network_doors import Matrix, as_weights
-from modclust_utils.shuffles import MODES, Mode, _Shuffler, shuffle_weights
+from modclust_utils.shuffles import MODES, Mode, Shuffler, shuffle_weights
 from modclust_utils.spectral import LayeredGraphs, embed_layered
 from modclust_utils.stats import empirical_p_value, z_score
 
@@ -178,7 +178,7 @@ def shuffle_tests(
     weights, rng = as_weights(weights), as_rng(rng)
     magnitudes = [m[0] for m in as_magnitudes(drop_dead_units(weights))]
     own_rng, *rngs = rng.spawn(n_shuffles + 1)
-    shuffler = _Shuffler(magnitudes, mode)
+    shuffler = Shuffler(magnitudes, mode)
     own = ([LayeredGraphs([m[None] for m in magnitudes])], counts, n_init, [own_rng])
     if n_jobs == 1 or magnitudes[0].device.type != "cpu":
         parts = [_ncuts(*own), _null_ncuts(shuffler, counts, n_init, rngs)]
@@ -209,7 +209,7 @@ def _test(ncut: float, null_ncuts: NDArray[np.float64]) -> ShuffleTest:
 
 
 def _null_ncuts(
-    shuffler: _Shuffler, clusters: list[int], n_init: int, rngs: list[np.random.Generator]
+    shuffler: Shuffler, clusters: list[int], n_init: int, rngs: list[np.random.Generator]
 ) -> Tensor:
     """n-cuts ``(len(rngs), len(clusters))`` of one shuffle for each random stream."""
     parts = []

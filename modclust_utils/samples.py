@@ -8,21 +8,11 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.doors import as_number, as_numbers
+from modclust_utils.doors import as_number, as_sample
 
 
-def _sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
-    array = as_numbers(name, values)
-    if array.ndim != 1 or len(array) < at_least:
-        raise ValueError(
-            f"{name} has shape {array.shape}; allowed: (n,) with n of {at_least} or more"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinity; allowed: finite numbers")
-    return array
-
-
-def _variance(sample: NDArray[np.float64], ddof: int) -> float:
+def variance(sample: NDArray[np.float64], ddof: int) -> float:
+    """Variance of a sample, divided by n - ddof; exactly 0 where it does not vary."""
     # the mean of equal numbers is not always that number, to the last bit
     return 0.0 if np.ptp(sample) == 0 else float(sample.var(ddof=ddof))
 
@@ -37,7 +27,7 @@ def skewness(values: ArrayLike) -> float:
     >>> skewness([1.0, 2.0, 3.0])
     0.0
     """
-    sample = _sample(values, "values", 3)
+    sample = as_sample("values", values, 3)
     if np.ptp(sample) == 0:
         return math.nan
     return float(scipy.stats.skew(sample, bias=False))
@@ -73,7 +63,7 @@ def n_modes(values: ArrayLike, least: float = 0.05) -> int:
     >>> n_modes([0.0, 0.1, 0.2, 0.3] * 10 + [9.0, 9.1, 9.2, 9.3] * 5)
     2
     """
-    sample, least = _sample(values, "values", 2), as_number("least", least)
+    sample, least = as_sample("values", values, 2), as_number("least", least)
     quartiles = np.quantile(sample, [0.25, 0.75])
     width = 0.9 * len(sample) ** -0.2 * min(sample.std(ddof=1), np.ptp(quartiles) / 1.34)
     if width == 0:
@@ -103,7 +93,7 @@ def far_out(values: ArrayLike) -> NDArray[np.bool_]:
     >>> far_out([1.0, 2.0, 3.0, 4.0, 50.0]).tolist()  # quartiles 2 and 4, the fence is at 10
     [False, False, False, False, True]
     """
-    sample = _sample(values, "values", 1)
+    sample = as_sample("values", values, 1)
     low, high = np.quantile(sample, [0.25, 0.75])
     reach = 3 * (high - low)
     return (sample < low - reach) | (sample > high + reach)

@@ -85,7 +85,7 @@ def _new_places(
     return rng.permutation(places)
 
 
-class _Shuffler:
+class Shuffler:
     """Many shuffles of one network: on a CPU, what they share is looked up once."""
 
     def __init__(self, magnitudes: Sequence[Tensor], mode: Mode) -> None:

@@ -10,6 +10,7 @@ is a problem of size 522 instead of 1,818, without any approximation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +18,17 @@ import scipy.linalg
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 # ARPACK's relative accuracy of the eigenvalues. The matrices are single precision; a tighter
 # demand changes the n-cut of a clustering less than another k-means start does.
 ARPACK_TOLERANCE = 1e-5
 _DENSE_LIMIT = 200
+# Vertices up to which LAPACK finds all eigenvectors of a graph that has no two sides.
+_LAPACK_LIMIT = 1000
+# Share of pairs with an edge from which products with a dense matrix are faster.
+_DENSE_SHARE = 0.25
 _CHECK_STEPS = 12
 _CHECK_MARGIN = 1e-3
 
@@ -159,7 +164,9 @@ def _lanczos(
 
 
 def _missed_one(
-    gram: NDArray[np.floating], values: NDArray[np.floating], vectors: NDArray[np.floating]
+    gram: NDArray[np.floating] | LinearOperator,
+    values: NDArray[np.floating],
+    vectors: NDArray[np.floating],
 ) -> bool:
     """Whether an eigenvalue clearly above `values` is left among the vectors orthogonal to theirs.
 
@@ -211,11 +218,98 @@ def two_sides(adjacency: sp.csr_array) -> NDArray[np.bool_] | None:
     return first < second
 
 
-def embed_general(adjacency: sp.csr_array, n_components: int) -> NDArray[np.float64]:
-    """Embedding ``(n, n_components)`` of any graph without isolated vertices, by LAPACK."""
+def embed_general(adjacency: sp.csr_array, n_components: int) -> NDArray[np.floating]:
+    """Embedding ``(n, n_components)`` of any graph without isolated vertices: by LAPACK, or where
+    that would take long, by ARPACK in single precision."""
     degrees = np.asarray(adjacency.sum(1)).ravel()
+    if len(degrees) > _LAPACK_LIMIT and n_components <= len(degrees) // 4:
+        single = adjacency.astype(np.float32)
+        if single.nnz > _DENSE_SHARE * len(degrees) ** 2:
+            single = single.toarray()
+        scale = (1.0 / np.sqrt(degrees)).astype(np.float32)
+        found = embed_by_products(
+            lambda x: scale * (single @ (scale * x)), degrees.astype(np.float32), n_components
+        )
+        if found is not None:
+            return found
     scale = 1.0 / np.sqrt(degrees)
     dense = adjacency.toarray() * scale[:, None] * scale
     n = len(degrees)
     _, vectors = scipy.linalg.eigh(dense, subset_by_index=[n - n_components, n - 1])
     return vectors[:, ::-1] * scale[:, None]
+
+
+def embed_by_products(
+    product: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    degrees: NDArray[np.float32],
+    n_components: int,
+) -> NDArray[np.float32] | None:
+    """Embedding ``(n, n_components)`` from products with the normalized adjacency alone.
+
+    product: of a vector ``(n,)`` in single precision with D^-1/2 A D^-1/2; degrees: ``(n,)``, 0 for
+    vertices without an edge, which get zero rows. The eigenvectors of the eigenvalue 1 are known:
+    one for each component of the graph. They are taken out, so that ARPACK need not find a multiple
+    eigenvalue, which it may miss. None where there are more components than vectors to find, or
+    ARPACK gives up.
+    """
+    live = degrees > 0
+    known = _component_vectors(product, degrees, live, n_components)
+    if known is None or n_components > live.sum() // 4:
+        return None
+    vectors = known
+    if n_components > known.shape[1]:
+        found = _lanczos_beside(product, known, live, n_components - known.shape[1])
+        if found is None:
+            return None
+        vectors = np.concatenate([known, found], 1)
+    return vectors * np.where(live, 1 / np.sqrt(np.where(live, degrees, 1)), 0)[:, None]
+
+
+def _component_vectors(
+    product: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    degrees: NDArray[np.float32],
+    live: NDArray[np.bool_],
+    at_most: int,
+) -> NDArray[np.float32] | None:
+    """D^1/2 on each component, of length 1: ``(n, n_components)``; None for more than `at_most`."""
+    left, found = live.copy(), []
+    while left.any():
+        if len(found) == at_most:
+            return None
+        reached = np.zeros(len(degrees), np.float32)
+        reached[np.argmax(left)] = 1
+        n_reached = 0
+        while n_reached < (n_now := int(reached.sum())):
+            n_reached = n_now
+            reached = np.maximum(reached, product(reached) > 0)
+        vector = np.sqrt(degrees) * reached
+        found.append(vector / np.linalg.norm(vector))
+        left &= reached == 0
+    return np.stack(found, 1).astype(np.float32)
+
+
+def _lanczos_beside(
+    product: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    known: NDArray[np.float32],
+    live: NDArray[np.bool_],
+    n_components: int,
+) -> NDArray[np.float32] | None:
+    """Eigenvectors ``(n, n_components)`` of the largest eigenvalues but the known ones', which are
+    moved from 1 to the other end, -1."""
+
+    def deflated(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        x = np.asarray(x, np.float32).ravel()
+        return product(x) - 2 * known @ (known.T @ x)
+
+    n, rng = len(known), np.random.default_rng(0)
+    operator = LinearOperator((n, n), matvec=deflated, dtype=np.float32)
+    start = rng.standard_normal(n).astype(np.float32) * live
+    ncv = min(max(4 * n_components, 40), n - 1)
+    try:
+        values, vectors = eigsh(
+            operator, k=n_components, which="LA", v0=start, ncv=ncv, tol=ARPACK_TOLERANCE, rng=rng
+        )
+    except ArpackNoConvergence:
+        return None
+    order = np.argsort(values)[::-1]
+    return None if _missed_one(operator, values, vectors) else vectors[:, order]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.doors import as_choice, as_number
+from modclust_utils.doors import as_choice, as_number, as_sample
 from modclust_utils.fisher_bates import (
     bates_p_value,
     benjamini_hochberg,
@@ -28,7 +28,7 @@ from modclust_utils.intervals import (
     told_apart,
     welch_interval,
 )
-from modclust_utils.samples import _sample, _variance, far_out, n_modes, skewness
+from modclust_utils.samples import far_out, n_modes, skewness, variance
 
 __all__ = [
     "bates_p_value",
@@ -113,7 +113,7 @@ def empirical_p_value(
     >>> empirical_p_value(3.0, [2.0, 3.0, 4.0, 5.0], tail="lower", ties="ignore")
     0.4
     """
-    sample, value = _sample(null, "null", 1), as_number("value", value)
+    sample, value = as_sample("null", null, 1), as_number("value", value)
     if math.isnan(value):
         raise ValueError("value is NaN; allowed: a number")
     as_choice("tail", tail, ("lower", "upper"))
@@ -154,10 +154,10 @@ def z_score(value: float, null: ArrayLike) -> float:
     >>> z_score(0.0, [1.0, 3.0])  # mean 2, standard deviation 1
     -2.0
     """
-    sample, value = _sample(null, "null", 1), as_number("value", value)
+    sample, value = as_sample("null", null, 1), as_number("value", value)
     if _equal(sample, sample.max()).all():
         return math.nan
-    return float((value - sample.mean()) / math.sqrt(_variance(sample, ddof=0)))
+    return float((value - sample.mean()) / math.sqrt(variance(sample, ddof=0)))
 
 
 def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
@@ -191,8 +191,8 @@ def cohens_d(a: ArrayLike, b: ArrayLike) -> float:
     >>> cohens_d([0.0, 2.0, 4.0], [4.0, 6.0, 8.0])  # means 2 and 6, both standard deviations 2
     -2.0
     """
-    first, second = _sample(a, "a", 2), _sample(b, "b", 2)
+    first, second = as_sample("a", a, 2), as_sample("b", b, 2)
     weights = np.array([len(first) - 1, len(second) - 1])
-    variances = np.array([_variance(first, ddof=1), _variance(second, ddof=1)])
+    variances = np.array([variance(first, ddof=1), variance(second, ddof=1)])
     pooled = math.sqrt(float(weights @ variances) / weights.sum())
     return float((first.mean() - second.mean()) / pooled) if pooled > 0 else math.nan

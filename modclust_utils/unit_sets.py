@@ -63,7 +63,7 @@ def sub_clusters(labels: ArrayLike, layer_sizes: Sequence[int]) -> SubClusters:
     """
     layer_sizes = as_sizes(layer_sizes)
     labels = as_labels("labels", labels, sum(layer_sizes))
-    layers = _layer_of_unit(layer_sizes)
+    layers = layers_of_units(layer_sizes)
     hidden = (labels >= 0) & (layers > 0) & (layers < len(layer_sizes) - 1)
     places = np.unique(np.stack([layers[hidden], labels[hidden]], 1), axis=0)
     layer, label = places[:, 0], places[:, 1]
@@ -123,7 +123,7 @@ def random_unit_sets(
     layer_sizes, rng = as_sizes(layer_sizes), as_rng(rng)
     unit_set = as_units("unit_set", unit_set, (sum(layer_sizes),))
     live = as_units("live", live, (sum(layer_sizes),))
-    layers = _layer_of_unit(layer_sizes)
+    layers = layers_of_units(layer_sizes)
     found = np.zeros((as_count("n_sets", n_sets), len(unit_set)), bool)
     for layer in np.unique(layers[unit_set]):
         size = int(unit_set[layers == layer].sum())
@@ -138,5 +138,6 @@ def random_unit_sets(
     return found
 
 
-def _layer_of_unit(layer_sizes: Sequence[int]) -> NDArray[np.int64]:
+def layers_of_units(layer_sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Layer of every unit ``(n,)``, 0 for the pixels."""
     return np.repeat(np.arange(len(layer_sizes)), layer_sizes)

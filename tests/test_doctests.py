@@ -27,6 +27,9 @@ ENTRY_POINTS = {
         "fisher_p_value",
         "fisher_statistic",
     ],
+    "block_graphs": [],
+    "graph_clusters": ["cluster_graph", "layerwise_clusters"],
+    "graph_nulls": ["graph_shuffle_test", "shuffle_graph"],
     "graphs": ["activation_adjacency", "drop_dead_units", "live_units", "mlp_adjacency"],
     "intervals": [
         "mean_interval",

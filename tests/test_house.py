@@ -86,6 +86,14 @@ def test_no_one_imports_a_chapter_but_itself():
         assert rooms <= {inside[1] if inside[0] == "chapters" else ""}, path
 
 
+def test_names_with_an_underscore_stay_at_home():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == NAME:
+                names = [a.name for a in node.names]
+                assert [n for n in names if n[0] == "_" and n[:2] != "__"] == [], path
+
+
 def test_science_touches_no_file_and_draws_nothing():
     outside = {"os", "pathlib", "matplotlib", "seaborn", "tempfile", "subprocess"}
     for path in MODULES:

@@ -313,6 +313,19 @@ def test_start_is_that_of_algorithm_2(n):
         assert found.q == found.q_start == modularity(similarity, found.labels)
 
 
+def test_start_does_not_divide_by_the_sign_of_rounding():
+    """Two groups, and a pair as similar to one as to the other: 0 in the leading eigenvector."""
+    for rng in map(rng_of, range(40)):
+        inside, between, pair = rng.uniform([0.5, 0.05, 1], [2, 0.2, 3])
+        similarity = np.kron(np.eye(3), np.full((3, 3), inside))[:8, :8]
+        similarity[6:], similarity[:, 6:], similarity[6:, 6:] = between, between, pair
+        order = rng.permutation(8)
+        found = maximize_modularity(similarity[order][:, order], rng=rng_of(0), n_steps=0)
+        labels = found.labels[order.argsort()]
+        assert labels[6] == labels[7]
+        assert labels[0] != labels[3]
+
+
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize(("n_steps", "entropy"), [(1, 0.15), (60, 0.15), (400, 1.0)])
 def test_walk_is_that_of_algorithm_3(seed, n_steps, entropy):
@@ -736,8 +749,9 @@ def test_streams_of_their_own_give_the_same_as_one_that_is_spawned():
 
 def test_start_from_a_single_cluster():
     similarities = symmetric(rng_of(3).random((4, 9, 9)))
+    similarities[:, 2] = similarities[:, :, 2] = 0
     found = maximize_modularity(similarities, rng=rng_of(1), n_steps=0, start="single")
-    assert (found.labels == 0).all()
+    assert (found.labels == [0, 0, -1, 0, 0, 0, 0, 0, 0]).all()
     np.testing.assert_allclose(found.q, 0, atol=1e-15)
     longer = maximize_modularity(similarities, rng=rng_of(1), n_steps=200, start="single")
     assert (longer.q > 0).all()
