@@ -153,8 +153,7 @@ def _mixture(members: pd.DataFrame) -> dict[str, object]:
 def readable_mixtures(table: pd.DataFrame) -> pd.DataFrame:
     """`mixtures` as a page shows it."""
     rows = pd.DataFrame([_readable_mixture(row) for row in table.to_dict("records")])
-    shown = rows.set_index(["Data set", "Dropout"])
-    return shown if shown["Note"].any() else shown.drop(columns="Note")
+    return rows.set_index(["Data set", "Dropout"])
 
 
 def _readable_mixture(row: Mapping[str, float]) -> dict[str, object]:
@@ -172,8 +171,13 @@ def _readable_mixture(row: Mapping[str, float]) -> dict[str, object]:
         "Train acc., paper": number("paper_train_acc"),
         "Test acc.": number("test_acc"),
         "Test acc., paper": number("paper_test_acc"),
-        "Note": row["note"] if there else "",
     }
+
+
+def notes(table: pd.DataFrame) -> dict[str, str]:
+    """What is to know of the test images, by the words for the data set; from `mixtures`."""
+    known = table[table["note"].fillna("") != ""]
+    return {dataset_name(row.dataset): row.note for row in known.itertuples()}
 
 
 @traced

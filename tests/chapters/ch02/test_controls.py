@@ -189,12 +189,16 @@ def test_rows_of_the_paper_beside_ours_alone():
     assert trace_of(table).sources == ()
 
 
-def test_notes_on_test_images_stand_in_the_table():
+def test_notes_on_test_images():
     mixed, ncuts = mixture_frames()
     words = "5 come from cifar10, whose own note says: few"
     table = controls.mixtures(mixed.assign(test_note=words), ncuts, printed.mixtures(7))
     assert table["note"].tolist() == ["5 come from cifar10"] * 2
-    assert controls.readable_mixtures(table).content["Note"].tolist() == table["note"].tolist()
+    assert controls.notes(table) == {
+        "LINES": "5 come from cifar10",
+        "MNIST (5,000 digits)": "5 come from cifar10",
+    }
+    assert controls.notes(mixture_table()) == {}
 
 
 # What was not run
