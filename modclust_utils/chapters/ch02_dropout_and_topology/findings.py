@@ -1,4 +1,4 @@
-"""What chapter 2 finds: numbers for its sentences, and sentences where language branches."""
+"""What chapter 2 finds: numbers for its sentences."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils import quantized, stats
-from modclust_utils.chapters.ch02_dropout_and_topology import printed
-from modclust_utils.chapters.ch02_dropout_and_topology.controls import control_name
 from modclust_utils.chapters.ch02_dropout_and_topology.designs import (
     COPIES,
     N_DISTINCT,
     N_SHUFFLES,
 )
 from modclust_utils.datasets import MIXTURES
-from modclust_utils.figures.style import dataset_name
-from modclust_utils.tables import N_PAPER, condition_name
+from modclust_utils.tables import N_PAPER
 
 
 @dataclass(frozen=True)
@@ -210,48 +207,3 @@ def significant(table: pd.DataFrame) -> list[Significant]:
         in_print = Count(round(known.sum() * N_PAPER), len(known) * N_PAPER)
         found.append(Significant(str(phase), independent, repeated, in_print))
     return found
-
-
-def not_run(
-    networks: pd.DataFrame,
-    controls: pd.DataFrame,
-    mixtures: pd.DataFrame,
-    paper: pd.DataFrame,
-    *,
-    complete: str,
-) -> str:
-    """What the paper has and this run has not, in words.
-
-    paper: the rows of `printed.networks` beside ours; complete: the command that runs all of it.
-    """
-    tested = networks[networks["dataset"].isin(paper["dataset"])]
-    beside = controls[controls["paper_after_mean"].notna()]
-    mixed = mixtures[(mixtures["n"] > 0) & mixtures["paper_ncut_mean"].notna()]
-    missing = [f"{name} (Tables A.4 to A.15)" for name in _lacking(tested, printed.networks())]
-    missing += [
-        f"Table {number} ({words})"
-        for role, (number, words, _) in printed.CONTROLS.items()
-        if role not in set(beside["role"])
-    ]
-    others = _lacking(mixed, printed.mixtures())
-    missing += [f"in Tables A.16 and A.17: {', '.join(others)}"] * bool(others)
-    counts = {
-        **tested.groupby(["dataset", "dropout"], sort=False)["network"].nunique(),
-        **{(control_name(row), row["dropout"]): row["n"] for row in beside.to_dict("records")},
-        **mixed.set_index(["dataset", "dropout"])["n"],
-    }
-    fewer = [f"{condition_name(*kind)} ({n})" for kind, n in counts.items() if n < N_PAPER]
-    words = {
-        "Not run here": missing,
-        f"Run with fewer than the paper's {N_PAPER} networks": fewer,
-    }
-    lines = [f"**{what}:** {'; '.join(each)}." for what, each in words.items() if each]
-    if not lines:
-        return "This run has networks of every kind in the paper's tables."
-    end = f"`{complete}` runs them all; what is there already is not computed again."
-    return " ".join([*lines, end])
-
-
-def _lacking(ours: pd.DataFrame, paper: pd.DataFrame) -> list[str]:
-    there = set(ours["dataset"])
-    return [dataset_name(name) for name in paper["dataset"].unique() if name not in there]

@@ -6,10 +6,10 @@ import math
 
 import pandas as pd
 import pytest
-from made_up_nulls import control_frames, mixture_frames
+from made_up_nulls import by_network, control_frames, mixture_frames
 
 from modclust_utils.chapters.ch02_dropout_and_topology import controls, printed
-from modclust_utils.datasets.papers import paper_table
+from modclust_utils.datasets.papers import beside, paper_table
 from modclust_utils.recipes.frames import trace_of
 
 PAPER = printed.controls()
@@ -189,9 +189,38 @@ def test_rows_of_the_paper_beside_ours_alone():
     assert trace_of(table).sources == ()
 
 
-def test_notes_on_test_images_stand_in_the_table():
+def test_notes_on_test_images():
     mixed, ncuts = mixture_frames()
     words = "5 come from cifar10, whose own note says: few"
     table = controls.mixtures(mixed.assign(test_note=words), ncuts, printed.mixtures(7))
     assert table["note"].tolist() == ["5 come from cifar10"] * 2
-    assert controls.readable_mixtures(table).content["Note"].tolist() == table["note"].tolist()
+    assert controls.notes(table) == {
+        "LINES": "5 come from cifar10",
+        "MNIST (5,000 digits)": "5 come from cifar10",
+    }
+    assert controls.notes(mixture_table()) == {}
+
+
+# What was not run
+
+
+def test_networks_of_each_table_of_the_paper():
+    ours = by_network(
+        ("mnist", False, [1.0, 1.5]), ("mnist", True, [1.0, 1.25]), ("lines", True, [1.0])
+    )
+    random_data = controls.controls(*control_frames("memorization", "random3k"), PAPER)
+    paper = beside(printed.networks(), ours, ["dataset", "dropout"])
+    table = controls.coverage(ours, random_data, mixture_table(), paper)
+    assert table.to_numpy().tolist() == [
+        ["A.4 to A.15", 4, 60],
+        ["2 (unlearnable)", 0, 20],
+        ["3 (long training)", 0, 20],
+        ["4 (memorization)", 4, 20],
+        ["A.16 and A.17", 2, 180],
+    ]
+    shown = controls.readable_coverage(table).content
+    assert shown["Networks here"].tolist() == [4, 0, 0, 4, 2]
+    # of our own data, and for another k, there is nothing in the paper
+    own = controls.controls(*control_frames("memorization", "random200"), PAPER)
+    none = controls.mixtures(*mixture_frames(), printed.mixtures(7))
+    assert controls.coverage(ours, own, none, paper.iloc[:0])["here"].tolist() == [0] * 5

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -146,91 +143,15 @@ def test_significant_tests():
     assert after == findings.Significant("after", Count(8, 40), pytest.approx(18), Count(15, 20))
 
 
-# What was not run
-
-
-EVERY = {
-    "datasets": ("mnist", "fashion_mnist", "cifar10"),
-    "roles": tuple(printed.CONTROLS),
-    "mixtures": tuple(printed.mixtures()["dataset"].unique()),
-}
-
-
-def not_run(n_networks: int = 10, k: int = 4, **done: Sequence[str]) -> str:
-    """roles: those with the paper's data; what is not named was run."""
-    done = {**EVERY, **done}
-    kinds = itertools.product(
-        done["datasets"], (False, True), ("before", "after"), range(n_networks)
-    )
-    networks = pd.DataFrame(kinds, columns=["dataset", "dropout", "phase", "network"])
-    rows = [(role, printed.CONTROLS[role][2], False, 2.0) for role in done["roles"]]
-    rows.append(("memorization", "random200", False, NAN))
-    columns = ["role", "dataset", "dropout", "paper_after_mean"]
-    random_data = pd.DataFrame(rows, columns=columns).assign(n=n_networks, epochs=1000)
-    table = controls.mixtures(*mixture_frames(), printed.mixtures(k))
-    mixtures = table.assign(n=np.where(table["dataset"].isin(done["mixtures"]), n_networks, 0))
-    return findings.not_run(networks, random_data, mixtures, printed.networks(k), complete="do it")
-
-
-def test_nothing_is_missing():
-    assert not_run() == "This run has networks of every kind in the paper's tables."
-
-
-END = "`do it` runs them all; what is there already is not computed again."
-
-
-@pytest.mark.parametrize(
-    ("done", "missing"),
-    [
-        ({"datasets": ["cifar10", "mnist"]}, f"Fashion-MNIST (Tables A.4 to A.15). {END}"),
-        ({"roles": ["kilo-epoch", "memorization"]}, f"Table 2 (unlearnable). {END}"),
-        ({"roles": ["kilo-epoch", "unlearnable"]}, f"Table 4 (memorization). {END}"),
-        (
-            {"mixtures": set(EVERY["mixtures"]) - {"lines_mnist", "cifar10"}},
-            f"in Tables A.16 and A.17: CIFAR-10, LINES-MNIST. {END}",
-        ),
-        (
-            {"roles": ["memorization", "unlearnable"]},
-            f"Table 3 (long training). {END}",
-        ),
-    ],
-)
-def test_what_is_missing_and_the_command(done, missing):
-    assert not_run(**done) == f"**Not run here:** {missing}"
-
-
-def test_kinds_with_fewer_networks_are_named():
-    text = not_run(5, datasets=["cifar10"], roles=["memorization"], mixtures=["lines"])
-    assert (
-        ". **Run with fewer than the paper's 10 networks:** CIFAR-10, no dropout (5); CIFAR-10, "
-        "with dropout (5); RANDOM (3,000), memorization, no dropout (5); LINES, no dropout (5); "
-        "LINES, with dropout (5). `do it` runs them all" in text
-    )
-
-
-ALL_OF_IT = (
-    "**Not run here:** MNIST (Tables A.4 to A.15); Fashion-MNIST (Tables A.4 to A.15); CIFAR-10 "
-    "(Tables A.4 to A.15); Table 2 (unlearnable); Table 3 (long training); Table 4 (memorization); "
-    "in Tables A.16 and A.17: MNIST, CIFAR-10, LINES, LINES-MNIST, LINES-CIFAR-10, MNIST-CIFAR-10, "
-    "LINES-MNIST-SEP, LINES-CIFAR-10-SEP, MNIST-CIFAR-10-SEP. `do it` runs"
-)
-
-
-def test_run_of_our_own_data_or_another_k_lacks_all_of_the_paper():
-    assert not_run(datasets=["mnist5k"], roles=[], mixtures=[]).startswith(ALL_OF_IT)
-    assert not_run(k=7, roles=[]).startswith(ALL_OF_IT)
-
-
 def test_findings_take_the_tables_of_the_chapter():
     """The columns that they name are there."""
     random_data = controls.controls(*control_frames("memorization", "random3k"), printed.controls())
     mixed = controls.mixtures(*mixture_frames(), printed.mixtures())
+    assert findings.below_both_parts(mixed) == {}
     fresh = fresh_frame([2.0, 3.0])
     assert findings.training(random_data, fresh).inside == Count(1, 2)
     assert findings.memorized(random_data, fresh).reach == Count(1, 2)
     ours = by_network(("mnist", False, [1.0, 1.5]), ("mnist", True, [1.0, 1.25]))
-    text = findings.not_run(ours, random_data, mixed, PAPER, complete="do it")
-    assert "MNIST, no dropout (2); MNIST, with dropout (2)" in text
     assert findings.topology(ours).alone == Count(0, 2)
     (after,) = findings.significant(designs.significance(ours, PAPER))
     assert after.independent.of == 8
