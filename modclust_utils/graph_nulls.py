@@ -23,7 +23,7 @@ from modclust_utils.doors import as_choice, as_count, as_jobs, as_rng, check_kin
 from modclust_utils.graph_clusters import blocks_of, cluster_blocks
 from modclust_utils.kmeans import draw_uniforms
 from modclust_utils.network_graphs import NetworkGraph
-from modclust_utils.nulls import ShuffleTest, _test
+from modclust_utils.nulls import ShuffleTest, compared
 
 GraphMode = Literal["layer", "layer-nonzero", "channel"]
 GRAPH_MODES: tuple[GraphMode, ...] = ("layer", "layer-nonzero", "channel")
@@ -210,7 +210,7 @@ def graph_shuffle_test(
                 for i in range(0, n_shuffles, size)
             )
         null = np.concatenate(parts)
-    return _test(float(own[0]), null)
+    return compared(float(own[0]), null)
 
 
 def _null_ncuts(

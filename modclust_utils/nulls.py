@@ -196,10 +196,11 @@ def shuffle_tests(
                 ]
             )
     ncuts = torch.cat(parts).cpu().numpy()
-    return [_test(float(ncuts[0, i]), ncuts[1:, i].copy()) for i in range(len(counts))]
+    return [compared(float(ncuts[0, i]), ncuts[1:, i].copy()) for i in range(len(counts))]
 
 
-def _test(ncut: float, null_ncuts: NDArray[np.float64]) -> ShuffleTest:
+def compared(ncut: float, null_ncuts: NDArray[np.float64]) -> ShuffleTest:
+    """The test of an n-cut against those of shuffles ``(n_shuffles,)``."""
     return ShuffleTest(
         ncut=ncut,
         null_ncuts=null_ncuts,

@@ -20,7 +20,7 @@ from modclust_utils.models import MLP
 from modclust_utils.recipes import shuffle_test
 from modclust_utils.recipes.base import Images, Job, Recipe, Task, Value, Work
 from modclust_utils.recipes.network import weight_arrays
-from modclust_utils.regularized import train_regularized
+from modclust_utils.regularized import RegularizedState, train_regularized
 from modclust_utils.settings import RegularizedSettings
 
 #: The group of kept arrays that holds the weights; the only phase of such a network.
@@ -40,11 +40,11 @@ def compute(tasks: Sequence[Task], work: Work) -> list[Value]:
     assert tasks[0].images is not None
     dataset, training = tasks[0].images.load(), len(tasks)
 
-    def on_epoch(n_training: int) -> None:
+    def on_epoch(state: RegularizedState) -> None:
         nonlocal training
-        for _ in range(training - n_training):
+        for _ in range(training - len(state.active)):
             work.step()
-        training = n_training
+        training = len(state.active)
 
     trained = train_regularized(
         dataset.x_train,
