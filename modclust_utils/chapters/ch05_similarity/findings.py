@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.stats
 
 from modclust_utils.chapters.ch05_similarity.rules import Results
-from modclust_utils.chapters.ch05_similarity.tables import UNTRAINED, Reading
+from modclust_utils.chapters.ch05_similarity.tables import GROUPS, UNTRAINED, Reading
 from modclust_utils.recipes.frames import traced
 from modclust_utils.verdicts import VERDICTS, Verdict
 
@@ -39,6 +39,20 @@ def networks_of(networks: pd.DataFrame) -> Networks:
         least=float(accuracy.min()),
         most=float(accuracy.max()),
     )
+
+
+def mean_gains(gains: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """What each sweep adds to Q* on average: over the plain similarities, and over the normalized
+    ones (from `tables.gains`)."""
+    means = gains.groupby(["sweep", "normalized"])["gain"].mean().unstack()
+    return {sweep: (means.loc[sweep, False], means.loc[sweep, True]) for sweep in means.index}
+
+
+def mean_agreement(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Mean agreement by `tables.pair_group`: rows "trained" and "untrained"."""
+    kept = blocks[blocks["kept"]]
+    fresh = (kept["sweep"] == UNTRAINED).map({True: "untrained", False: "trained"})
+    return kept.groupby(fresh)[list(GROUPS)].mean()
 
 
 @dataclass(frozen=True)

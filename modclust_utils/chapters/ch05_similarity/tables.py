@@ -180,13 +180,14 @@ def ends_of(table: pd.DataFrame, sweep: str, column: str) -> pd.DataFrame:
     Discarded networks and values that are not there are left out first; a third is rounded down,
     to one setting at least.
     """
-    own = table[(table["sweep"] == sweep) & table["kept"] & table[column].notna()]
+    own = table[(table["sweep"] == sweep) & table["kept"]]
+    wide = own.groupby(["seed", "strength"])[column].mean().unstack()
     rows = {}
-    for seed, group in own.groupby("seed"):
-        means = group.groupby("strength")[column].mean().sort_index()
+    for seed, values in zip(wide.index, wide.to_numpy(dtype=np.float64), strict=True):
+        means = values[~np.isnan(values)]
         third = max(len(means) // 3, 1)
         if len(means) > 1:
-            rows[seed] = {"low": means.iloc[:third].mean(), "high": means.iloc[-third:].mean()}
+            rows[seed] = {"low": means[:third].mean(), "high": means[-third:].mean()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["low", "high"])
 
 

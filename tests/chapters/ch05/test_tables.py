@@ -102,6 +102,19 @@ def test_gains_of_a_table():
     assert readable.loc["covariance, plain", "L2"].startswith("+1.500 [")
 
 
+def test_mean_gains_and_agreement():
+    rows = [("L1", False, 0.1), ("L1", False, 0.3), ("L1", True, 0.5), ("L1", True, 0.7)]
+    gains = pd.DataFrame(rows, columns=["sweep", "normalized", "gain"])
+    assert findings.mean_gains(gains)["L1"] == pytest.approx((0.2, 0.6))
+    blocks = pd.DataFrame(
+        {"sweep": ["L1", "L2", "untrained", "L1"], "kept": [True, True, True, False]}
+        | {group: [0.2, 0.4, 0.9, 9.0] for group in tables.GROUPS}
+    )
+    means = findings.mean_agreement(blocks)
+    assert means.loc["trained"].tolist() == pytest.approx([0.3] * 4)
+    assert means.loc["untrained"].tolist() == pytest.approx([0.9] * 4)
+
+
 def verdict(claim: str, *holds: bool | None) -> Verdict:
     return Verdict({"claim": claim}, tuple(Case("", each, "") for each in holds))
 
