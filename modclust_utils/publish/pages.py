@@ -21,6 +21,7 @@ import nbformat
 import yaml
 
 from modclust_utils.paths import root
+from modclust_utils.publish.at_work import lock
 from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, plan
 from modclust_utils.publish.claims import percent
 from modclust_utils.publish.engine import missing, planned
@@ -71,7 +72,9 @@ def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:
 
 
 def state(run: RunInfo) -> str:
-    """done, stale, records missing, running, or failed."""
+    """done, stale, records missing, running, broken off, or failed."""
+    if run.status["state"] == "running" and not run.is_at_work:
+        return "broken off"
     if run.status["state"] != "done":
         return str(run.status["state"])
     if run.missing_records:
@@ -88,7 +91,11 @@ def build_site(output: Path | None = None) -> Path:
     anything to complain about, or where `output` holds files that are not such a site.
     """
     build = (root() / "_build").resolve()
-    output = (output or build / "html").resolve()
+    with lock(build / ".lock", "a build of the site", wait=True):
+        return _build_site(build, (output or build / "html").resolve())
+
+
+def _build_site(build: Path, output: Path) -> Path:
     stamp = output / STAMP
     if not (output.is_relative_to(build) or stamp.is_file() or _is_free(output)):
         raise BuildError(f"output={output} holds other files; allowed: a new or empty folder")

@@ -25,7 +25,14 @@ from tqdm.auto import tqdm
 
 from modclust_utils.publish.chapters import chapter_notebook, plan, profiles
 from modclust_utils.publish.errors import ParameterError
-from modclust_utils.publish.parameters import Schema, read_profile, read_schema
+from modclust_utils.publish.parameters import (
+    Schema,
+    check_device,
+    read_profile,
+    read_schema,
+    shown,
+)
+from modclust_utils.publish.progress import bar
 from modclust_utils.publish.records import RecordStore, default_store, write_atomically
 
 # Parameters that say where and how fast to compute, not what: no record depends on them.
@@ -93,8 +100,9 @@ class Run:
             if self.profile != "quick":
                 words.append(f"--profile {self.profile}")
             return " ".join(words)
+        values = shown(self.parameters)
         for name in self.changed:
-            value = self.parameters[name]
+            value = values[name]
             text = value if isinstance(value, str) else json.dumps(value)
             words.append(f"-p {name} {shlex.quote(text)}")
         return " ".join(words)
@@ -174,7 +182,9 @@ def start(chapter: int, namespace: Mapping[str, Any]) -> Run:
         if isinstance(given[name], str):
             given[name] = schema.parse(name, given[name])
     extra = {name: None for name in injected if name not in schema.defaults}
-    return Run(chapter, schema.check({**given, **extra}), schema, default_store())
+    checked = schema.check({**given, **extra})
+    check_device(checked["device"])
+    return Run(chapter, checked, schema, default_store())
 
 
 def _injected_names(cells: list[str]) -> list[str]:
@@ -191,8 +201,8 @@ def _injected_names(cells: list[str]) -> list[str]:
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Any]:
     """A progress bar in the notebook; a small file where the command watches from outside."""
-    with _Progress(what, total) as bar:
-        yield bar
+    with _Progress(what, total) as shown_bar:
+        yield shown_bar
 
 
 class _Progress:
@@ -208,8 +218,13 @@ class _Progress:
         if self.file:
             self._write()
         else:
-            self.bar = tqdm(desc=self.what, total=self.total, leave=False, file=sys.stderr)
+            self.bar = self._bar()
         return self
+
+    def _bar(self) -> Any:
+        if "ipykernel" in sys.modules:  # a notebook shows bars, though it is no terminal
+            return tqdm(desc=self.what, total=self.total, leave=False, file=sys.stderr)
+        return bar(self.what, self.total)
 
     def update(self, steps: int = 1) -> None:
         """Some steps more are done."""
