@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,8 +23,10 @@ import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
+from modclust_utils import datasets
 from modclust_utils.publish.chapters import chapter_notebook, plan, profiles
 from modclust_utils.publish.errors import ParameterError
+from modclust_utils.publish.escape import texts_in
 from modclust_utils.publish.parameters import (
     Schema,
     check_device,
@@ -49,6 +51,7 @@ class Run:
     parameters: dict[str, Any]
     schema: Schema
     store: RecordStore
+    heard: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def p(self) -> SimpleNamespace:
@@ -90,7 +93,21 @@ class Run:
             jobs, self.store, device=str(self.device), n_jobs=self.n_jobs, progress=progress
         )
         leave_with_run("used.json", sorted(engine.planned(planned)))
-        return engine.read_frames(planned, self.store)
+        frames = engine.read_frames(planned, self.store)
+        for frame in frames.values():
+            for record in frame["record"]:
+                self.heard.update(texts_in([record.value, record.parameters, record.provenance]))
+        return frames
+
+    def outside_texts(self) -> set[str]:
+        """Texts of this run that the book did not write: parameters, names of classes, and what
+        stands in records."""
+        found = texts_in(self.parameters) | texts_in(shown(self.parameters)) | self.heard
+        files = [text for text in found if text.endswith(".npz") and Path(text).is_file()]
+        names = [name for file in files for name in datasets.class_names(file)]
+        return {*found, *names, *(datasets.short_name(text) for text in found)} - set(
+            datasets.NAMES
+        )
 
     @property
     def command(self) -> str:
@@ -134,7 +151,7 @@ class Run:
         """A paragraph whose numbers were computed."""
         from modclust_utils.publish import show
 
-        show.say(text)
+        show.say(text, self.outside_texts())
 
     def decide(self, results: Any, ordinary: Any = None) -> Any:
         """The chapter's claims decided by its rules from `results`, as a table for `show`.

@@ -8,12 +8,14 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 import nbformat
 import pandas as pd
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
 
+from modclust_utils.publish.escape import clean_html, sentence
 from modclust_utils.publish.parameters import shown
 from modclust_utils.publish.records import commit
 from modclust_utils.publish.session import Run, scientific
@@ -42,14 +44,14 @@ def show(run: Run, thing: Shown, *, name: str) -> None:
         thing.content.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
         display(Image(buffer.getvalue(), format="png", retina=True))
     else:
-        table = thing.content.to_html(escape=not thing.html)
+        table = clean_html(thing.content.to_html(escape=not thing.html))
         display(HTML(f'<div class="mc-table">{table}</div>'))
     display(HTML(strip_html(run, thing, name=name)))
 
 
-def say(text: str) -> None:
-    """A paragraph whose numbers were computed."""
-    display(Markdown(text))
+def say(text: str, outside: Iterable[str] = ()) -> None:
+    """A paragraph whose numbers were computed; outside: texts in it that the book did not write."""
+    display(Markdown(sentence(text, outside)))
 
 
 def strip_html(run: Run, thing: Shown, *, name: str) -> str:
