@@ -15,7 +15,6 @@ import pytest
 import yaml
 from small_book import copy_book, digest, executed_chapter, make_network, write_run
 
-from modclust_utils.publish import pages
 from modclust_utils.publish import pages, run
 from modclust_utils.publish.at_work import fcntl
 from modclust_utils.publish.chapters import plan
