@@ -95,7 +95,10 @@ def welch_interval(
     confidence = _as_confidence(confidence)
     mean_a, mean_b = as_number("mean_a", mean_a), as_number("mean_b", mean_b)
     std_a, std_b = as_number("std_a", std_a), as_number("std_b", std_b)
-    n_a, n_b = as_count("n_a", n_a), as_count("n_b", n_b)
+    # sizes come from tables, whose columns may be floats
+    n_a, n_b = as_number("n_a", n_a), as_number("n_b", n_b)
+    if not (n_a >= 1 and n_b >= 1):
+        raise ValueError(f"n_a={n_a} and n_b={n_b} are not allowed: 1 or more")
     if min(n_a, n_b) < 2:
         return math.nan, math.nan
     part_a, part_b = std_a**2 / n_a, std_b**2 / n_b

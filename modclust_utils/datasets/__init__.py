@@ -10,6 +10,7 @@ from modclust_utils.datasets.dataset import DataError, Dataset, content_hash, fr
 from modclust_utils.datasets.derived import OWN_NOTE, gray28, mixture, with_pixel_range
 from modclust_utils.datasets.generated import N_CLASSES, lines, random_images
 from modclust_utils.datasets.loading import (
+    DATA_VARIABLE,
     class_names,
     default_folder,
     dimensions,
@@ -27,6 +28,7 @@ from modclust_utils.datasets.registry import (
 )
 
 __all__ = [
+    "DATA_VARIABLE",
     "MIXTURES",
     "NAMES",
     "N_CLASSES",

@@ -21,11 +21,22 @@ from modclust_utils.datasets.derived import (
 )
 from modclust_utils.datasets.generated import Maker, check_at_least, generate
 from modclust_utils.datasets.registry import ROWS, Row, check_name, short_name
+from modclust_utils.paths import root
+
+#: The environment variable that names the folder of the image files.
+DATA_VARIABLE = "MODCLUST_DATA"
 
 
 def default_folder() -> Path:
-    """Folder of the image files: `MODCLUST_DATA` if it is set, else `data/downloads` from here."""
-    return Path(os.environ.get("MODCLUST_DATA") or "data/downloads").expanduser().absolute()
+    """Folder of the image files: `MODCLUST_DATA` if it is set, else `data/downloads` of the book,
+    or, where no book is found, from here."""
+    named = os.environ.get(DATA_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    try:
+        return root() / "data" / "downloads"
+    except FileNotFoundError:
+        return Path("data/downloads").absolute()
 
 
 def load(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from modclust_utils import datasets
 
@@ -163,16 +163,6 @@ def rows_only(ax: Axes, heights: ArrayLike, labels: Sequence[str]) -> None:
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-
-
-def as_sample(values: ArrayLike, name: str, at_least: int) -> NDArray[np.float64]:
-    """`values` as an array ``(n,)``. Raises ValueError for fewer than `at_least`, or for NaN."""
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or len(array) < at_least or not np.isfinite(array).all():
-        raise ValueError(
-            f"{name} with shape {array.shape} is not allowed: {at_least} or more finite numbers"
-        )
-    return array
 
 
 def marker_edge(dropout: bool) -> str:

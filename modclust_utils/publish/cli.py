@@ -7,8 +7,11 @@ run's kernel should not wait seconds for it.
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +20,16 @@ from pathlib import Path
 import numpy as np
 
 from modclust_utils import __version__
-from modclust_utils.datasets import DataError
+from modclust_utils.datasets import DATA_VARIABLE, DataError
+from modclust_utils.paths import VARIABLE
 from modclust_utils.publish.chapters import chapter_numbers, profiles
-from modclust_utils.publish.errors import BuildError, ParameterError, RecordError, RunError
+from modclust_utils.publish.errors import (
+    BuildError,
+    ParameterError,
+    RecordError,
+    RunError,
+    plain_text,
+)
 from modclust_utils.publish.parameters import read_parameter_file
 from modclust_utils.publish.records import default_store
 from modclust_utils.publish.run import (
@@ -30,20 +40,70 @@ from modclust_utils.publish.run import (
     run_name,
 )
 
-ERRORS = (ParameterError, DataError, RecordError, RunError, BuildError, FileNotFoundError)
+ERRORS = (ParameterError, DataError, RecordError, RunError, BuildError, OSError)
+#: What ends a run as Ctrl-C does: batch systems send the first, a terminal that closes the second.
+SIGNALS = ("SIGTERM", "SIGHUP")
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the command to end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 if all went well, 2 for input that is not allowed, 1 otherwise."""
     options = _parser().parse_args(arguments)
+    folder = os.environ.get(DATA_VARIABLE)
+    if folder:
+        # kernels and workers stand elsewhere, and a relative folder is that of the user
+        os.environ[DATA_VARIABLE] = str(Path(folder).expanduser().absolute())
     try:
-        return options.action(options)
+        with _signals_stop():
+            code = options.action(options)
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:
+        # whoever read has seen enough; Python must not try again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except ERRORS as error:
-        print(f"modclust: {error}", file=sys.stderr)
+        print(f"modclust: {_sentence(error)}", file=sys.stderr)
         return 2 if isinstance(error, ParameterError) else 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("modclust: stopped; what is done is kept, the same command goes on.", file=sys.stderr)
-        return 130
+        return 128 + signal.Signals[str(error) or "SIGINT"]
+
+
+def _sentence(error: Exception) -> str:
+    """An error in words, a system's with what it means here."""
+    if not isinstance(error, OSError) or isinstance(error, FileNotFoundError):
+        return plain_text(str(error))
+    file = f"{error.filename} " if error.filename else ""
+    return plain_text(
+        f"{file}cannot be used ({error.strerror or error}). Give write access or make room, or "
+        f"copy the book to a folder of your own ({VARIABLE} may name it), and try again."
+    )
+
+
+@contextmanager
+def _signals_stop() -> Iterator[None]:
+    """While it lasts, the first of `SIGNALS` ends what runs as Ctrl-C would, and tidies up."""
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise Stopped(signal.Signals(number).name)
+
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    # what a parent has set to be ignored (nohup) stays so
+    before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -172,7 +232,7 @@ def _status(options: argparse.Namespace) -> int:
             there, needed = pages.completeness(chapter, profile, store)
             print(f"chapter {chapter}, {profile} profile: {there} of {needed} records are there")
         for run in read_runs(chapter):
-            print(f"  run {run.name}: {pages.state(run)}{_reason(run)}")
+            print(plain_text(f"  run {run.name}: {pages.state(run)}{_reason(run)}"))
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class ParameterError(ValueError):
     """Parameters that a chapter does not take: each with its value and what is allowed."""
@@ -17,3 +19,9 @@ class RunError(RuntimeError):
 
 class BuildError(RuntimeError):
     """A site that cannot be built honestly; the message says what is missing or stale."""
+
+
+def plain_text(text: str) -> str:
+    """A text for a terminal, without colours and without what would steer the terminal."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return re.sub(r"[^\S\n\t ]|[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)

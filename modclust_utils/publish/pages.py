@@ -21,10 +21,13 @@ import nbformat
 import yaml
 
 from modclust_utils.paths import root
+from modclust_utils.publish.at_work import lock
 from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, plan
 from modclust_utils.publish.claims import percent
 from modclust_utils.publish.engine import missing, planned
 from modclust_utils.publish.errors import BuildError
+from modclust_utils.publish.escape import clean_outputs, markdown, sentence
+from modclust_utils.publish.policy import add_policies
 from modclust_utils.publish.records import (
     RecordStore,
     commit,
@@ -71,7 +74,9 @@ def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:
 
 
 def state(run: RunInfo) -> str:
-    """done, stale, records missing, running, or failed."""
+    """done, stale, records missing, running, broken off, or failed."""
+    if run.status["state"] == "running" and not run.is_at_work:
+        return "broken off"
     if run.status["state"] != "done":
         return str(run.status["state"])
     if run.missing_records:
@@ -88,7 +93,11 @@ def build_site(output: Path | None = None) -> Path:
     anything to complain about, or where `output` holds files that are not such a site.
     """
     build = (root() / "_build").resolve()
-    output = (output or build / "html").resolve()
+    with lock(build / ".lock", "a build of the site", wait=True):
+        return _build_site(build, (output or build / "html").resolve())
+
+
+def _build_site(build: Path, output: Path) -> Path:
     stamp = output / STAMP
     if not (output.is_relative_to(build) or stamp.is_file() or _is_free(output)):
         raise BuildError(f"output={output} holds other files; allowed: a new or empty folder")
@@ -109,6 +118,7 @@ def build_site(output: Path | None = None) -> Path:
     if done.returncode != 0 or not (html / "index.html").is_file():
         tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-30:])
         raise BuildError(f"jupyter-book failed ({done.returncode}); the end of {log}:\n{tail}")
+    add_policies(html)
     shutil.rmtree(output, ignore_errors=True)
     shutil.move(html, output)
     stamp.write_text(sources, encoding="utf-8")
@@ -163,7 +173,9 @@ def _has_page(run: RunInfo) -> bool:
 
 def _write(path: Path, notebook: nbformat.NotebookNode) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(figures_alone(notebook), path)
+    notebook = figures_alone(notebook)
+    clean_outputs(notebook)
+    nbformat.write(notebook, path)
 
 
 def figures_alone(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -216,7 +228,7 @@ def run_page(run: RunInfo) -> nbformat.NotebookNode:
             if "text/markdown" in output.get("data", {}):
                 text = "".join(output["data"]["text/markdown"])
                 output["data"]["text/markdown"] = _relabel(text, names, run.name)
-    title = "quick run" if run.name == "quick" else f"run {run.name}"
+    title = "quick run" if run.name == "quick" else f"run {markdown(run.name)}"
     first = next(c for c in notebook.cells if c.cell_type == "markdown")
     heading = re.search(r"^# (.+)$", first.source, re.MULTILINE)
     assert heading is not None
@@ -294,10 +306,12 @@ def status_page(rows: list[tuple[RunInfo, bool]]) -> str:
             shown,
             len(run.status.get("records", [])),
             run.status.get("seconds", "–"),
-            f"`{run.status['commit']}`",
+            run.status["commit"],
             run.status["started"],
         ]
-        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
+        chapter, *words = map(markdown, cells)
+        words[-2] = f"`{words[-2]}`" if re.fullmatch(r"[\w +]*", words[-2]) else words[-2]
+        lines.append(f"| {' | '.join([chapter, *words])} |")
     lines += ["", "## Records", "", _record_counts(), ""]
     return "\n".join(lines)
 
@@ -308,22 +322,30 @@ def _scoreboard(run: RunInfo) -> list[str]:
         return []
     chapter = int(run.status["chapter"])
     lines = [
-        f"[Chapter {chapter}](../notebooks/{chapter_notebook(chapter).name}), {run.name} run:",
+        f"[Chapter {chapter}](../notebooks/{chapter_notebook(chapter).name}), "
+        f"{markdown(run.name)} run:",
         "",
         "| | Claim | Verdict | Where | Cases hold / fail | Passes without the effect "
         "| Passes in a replication | Rule |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in json.loads(file.read_text(encoding="utf-8")):
-        slug = row["verdict"].replace(" ", "-")
+        slug = re.sub("[^a-z-]", "", row["verdict"].replace(" ", "-"))
+        verdict = f'<span class="mc-verdict mc-verdict-{slug}">{markdown(row["verdict"])}</span>'
+        claim, place, rule = (
+            _one_line(row.get(name) or "–") for name in ("claim", "place", "rule")
+        )
+        held, failed, n = (markdown(row.get(name, "?")) for name in ("held", "failed", "cases"))
         lines.append(
-            f"| {row['id']} | {row['claim']} | "
-            f'<span class="mc-verdict mc-verdict-{slug}">{row["verdict"]}</span> | '
-            f"{row['place']} | {row['held']} / {row.get('failed', '?')} of {row['cases']} | "
-            f"{percent(row.get('without_effect'))} | {percent(row.get('replication'))} | "
-            f"{row.get('rule') or '–'} |"
+            f"| {markdown(row['id'])} | {claim} | {verdict} | {place} | {held} / {failed} of {n} | "
+            f"{percent(row.get('without_effect'))} | {percent(row.get('replication'))} | {rule} |"
         )
     return [*lines, ""]
+
+
+def _one_line(text: str) -> str:
+    """A sentence of the book for a cell of a Markdown table."""
+    return sentence(re.sub(r"\s+", " ", str(text)).replace("|", "/"))
 
 
 def _record_counts() -> str:
@@ -334,7 +356,10 @@ def _record_counts() -> str:
         kind = counts.setdefault(path.parent.name, {"published": 0, "own": 0})
         kind[place] += 1
     lines = ["| Kind of record | Published with the book | Computed here |", "|---|---|---|"]
-    lines += [f"| {kind} | {n['published']} | {n['own']} |" for kind, n in sorted(counts.items())]
+    lines += [
+        f"| {markdown(kind)} | {n['published']} | {n['own']} |"
+        for kind, n in sorted(counts.items())
+    ]
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ import difflib
 import io
 import re
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class Schema:
             problems += self._problems(error, {**self.defaults, **known})
         if problems:
             raise ParameterError("\n".join(problems))
-        return checked.model_dump()
+        return absolute(checked.model_dump())
 
     def _model(self) -> type[BaseModel]:
         fields: dict[str, Any] = {
@@ -117,6 +117,52 @@ class Schema:
         if type_name.startswith("list") and not isinstance(value, list):
             return [_read(part) for part in text.split(",")]
         return value
+
+
+def _by_file(values: Any, change: Callable[[str], str]) -> Any:
+    """The same values with every .npz file named otherwise, keys of `dataset_settings` too."""
+    if isinstance(values, dict):
+        return {_by_file(key, change): _by_file(value, change) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_by_file(value, change) for value in values]
+    if isinstance(values, str):
+        file = values.removesuffix("+dropout")
+        return change(file) + values[len(file) :] if file.endswith(".npz") else values
+    return values
+
+
+def absolute(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters whose files and folders are those of where the user stands, wherever they are
+    read later."""
+    found = _by_file(dict(values), _absolute)
+    if found.get("data_folder"):
+        found["data_folder"] = _absolute(found["data_folder"])
+    return found
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a page shows them: of files and folders the name alone."""
+    found = _by_file(dict(values), lambda path: Path(path).name)
+    if found.get("data_folder"):
+        found["data_folder"] = Path(found["data_folder"]).name
+    return found
+
+
+def check_device(device: str) -> None:
+    """Raise ParameterError for a device that is not there, before anything starts."""
+    if device in ("auto", "cpu"):
+        return
+    # torch takes seconds to import
+    from modclust_utils.models import resolve_device
+
+    try:
+        resolve_device(device)
+    except ValueError as error:
+        raise ParameterError(str(error)) from error
 
 
 def _read(text: str) -> Any:

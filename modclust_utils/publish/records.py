@@ -235,6 +235,8 @@ def commit() -> str:
     """The repository's commit, with ``+`` where tracked code has uncommitted changes."""
     folder = Path(__file__).resolve().parent
     try:
+        # unpacked inside another repository, this code is in none of its commits
+        _git(folder, "ls-files", "--error-unmatch", "--", Path(__file__).name)
         head = _git(folder, "rev-parse", "--short=10", "HEAD")
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", "..")
     except (OSError, subprocess.CalledProcessError):
@@ -243,6 +245,13 @@ def commit() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    # variables of a hook, or of another repository, would lead git elsewhere
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+        ["git", *arguments],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.strip()

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +21,16 @@ from typing import Any
 
 import nbformat
 import papermill
-from tqdm import tqdm
+from jupyter_client import AsyncKernelManager
+from traitlets import Unicode
 from traitlets.config import Config
 
 from modclust_utils.paths import root
+from modclust_utils.publish.at_work import is_held, lock, private_folder, runner
 from modclust_utils.publish.chapters import chapter_notebook, profiles, room, room_folder
-from modclust_utils.publish.errors import RunError
-from modclust_utils.publish.parameters import read_profile, read_schema
+from modclust_utils.publish.errors import RecordError, RunError, plain_text
+from modclust_utils.publish.parameters import check_device, read_profile, read_schema, shown
+from modclust_utils.publish.progress import bar
 from modclust_utils.publish.records import commit, default_store, write_atomically
 from modclust_utils.publish.session import (
     PROGRESS_VARIABLE,
@@ -70,6 +73,11 @@ class RunInfo:
         )
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether the process that runs it is alive."""
+        return is_held(lock_of(int(self.status["chapter"]), self.name))
+
+    @property
     def missing_records(self) -> list[tuple[str, str]]:
         """Records that the page shows and that are no longer there, as (kind, key)."""
         there = {(path.parent.name, path.stem) for path in default_store()}
@@ -101,6 +109,11 @@ def runs_folder(chapter: int) -> Path:
     return root() / "runs" / f"{chapter:02d}"
 
 
+def lock_of(chapter: int, name: str) -> Path:
+    """The file that a run holds locked while it is at work."""
+    return runs_folder(chapter) / ".locks" / name
+
+
 def read_runs(chapter: int) -> list[RunInfo]:
     """All runs of a chapter, profiles first."""
     found = [_read_run(path) for path in sorted(runs_folder(chapter).glob("*/run.json"))]
@@ -128,15 +141,15 @@ def run_name(chapter: int, parameters: Mapping[str, Any]) -> str:
     if profile != "own parameters":
         return profile
     defaults = scientific(schema.defaults)
-    parts = [
-        f"{name}-{json.dumps(value)}"
-        for name, value in scientific(parameters).items()
-        if value != defaults[name]
-    ]
-    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(parts)).strip("-").lower()
-    if len(slug) <= 60:
+    changed = {n: v for n, v in scientific(parameters).items() if v != defaults[n]}
+    text = "-".join(f"{name}-{json.dumps(value)}" for name, value in shown(changed).items())
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-").lower()
+    own_words = re.sub(r'[-\[\]{}", :]+', "-", text).strip("-")
+    if slug == own_words and changed == shown(changed) and len(slug) <= 60:
         return slug
-    return slug[:50] + hashlib.sha256(slug.encode()).hexdigest()[:8]
+    # names of files may differ in what a slug leaves out, and in their folders
+    digest = hashlib.sha256(canonical_json(changed).encode()).hexdigest()[:8]
+    return f"{slug[:50].strip('-')}-{digest}"
 
 
 def check_run(
@@ -149,7 +162,9 @@ def check_run(
     """The checked parameters of a run: profile, then a file's, then what was typed."""
     schema = read_schema(chapter_notebook(chapter))
     typed = {name: schema.parse(name, text) for name, text in (texts or {}).items()}
-    return schema.check({**read_profile(chapter, profile), **(overrides or {}), **typed})
+    checked = schema.check({**read_profile(chapter, profile), **(overrides or {}), **typed})
+    check_device(checked["device"])
+    return checked
 
 
 def run_chapter(
@@ -161,8 +176,13 @@ def run_chapter(
     Raises RunError where the kernel died, a cell failed or took longer than `timeout` seconds, or
     a figure that the chapter promises was not drawn.
     """
+    name = run_name(chapter, parameters)
+    with lock(lock_of(chapter, name), f"chapter {chapter}, run {name},"):
+        return _run(chapter, runs_folder(chapter) / name, parameters, timeout)
+
+
+def _run(chapter: int, folder: Path, parameters: Mapping[str, Any], timeout: int | None) -> RunInfo:
     source = chapter_notebook(chapter)
-    folder = runs_folder(chapter) / run_name(chapter, parameters)
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     status: dict[str, Any] = {
@@ -174,6 +194,7 @@ def run_chapter(
         "source_sha256": source_hash(chapter),
         "commit": commit(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "runner": runner(),
     }
     _write_status(folder, status)
     unfinished, used = folder / "unfinished.ipynb", folder / "used.json"
@@ -181,7 +202,11 @@ def run_chapter(
         # what a killed run left behind is not this run's
         file.unlink(missing_ok=True)
     try:
-        with _environment(folder), _watch_progress(folder / "progress.json"):
+        with (
+            private_folder() as sockets,
+            _environment(folder),
+            _watch_progress(folder / "progress.json"),
+        ):
             papermill.execute_notebook(
                 str(source),
                 str(unfinished),
@@ -191,23 +216,26 @@ def run_chapter(
                 progress_bar=False,
                 start_timeout=START_TIMEOUT,
                 execution_timeout=timeout,
-                config=kernel_config(),
+                config=kernel_config(sockets),
             )
         check_executed(nbformat.read(unfinished, as_version=4))
     except (Exception, KeyboardInterrupt) as error:
         if unfinished.is_file():
             os.replace(unfinished, folder / "failed.ipynb")
-        reason = re.sub(r"\x1b\[[0-9;]*m", "", str(error) or type(error).__name__)
+        reason = last_line(error)
         seconds = round(time.monotonic() - started, 1)
-        _write_status(folder, {**status, "state": "failed", "reason": reason, "seconds": seconds})
+        with suppress(RecordError):  # of a full disk the first error tells more
+            _write_status(
+                folder, {**status, "state": "failed", "reason": reason, "seconds": seconds}
+            )
         if isinstance(error, KeyboardInterrupt):
             raise
         raise RunError(
-            f"chapter {chapter}, run {folder.name}: {reason}\nWhat it left is in "
+            f"chapter {chapter}, run {folder.name}: {reason}\nThe traceback is in "
             f"{folder / 'failed.ipynb'}; records that were done are kept, so the same command "
             "goes on from there."
         ) from error
-    clean_notebook(unfinished)
+    clean_notebook(unfinished, parameters)
     os.replace(unfinished, folder / "notebook.ipynb")
     (folder / "failed.ipynb").unlink(missing_ok=True)
     status["records"] = json.loads(used.read_text(encoding="utf-8")) if used.is_file() else []
@@ -217,8 +245,20 @@ def run_chapter(
     return RunInfo(folder, status)
 
 
-def kernel_config() -> Config:
-    """Talk to the kernel through files of this user, where the system has such sockets: an open
+def last_line(error: BaseException) -> str:
+    """What a failed run comes down to, without the traceback."""
+    if isinstance(error, KeyboardInterrupt):
+        return f"stopped by {error}" if str(error) else "stopped by Ctrl-C"
+    if isinstance(error, papermill.PapermillExecutionError):
+        text = f"{error.ename}: {error.evalue}"
+    else:
+        text = str(error).strip() or type(error).__name__
+        text = text if isinstance(error, RunError | RecordError) else text.splitlines()[0]
+    return plain_text(text)
+
+
+def kernel_config(folder: Path) -> Config:
+    """Talk to the kernel through sockets in a private folder, where the system has such: an open
     port could be listened to by everyone on a shared machine.
 
     And give the kernel time to end its worker processes, which it leaves behind when it is killed.
@@ -226,7 +266,29 @@ def kernel_config() -> Config:
     these seconds always pass.
     """
     transport = "ipc" if os.name == "posix" else "tcp"
-    return Config({"KernelManager": {"transport": transport, "shutdown_wait_time": 6.0}})
+    manager = {"transport": transport, "shutdown_wait_time": 6.0}
+    if transport == "ipc":
+        manager["ip"] = str(folder / "kernel")
+    return Config(
+        {
+            "KernelManager": manager,
+            "QuietKernels": {"log_file": str(folder / "kernel.log")},
+            "NotebookClient": {"kernel_manager_class": QuietKernels},
+        }
+    )
+
+
+class QuietKernels(AsyncKernelManager):
+    """Starts kernels whose own log, with tracebacks of ends and interruptions, goes to a file: what
+    a cell says is in the notebook."""
+
+    log_file = Unicode(help="the file that the log goes to").tag(config=True)
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
+        with open(self.log_file or os.devnull, "ab") as log:
+            await super()._async_launch_kernel(kernel_cmd, **{**options, "stderr": log})
+
+    _launch_kernel = _async_launch_kernel
 
 
 def _write_status(folder: Path, status: Mapping[str, Any]) -> None:
@@ -256,25 +318,24 @@ def _environment(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _watch_progress(file: Path) -> Iterator[None]:
-    """Show the progress that the kernel writes to a file as a bar in the terminal."""
+    """Show the progress that the kernel writes to a file."""
     stop = threading.Event()
 
     def watch() -> None:
-        bar, what = None, None
+        shown, what = None, None
         while not stop.wait(0.3):
             try:
                 state = json.loads(file.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
             if state["what"] != what:
-                if bar is not None:
-                    bar.close()
+                if shown is not None:
+                    shown.close()
                 what = state["what"]
-                bar = tqdm(desc=what, total=state["total"], initial=state["done"])
-            bar.update(state["done"] - bar.n)
-        if bar is not None:
-            bar.update(bar.total - bar.n)
-            bar.close()
+                shown = bar(what, state["total"], state["done"])
+            shown.update(state["done"] - shown.n)
+        if shown is not None:
+            shown.close()
 
     file.unlink(missing_ok=True)
     thread = threading.Thread(target=watch, daemon=True)
@@ -307,7 +368,7 @@ def check_executed(notebook: nbformat.NotebookNode) -> None:
         raise RunError("the chapter drew no figure")
 
 
-def clean_notebook(path: Path) -> None:
+def clean_notebook(path: Path, parameters: Mapping[str, Any]) -> None:
     """Take out what belongs to one machine: paths, times, papermill's notes, bare streams."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
@@ -320,6 +381,8 @@ def clean_notebook(path: Path) -> None:
             ]
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = ["injected-parameters", "hide-input"]
+            lines = [f"{name} = {value!r}" for name, value in shown(parameters).items()]
+            cell.source = "\n".join(["# Parameters", *lines])
         if "parameters" in cell.metadata.get("tags", []):
             # they are the quick profile's; the page shows the values of this run
             cell.metadata["tags"] = ["parameters", "hide-input"]

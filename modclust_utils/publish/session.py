@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,9 +23,18 @@ import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
+from modclust_utils import datasets
 from modclust_utils.publish.chapters import chapter_notebook, plan, profiles
 from modclust_utils.publish.errors import ParameterError
-from modclust_utils.publish.parameters import Schema, read_profile, read_schema
+from modclust_utils.publish.escape import texts_in
+from modclust_utils.publish.parameters import (
+    Schema,
+    check_device,
+    read_profile,
+    read_schema,
+    shown,
+)
+from modclust_utils.publish.progress import bar
 from modclust_utils.publish.records import RecordStore, default_store, write_atomically
 
 # Parameters that say where and how fast to compute, not what: no record depends on them.
@@ -42,6 +51,7 @@ class Run:
     parameters: dict[str, Any]
     schema: Schema
     store: RecordStore
+    heard: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def p(self) -> SimpleNamespace:
@@ -83,7 +93,21 @@ class Run:
             jobs, self.store, device=str(self.device), n_jobs=self.n_jobs, progress=progress
         )
         leave_with_run("used.json", sorted(engine.planned(planned)))
-        return engine.read_frames(planned, self.store)
+        frames = engine.read_frames(planned, self.store)
+        for frame in frames.values():
+            for record in frame["record"]:
+                self.heard.update(texts_in([record.value, record.parameters, record.provenance]))
+        return frames
+
+    def outside_texts(self) -> set[str]:
+        """Texts of this run that the book did not write: parameters, names of classes, and what
+        stands in records."""
+        found = texts_in(self.parameters) | texts_in(shown(self.parameters)) | self.heard
+        files = [text for text in found if text.endswith(".npz") and Path(text).is_file()]
+        names = [name for file in files for name in datasets.class_names(file)]
+        return {*found, *names, *(datasets.short_name(text) for text in found)} - set(
+            datasets.NAMES
+        )
 
     @property
     def command(self) -> str:
@@ -93,8 +117,9 @@ class Run:
             if self.profile != "quick":
                 words.append(f"--profile {self.profile}")
             return " ".join(words)
+        values = shown(self.parameters)
         for name in self.changed:
-            value = self.parameters[name]
+            value = values[name]
             text = value if isinstance(value, str) else json.dumps(value)
             words.append(f"-p {name} {shlex.quote(text)}")
         return " ".join(words)
@@ -126,7 +151,7 @@ class Run:
         """A paragraph whose numbers were computed."""
         from modclust_utils.publish import show
 
-        show.say(text)
+        show.say(text, self.outside_texts())
 
     def decide(self, results: Any, ordinary: Any = None) -> Any:
         """The chapter's claims decided by its rules from `results`, as a table for `show`.
@@ -174,7 +199,9 @@ def start(chapter: int, namespace: Mapping[str, Any]) -> Run:
         if isinstance(given[name], str):
             given[name] = schema.parse(name, given[name])
     extra = {name: None for name in injected if name not in schema.defaults}
-    return Run(chapter, schema.check({**given, **extra}), schema, default_store())
+    checked = schema.check({**given, **extra})
+    check_device(checked["device"])
+    return Run(chapter, checked, schema, default_store())
 
 
 def _injected_names(cells: list[str]) -> list[str]:
@@ -191,8 +218,8 @@ def _injected_names(cells: list[str]) -> list[str]:
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Any]:
     """A progress bar in the notebook; a small file where the command watches from outside."""
-    with _Progress(what, total) as bar:
-        yield bar
+    with _Progress(what, total) as shown_bar:
+        yield shown_bar
 
 
 class _Progress:
@@ -208,8 +235,13 @@ class _Progress:
         if self.file:
             self._write()
         else:
-            self.bar = tqdm(desc=self.what, total=self.total, leave=False, file=sys.stderr)
+            self.bar = self._bar()
         return self
+
+    def _bar(self) -> Any:
+        if "ipykernel" in sys.modules:  # a notebook shows bars, though it is no terminal
+            return tqdm(desc=self.what, total=self.total, leave=False, file=sys.stderr)
+        return bar(self.what, self.total)
 
     def update(self, steps: int = 1) -> None:
         """Some steps more are done."""

@@ -8,12 +8,15 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 import nbformat
 import pandas as pd
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
 
+from modclust_utils.publish.escape import clean_html, sentence
+from modclust_utils.publish.parameters import shown
 from modclust_utils.publish.records import commit
 from modclust_utils.publish.session import Run, scientific
 from modclust_utils.recipes.base import Record
@@ -23,44 +26,44 @@ DPI = 200
 NOT_RUN = "What was not run"
 
 
-def show(run: Run, shown: Shown, *, name: str) -> None:
+def show(run: Run, thing: Shown, *, name: str) -> None:
     """Show a figure or table with its strip: parameters, seeds, device, seconds, commit, data.
 
     Caption, number and alt text of a figure are in the metadata of the notebook's cell.
     Raises ValueError for what carries no trace: a page shows nothing that comes from nowhere.
     """
-    if not isinstance(shown, Shown):
+    if not isinstance(thing, Shown):
         raise ValueError(
-            f"{name!r} is a {type(shown).__name__}; allowed: what functions under `shown_figure` "
+            f"{name!r} is a {type(thing).__name__}; allowed: what functions under `shown_figure` "
             "or `shown_table` give"
         )
-    if not (shown.trace.records or shown.trace.sources):
+    if not (thing.trace.records or thing.trace.sources):
         raise ValueError(f"{name!r} was made from neither records nor a paper's table")
-    if isinstance(shown.content, Figure):
+    if isinstance(thing.content, Figure):
         buffer = io.BytesIO()
-        shown.content.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
+        thing.content.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
         display(Image(buffer.getvalue(), format="png", retina=True))
     else:
-        table = shown.content.to_html(escape=not shown.html)
+        table = clean_html(thing.content.to_html(escape=not thing.html))
         display(HTML(f'<div class="mc-table">{table}</div>'))
-    display(HTML(strip_html(run, shown, name=name)))
+    display(HTML(strip_html(run, thing, name=name)))
 
 
-def say(text: str) -> None:
-    """A paragraph whose numbers were computed."""
-    display(Markdown(text))
+def say(text: str, outside: Iterable[str] = ()) -> None:
+    """A paragraph whose numbers were computed; outside: texts in it that the book did not write."""
+    display(Markdown(sentence(text, outside)))
 
 
-def strip_html(run: Run, shown: Shown, *, name: str) -> str:
+def strip_html(run: Run, thing: Shown, *, name: str) -> str:
     """The strip as HTML that needs nothing else: the data are in the link itself."""
-    what = "figure" if isinstance(shown.content, Figure) else "table"
-    csv = base64.b64encode(shown.data.to_csv(index=False).encode()).decode()
+    what = "figure" if isinstance(thing.content, Figure) else "table"
+    csv = base64.b64encode(thing.data.to_csv(index=False).encode()).decode()
     facts = {}
-    if shown.trace.sources:
-        facts["Source"] = html.escape("; ".join(shown.trace.sources))
-    if shown.trace.records:
-        facts |= _record_facts(run, list(shown.trace.records))
-    commits = sorted({str(r.provenance["commit"]) for r in shown.trace.records})
+    if thing.trace.sources:
+        facts["Source"] = html.escape("; ".join(thing.trace.sources))
+    if thing.trace.records:
+        facts |= _record_facts(run, list(thing.trace.records))
+    commits = sorted({str(r.provenance["commit"]) for r in thing.trace.records})
     made = [f"records {', '.join(commits)}"] if commits else []
     facts["Commit"] = html.escape("; ".join([*made, f"page {commit()}"]))
     facts["Made again by"] = f"<code>{html.escape(run.command)}</code>"
@@ -75,7 +78,9 @@ def strip_html(run: Run, shown: Shown, *, name: str) -> str:
 
 def _record_facts(run: Run, records: list[Record]) -> dict[str, str]:
     parameters = ", ".join(
-        f"{key} = {value}" for key, value in scientific(run.parameters).items() if value != {}
+        f"{key} = {value}"
+        for key, value in shown(scientific(run.parameters)).items()
+        if value != {}
     )
     kinds = Counter(record.kind for record in records)
     facts = {
@@ -130,18 +135,18 @@ def _has_heading(run: Run, heading: str) -> bool:
 
 def _parameter_table(run: Run) -> str:
     """The values of this run, with what each means; those of the quick profile are not marked."""
-    shown = scientific(run.parameters)
+    values = shown(scientific(run.parameters))
     rows = [
         {
             "Parameter": parameter.name,
-            "This run": json.dumps(shown[parameter.name], ensure_ascii=False),
+            "This run": json.dumps(values[parameter.name], ensure_ascii=False),
             "Quick profile": json.dumps(parameter.default, ensure_ascii=False)
             if parameter.name in run.changed
             else "the same",
             "Meaning": parameter.comment,
         }
         for parameter in run.schema.parameters
-        if parameter.name in shown
+        if parameter.name in values
     ]
     table = pd.DataFrame(rows).to_html(index=False)
     return (

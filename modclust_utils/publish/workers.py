@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import platform
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ import joblib
 import torch
 
 from modclust_utils.paths import VARIABLE, root
+from modclust_utils.publish.at_work import private_folder
 
 BACKEND = "loky"
 POLL_SECONDS = 0.3
@@ -115,8 +115,8 @@ class Steps:
 @contextmanager
 def shown_steps(bar: Any) -> Iterator[Steps]:
     """Steps that a progress bar of this process shows while tasks take them elsewhere."""
-    with tempfile.TemporaryDirectory(prefix="modclust-") as folder:
-        file = Path(folder) / "steps"
+    with private_folder() as folder:
+        file = folder / "steps"
         file.touch()
         ended = threading.Event()
 

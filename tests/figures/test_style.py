@@ -64,13 +64,6 @@ def test_bad_tables_are_refused(table, message):
         style.as_table(table, "table", numbers=["ncut"], others=["dropout"])
 
 
-def test_samples_are_finite_and_large_enough():
-    assert style.as_sample([1, 2], "sample", 2).tolist() == [1.0, 2.0]
-    for bad in ([1], [[1, 2]], [1, np.nan]):
-        with pytest.raises(ValueError, match=r"sample with shape .* is not allowed: 2 or more"):
-            style.as_sample(bad, "sample", 2)
-
-
 def test_words():
     assert style.in_order(["b", "a", "b"]) == ["b", "a"]
     assert style.dropout_name(True) == "with dropout"

@@ -14,7 +14,12 @@ from small_book import ROOT
 
 from modclust_utils.publish.chapters import profiles
 from modclust_utils.publish.errors import ParameterError
-from modclust_utils.publish.parameters import read_parameter_file, read_profile, read_schema
+from modclust_utils.publish.parameters import (
+    absolute,
+    read_parameter_file,
+    read_profile,
+    read_schema,
+)
 from modclust_utils.publish.run import check_run
 from modclust_utils.recipes.ranges import SHARED
 
@@ -233,7 +238,8 @@ def test_unknown_name_with_and_without_a_suggestion():
 def test_check_gives_every_parameter_in_the_order_of_the_cell():
     checked = SCHEMA.check({"seed": 3, "datasets": ["some/where.npz", "lines"]})
     assert list(checked) == list(SCHEMA.defaults)
-    assert checked == {**SCHEMA.defaults, "seed": 3, "datasets": ["some/where.npz", "lines"]}
+    file = str(Path.cwd() / "some" / "where.npz")
+    assert checked == {**SCHEMA.defaults, "seed": 3, "datasets": [file, "lines"]}
 
 
 def test_check_gives_values_of_its_own():
@@ -256,7 +262,9 @@ def test_settings_of_one_data_set():
         "cifar10+dropout": {"pruning_interval": 1, "initial_sparsity": 0},
         "my/own.npz": {"batch_size": 8, "final_sparsity": 0.5, "pruning_epochs": 9},
     }
-    assert SCHEMA.check({"dataset_settings": settings})["dataset_settings"] == settings
+    found = SCHEMA.check({"dataset_settings": settings})["dataset_settings"]
+    settings[str(Path.cwd() / "my" / "own.npz")] = settings.pop("my/own.npz")
+    assert found == settings
 
 
 # Text: the command line and YAML files
@@ -283,7 +291,7 @@ def test_settings_of_one_data_set():
 )
 def test_value_typed_on_the_command_line(name, text, value):
     assert SCHEMA.parse(name, text) == value
-    assert SCHEMA.check({name: SCHEMA.parse(name, text)})[name] == value
+    assert SCHEMA.check({name: SCHEMA.parse(name, text)})[name] == absolute({name: value})[name]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import nbformat
 import papermill
@@ -114,7 +115,7 @@ def test_lists_may_be_typed_without_brackets(text, tmp_path):
 
 def test_what_papermill_cannot_read_is_a_text_for_a_name_of_text(tmp_path):
     assert by_papermill("datasets", "lines,random", tmp_path) == ["lines", "random"]
-    assert by_papermill("data_folder", "folder: mine", tmp_path) == "folder: mine"
+    assert by_papermill("data_folder", "folder: mine", tmp_path) == str(Path.cwd() / "folder: mine")
 
 
 def test_a_text_in_the_parameters_cell_itself_is_not_read_as_a_number():

@@ -135,7 +135,7 @@ def test_run_that_is_stopped_by_hand_says_so(book, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_chapter(1, check_run(1))
     (info,) = read_runs(1)
-    assert (info.status["state"], info.status["reason"]) == ("failed", "KeyboardInterrupt")
+    assert (info.status["state"], info.status["reason"]) == ("failed", "stopped by Ctrl-C")
 
 
 def test_kernel_is_told_where_it_runs(book, monkeypatch):

@@ -43,7 +43,7 @@ def run_of(**values: object) -> Run:
 
 def values_of(name: str) -> st.SearchStrategy:
     """Allowed values of a parameter that decides results."""
-    names = st.sampled_from([*datasets.NAMES, "my own/file.npz", "it's.npz"])
+    names = st.sampled_from([*datasets.NAMES, "my own file.npz", "it's.npz"])
     numbers = {"n_networks": (2, 1000), "n_clusters": (2, 12), "seed": (0, 2**31 - 1)}
     numbers |= {"n_shuffles": (2, 100_000), "n_random": (2, 100_000)}
     return {

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from modclust_utils.doors import as_sample
 from modclust_utils.figures.colors import CLUSTER_COLORS
 from modclust_utils.figures.network import network_figure
 from modclust_utils.figures.style import (
@@ -22,7 +23,6 @@ from modclust_utils.figures.style import (
     PHASES,
     SHUFFLES_COLOR,
     Rows,
-    as_sample,
     as_table,
     dataset_name,
     dropout_name,
@@ -110,7 +110,7 @@ def random_ncuts(values: pd.DataFrame, fresh: pd.DataFrame, facts: pd.DataFrame)
     says of them (`tables.facts_for_k`), a range, which is shaded. Raises ValueError for too few
     values.
     """
-    ncuts = as_sample(values["ncut"], "ncuts", 2)
+    ncuts = as_sample("ncuts", values["ncut"], 2)
     n_clusters = only_k(fresh)
     figure = new_figure(3.2)
     ax = figure.add_subplot()
@@ -176,7 +176,7 @@ def comparison(networks: pd.DataFrame, table: pd.DataFrame) -> Figure:
 
 def _draw_comparison(ax: Axes, y: float, row: Any) -> None:
     """One condition: shuffles behind, dots above the middle, the paper's mean below it."""
-    ours = np.sort(as_sample(row.ours, "ours", 1))
+    ours = np.sort(as_sample("ours", row.ours, 1))
     style = CONDITION_STYLE[bool(row.dropout), "after"]
     corner, width = (row.null_ncut_mean - row.null_ncut_std, y - 0.42), 2 * row.null_ncut_std
     band = {"facecolor": SHUFFLES_COLOR, "alpha": 0.5, "linewidth": 0, "zorder": 1}
@@ -213,7 +213,7 @@ def nulls(shuffles: pd.DataFrame, tests: pd.DataFrame) -> Figure:
     figure = new_figure(0.9 + 1.75 * rows)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for ax, (title, rows_of_one) in zip(panels, panels_of, strict=False):
-        null = as_sample(rows_of_one["null"], "null", 1)
+        null = as_sample("null", rows_of_one["null"], 1)
         ncut = float(rows_of_one["ncut"].iloc[0])
         p_value = empirical_p_value(ncut, null, tail="lower")
         sns.histplot(x=null, color=SHUFFLES_COLOR, alpha=1, edgecolor="white", linewidth=0.4, ax=ax)
@@ -245,7 +245,7 @@ def stub_walk(walk: pd.DataFrame, partition: pd.DataFrame) -> Figure:
     cluster, low and high, its 95 % interval; partition: one row, whose n-cut / k is what the share
     comes to. Raises ValueError for walks that do not increase.
     """
-    series = {name: as_sample(walk[name], name, 2) for name in ("walks", "left", "low", "high")}
+    series = {name: as_sample(name, walk[name], 2) for name in ("walks", "left", "low", "high")}
     exact = float(partition["ncut"].iloc[0]) / only_k(partition)
     if series["walks"][0] < 1 or (np.diff(series["walks"]) <= 0).any():
         raise ValueError("walks do not increase; allowed: increasing numbers from 1")

@@ -13,6 +13,7 @@ from small_book import copy_book, write_data
 
 from modclust_utils import stats
 from modclust_utils.publish import pages, run
+from modclust_utils.publish.at_work import private_folder
 from modclust_utils.publish.chapters import chapter_notebook
 from modclust_utils.publish.verify import verify
 
@@ -112,7 +113,7 @@ def test_papermill_alone_is_as_safe(tmp_path, monkeypatch):
     book = copy_book(tmp_path / "book")
     monkeypatch.setenv("MODCLUST_ROOT", str(book))
     monkeypatch.chdir(book)
-    with pytest.raises(papermill.PapermillExecutionError) as error:
+    with private_folder() as folder, pytest.raises(papermill.PapermillExecutionError) as error:
         papermill.execute_notebook(
             str(chapter_notebook(1)),
             str(tmp_path / "out.ipynb"),
@@ -120,7 +121,7 @@ def test_papermill_alone_is_as_safe(tmp_path, monkeypatch):
             kernel_name="python3",
             progress_bar=False,
             start_timeout=run.START_TIMEOUT,
-            config=run.kernel_config(),
+            config=run.kernel_config(folder),
         )
     assert error.value.ename == "ParameterError"
     assert "'n_netwroks' is not a parameter" in error.value.evalue
