@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -242,7 +243,9 @@ def test_lesions_are_of_networks_with_dropout(profile):
     jobs = jobs_of(3, p)
     assert {job.kind for job in jobs} == {"network", "lesions"}
     # the images come from the run's folder, generated ones from the run's seed
-    assert {(job.images.folder, job.images.seed) for job in jobs} == {("images", p.seed)}
+    assert {(job.images.folder, job.images.seed) for job in jobs} == {
+        (str(Path("images").absolute()), p.seed)
+    }
 
 
 @pytest.mark.parametrize("profile", profiles(3))
