@@ -56,7 +56,7 @@ def module_lesion_hits(
     chunk_size = chunk_size if chunk_size is None else as_count("chunk_size", chunk_size)
     if not isinstance(network, nn.Module):
         raise ValueError(f"network is of type {type(network).__name__}; allowed: torch.nn.Module")
-    named = _named_layers(network, layers)
+    named = named_layers(network, layers)
     x = checked_images(x, next(network.parameters(), None))
     y = checked_classes(y, x)
     with evaluation_mode(network):
@@ -177,7 +177,8 @@ def _words(output: Any) -> str:
     return f"something of type {type(output).__name__}"
 
 
-def _named_layers(network: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
+def named_layers(network: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
+    """Submodules by their names. Raises ValueError for a name twice, or one that there is not."""
     there = {name: each for name, each in network.named_modules() if name}
     texts = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     if not texts or len(names) == 0 or len(set(names)) < len(names):

@@ -58,12 +58,24 @@ class Operations:
 
     def images_at_once(self, image: Tensor, *, values: int = 1) -> int:
         """How many images like one ``(1, ...)`` may go through, so that memory does not depend on
-        their size; values: how often memory for each value is needed."""
+        their size; values: how many passes there are at a time."""
         largest, running = 1, self.start(image)
         while running.at < len(self.nodes):
             running.advance(running.at)
             largest = max(largest, running.bytes())
-        return max(1, min(_MOST_IMAGES, _MEMORY // (values * largest)))
+        return _at_once(values * largest)
+
+    def images_at_once_with_gradients(self, image: Tensor, layer: str) -> int:
+        """The same where all values up to a layer, and their gradients, stay in memory."""
+        total, running = 1, self.start(image)
+        while running.at <= self.place[layer]:
+            value = running.advance(running.at).values.get(self.nodes[running.at - 1])
+            total += value.nbytes if isinstance(value, Tensor) else 0
+        return _at_once(2 * total)
+
+
+def _at_once(bytes_per_image: int) -> int:
+    return max(1, min(_MOST_IMAGES, _MEMORY // bytes_per_image))
 
 
 class _Tracer(fx.Tracer):
