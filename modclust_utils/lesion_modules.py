@@ -10,7 +10,7 @@ shift to a silent channel: then name the batch norm or the ReLU behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -28,6 +28,10 @@ from modclust_utils.doors import (
     checked_images,
 )
 from modclust_utils.evaluation import evaluation_mode
+from modclust_utils.passes import Operations
+
+# Images that go through at once where nothing is known of the memory that they take.
+_CHUNK = 256
 
 
 @torch.no_grad()
@@ -38,48 +42,103 @@ def module_lesion_hits(
     unit_sets: ArrayLike | Tensor,
     layers: Sequence[str] | None,
     *,
-    chunk_size: int = 256,
+    chunk_size: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Images of each class that are classified correctly under each lesion ``(n_sets, n_classes)``,
     and images of each class ``(n_classes,)``: whole numbers in float64.
 
-    One forward pass for each lesion and each `chunk_size` images, in evaluation mode; afterwards
-    the network is as it was. All else as in `lesion_accuracies.lesion_accuracy`.
+    In evaluation mode; afterwards the network is as it was. A lesion starts at the first layer with
+    a lesioned unit: what comes before is computed once for all lesions. A network that torch.fx
+    cannot follow takes a whole forward pass for each lesion. Images go through `chunk_size` at a
+    time; by default as many as fit into a fixed amount of memory. All else as in
+    `lesion_accuracies.lesion_accuracy`.
     """
-    chunk_size = as_count("chunk_size", chunk_size)
+    chunk_size = chunk_size if chunk_size is None else as_count("chunk_size", chunk_size)
     if not isinstance(network, nn.Module):
         raise ValueError(f"network is of type {type(network).__name__}; allowed: torch.nn.Module")
-    named = _named_layers(network, layers)
+    named = named_layers(network, layers)
     x = checked_images(x, next(network.parameters(), None))
     y = checked_classes(y, x)
     with evaluation_mode(network):
         sizes, n_classes = _outline(network, named, x[:1])
         check_classes(y, n_classes)
         sets, y = _as_sets(unit_sets, dict(zip(named, sizes, strict=True))), y.long()
+        lesions = torch.from_numpy(sets).to(x.device).split(sizes, dim=1)
+        masks = dict(zip(named, lesions, strict=True))
+        answers, chunk_size = _way_to_answer(network, masks, x[:1], chunk_size)
         hits = torch.zeros(len(sets), n_classes, dtype=torch.float64, device=x.device)
-        for unit_set, row in zip(sets, hits, strict=True):
-            silent = np.split(unit_set, np.cumsum(sizes)[:-1])
-            with _silenced(list(named.values()), silent, x.device):
-                for images, own in zip(x.split(chunk_size), y.split(chunk_size), strict=True):
-                    right = network(images).argmax(1) == own
-                    row.index_add_(0, own, right.double())
+        for images, own in zip(x.split(chunk_size), y.split(chunk_size), strict=True):
+            for of_sets, logits in answers(images):
+                right = torch.bincount(own[logits.argmax(1) == own], minlength=n_classes)
+                hits[of_sets] += right.double()
     return hits, torch.bincount(y, minlength=n_classes).double()
 
 
+# the numbers of the sets that have the same lesion, and the logits of some images under it
+_Answers = Callable[[Tensor], Iterator[tuple[list[int], Tensor]]]
+
+
+def _way_to_answer(
+    network: nn.Module, masks: dict[str, Tensor], image: Tensor, chunk_size: int | None
+) -> tuple[_Answers, int]:
+    """How the network answers under all lesions, and how many images go through at once.
+
+    masks: for each layer the lesioned units ``(n_sets, n_units)``.
+    """
+    try:
+        operations = Operations(network, list(masks), image)
+    except ValueError:
+        return partial(_answers_by_hooks, network, masks), chunk_size or _CHUNK
+    # two passes at a time: the one that all share, and that of a lesion
+    return (
+        partial(_answers_by_passes, operations, masks),
+        chunk_size or operations.images_at_once(image, values=2),
+    )
+
+
+def _answers_by_passes(
+    operations: Operations, masks: dict[str, Tensor], images: Tensor
+) -> Iterator[tuple[list[int], Tensor]]:
+    shared, order = operations.start(images), sorted(masks, key=operations.place.__getitem__)
+    left = set(range(len(masks[order[0]])))
+    for depth, layer in enumerate(order):
+        starting = [index for index in sorted(left) if masks[layer][index].any()]
+        left.difference_update(starting)
+        shared.reach(layer)
+        for index in starting:
+            own = shared.fork()
+            for later in order[depth:]:
+                own.replace(later, _silent(masks[later][index], own.reach(later)))
+            yield [index], own.finish()
+    if left:
+        yield sorted(left), shared.finish()
+
+
+def _answers_by_hooks(
+    network: nn.Module, masks: dict[str, Tensor], images: Tensor
+) -> Iterator[tuple[list[int], Tensor]]:
+    named = [network.get_submodule(layer) for layer in masks]
+    for index, silent in enumerate(zip(*masks.values(), strict=True)):
+        with _silenced(named, silent):
+            yield [index], network(images)
+
+
 @contextmanager
-def _silenced(
-    layers: Sequence[nn.Module], silent: Sequence[NDArray[np.bool_]], device: torch.device
-) -> Iterator[None]:
+def _silenced(layers: Sequence[nn.Module], silent: Sequence[Tensor]) -> Iterator[None]:
     """While it lasts, the `silent` units of each layer are 0."""
     with ExitStack() as hooks:
         for layer, units in zip(layers, silent, strict=True):
             if units.any():
-                hook = partial(_silence, torch.from_numpy(units).to(device))
+                hook = partial(_silence, units)
                 hooks.enter_context(layer.register_forward_hook(hook))
         yield
 
 
 def _silence(units: Tensor, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    return _silent(units, output)
+
+
+def _silent(units: Tensor, output: Tensor) -> Tensor:
     return output.masked_fill(units.view(-1, *[1] * (output.ndim - 2)), 0)
 
 
@@ -118,7 +177,8 @@ def _words(output: Any) -> str:
     return f"something of type {type(output).__name__}"
 
 
-def _named_layers(network: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
+def named_layers(network: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Module]:
+    """Submodules by their names. Raises ValueError for a name twice, or one that there is not."""
     there = {name: each for name, each in network.named_modules() if name}
     texts = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     if not texts or len(names) == 0 or len(set(names)) < len(names):

@@ -127,14 +127,24 @@ def random_unit_sets(
     found = np.zeros((as_count("n_sets", n_sets), len(unit_set)), bool)
     for layer in np.unique(layers[unit_set]):
         size = int(unit_set[layers == layer].sum())
-        places = np.flatnonzero(live & (layers == layer))
-        if size > len(places):
+        n_live = int((live & (layers == layer)).sum())
+        if size > n_live:
             raise ValueError(
-                f"unit_set has {size} units in layer {layer}; allowed: at most {len(places)}, "
+                f"unit_set has {size} units in layer {layer}; allowed: at most {n_live}, "
                 "the number of live units there"
             )
-        chosen = np.tile(np.arange(len(places)) < size, (len(found), 1))
-        found[:, places] = rng.permuted(chosen, axis=1)
+        found |= uniform_sets(size, live & (layers == layer), len(found), rng)
+    return found
+
+
+def uniform_sets(
+    size: int, live: NDArray[np.bool_], n_sets: int, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Sets of `size` of the live units ``(n_sets, n)``; any is as likely as any other."""
+    places = np.flatnonzero(live)
+    chosen = np.tile(np.arange(len(places)) < size, (n_sets, 1))
+    found = np.zeros((n_sets, len(live)), bool)
+    found[:, places] = rng.permuted(chosen, axis=1)
     return found
 
 

@@ -11,6 +11,7 @@ import pytest
 
 # What a reader or a student calls; all else may keep to the short form.
 ENTRY_POINTS = {
+    "activations": ["unit_activations"],
     "channel_edges": ["conv_edge_weights"],
     "channel_operations": [],
     "channel_walk": [],
@@ -66,11 +67,13 @@ ENTRY_POINTS = {
     "settings": [],
     "shuffles": ["shuffle_weights"],
     "similarity": ["normalize", "similarities"],
+    "specialization": ["set_lesions", "sub_cluster_sets"],
     "spectral": [],
     "stats": ["cohens_d", "empirical_p_value", "z_score"],
     "strength_nulls": ["strength_null"],
     "stubwalk": ["stub_walks"],
     "training": ["train"],
+    "visualization": ["visualize"],
     "unit_sets": ["random_unit_sets", "sub_clusters"],
 }
 FUNCTIONS = [(module, name) for module, names in ENTRY_POINTS.items() for name in names]

@@ -16,6 +16,7 @@ from torch import nn
 
 from modclust_utils.lesion_accuracies import lesion_accuracy, lesion_hits
 from modclust_utils.lesion_modules import module_lesion_hits
+from modclust_utils.passes import Operations
 
 N_CLASSES = 3
 LAYERS = ["first", "second"]
@@ -217,12 +218,102 @@ def test_after_an_error_nothing_is_silent_and_the_modes_are_back(n_units, error)
 
 def test_memory_holds_one_chunk_of_images_and_nothing_afterwards():
     network, seen = SmallConvNet(), []
-    network.register_forward_hook(lambda _, __, out: seen.append((len(out), out.requires_grad)))
+    network.last.register_forward_hook(
+        lambda _, __, out: seen.append((len(out), out.requires_grad))
+    )
     x, y = photos(23)
     module_lesion_hits(network, x, y, unit_sets(2, 4, 5), ["first"], chunk_size=10)
-    assert seen == [(n, False) for n in (1, 10, 10, 3, 10, 10, 3)]
+    # some looks at one image, then each chunk with the lesion and without
+    assert [each for each in seen if each[0] > 1] == [(n, False) for n in (10, 10, 10, 10, 3, 3)]
     output = weakref.ref(network.first(x))
     assert output() is None
+
+
+def test_what_comes_before_a_lesion_is_computed_once():
+    network, (x, y), runs = SmallConvNet(), photos(20), {}
+    for name in ("first", "second", "last"):
+        count = runs.setdefault(name, [])
+        getattr(network, name).register_forward_hook(lambda _, __, out, c=count: c.append(len(out)))
+    sets = np.zeros((6, N_UNITS), bool)
+    sets[0, 0] = sets[1, 1] = True  # two start in the first layer, four in the second
+    sets[0, 4:] = sets[2:, 5] = True
+    module_lesion_hits(network, x, y, sets, LAYERS, chunk_size=20)
+    assert {name: count.count(20) for name, count in runs.items()} == {
+        "first": 1,
+        "second": 3,
+        "last": 6,
+    }
+
+
+class InPlace(nn.Module):
+    """Changes values in their place: what another lesion needs must stay as it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.relu, self.last = nn.ReLU(inplace=True), nn.Linear(4 * 64, N_CLASSES)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for tensor in self.parameters():
+                tensor.copy_(torch.randn(tensor.shape, generator=generator))
+        self.double()
+
+    def forward(self, images):
+        skip = self.first(images)
+        view = skip.flatten(1)
+        hidden = self.second(skip)
+        skip.sub_(0.5)
+        hidden += skip
+        self.relu(skip)
+        return self.last(self.relu(hidden).flatten(1) + view)
+
+
+class NotToFollow(InPlace):
+    """The same for torch.fx not to follow."""
+
+    def forward(self, images):
+        return super().forward(images) if images.sum() > -1e9 else images
+
+
+class InDisguise(InPlace):
+    """torch.fx reads ``skip += 0.5`` as a new value, and does not see that `view` changes too."""
+
+    def forward(self, images):
+        skip = self.first(images)
+        view = skip.flatten(1)
+        skip += 0.5
+        return self.last(self.relu(self.second(skip)).flatten(1) + 4 * view)
+
+
+class InDisguiseNotToFollow(InDisguise):
+    def forward(self, images):
+        return super().forward(images) if images.sum() > -1e9 else images
+
+
+@pytest.mark.parametrize(
+    ("network", "plain"), [(InPlace, NotToFollow), (InDisguise, InDisguiseNotToFollow)]
+)
+def test_operations_that_work_in_place_and_modules_that_cannot_be_followed(network, plain):
+    x, y = photos(30)
+    sets = unit_sets(12, 8, 1)
+    found = lesion_accuracy(network(), x, y, sets, layers=LAYERS)
+    assert len(found[0].unique()) > 4
+    assert_same(found, lesion_accuracy(plain(), x, y, sets, layers=LAYERS))
+    Operations(InPlace(), LAYERS, x[:1])
+    with pytest.raises(ValueError, match=r"cannot be followed by torch\.fx"):
+        Operations(plain(), LAYERS, x[:1])
+    with pytest.raises(ValueError, match="something else"):
+        Operations(InDisguise(), LAYERS, x[:1])
+
+
+def test_the_number_of_images_at_once_falls_with_their_size():
+    small, large = (torch.zeros(1, 2, n, n).double() for n in (8, 300))
+    network = SmallConvNet().eval()
+    operations = Operations(network, LAYERS, small)
+    runs = [operations.start(small), operations.start(large)]
+    # the output of the first layer, and what its ReLU makes of it
+    sizes = [run.advance(operations.place["first"] + 1).bytes() for run in runs]
+    assert sizes == [4 * (n - 2) ** 2 * 8 for n in (8, 300)]
 
 
 class Odd(nn.Module):

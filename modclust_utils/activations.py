@@ -1,0 +1,80 @@
+"""What the units of a torch module put out for images: one number for each unit and image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from modclust_utils.channel_edges import NORMS, Norm
+from modclust_utils.doors import as_choice, check_kind
+from modclust_utils.evaluation import evaluation_mode
+from modclust_utils.lesion_modules import checked_images, named_layers
+from modclust_utils.passes import Operations
+
+
+@torch.no_grad()
+def unit_activations(
+    network: nn.Module, x: Tensor, layers: Sequence[str], *, norm: Norm = "l1"
+) -> NDArray[np.float32]:
+    """Activations of the units of some layers, one layer after the other.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In evaluation mode for this, and left as it was.
+    x : Tensor ``(n_images, ...)``
+        Images as the network takes them.
+    layers : sequence of str
+        Names of submodules that run once: ``output_names`` of a `graphs.NetworkGraph` are those in
+        front of the ReLU.
+    norm : {"l1", "induced_l1"}
+        What stands for a channel with more positions than one: the sum of absolute values, or the
+        largest sum of a column, as in `graphs.conv_edge_weights`. A unit with one number keeps it,
+        with its sign.
+
+    Returns
+    -------
+    ndarray of float32 ``(n_images, n_units)``
+        For `graphs.activation_adjacency`.
+
+    Raises
+    ------
+    ValueError
+        For input or layers that do not fit the network, or one that torch.fx cannot follow.
+
+    References
+    ----------
+    .. [1] Casper et al. 2022 (paper B), section 2.1.
+
+    Examples
+    --------
+    >>> image = torch.tensor([[[[1.0, -2.0], [3.0, 4.0]]]])
+    >>> network = nn.Sequential(nn.Identity(), nn.Flatten(), nn.Linear(4, 2))
+    >>> unit_activations(network, image, ["0"]).item()
+    10.0
+    """
+    check_kind("network", network, nn.Module, "torch.nn.Module")
+    as_choice("norm", norm, NORMS)
+    named_layers(network, layers)
+    x = checked_images(x, next(network.parameters(), None))
+    with evaluation_mode(network):
+        operations = Operations(network, layers, x[:1])
+        in_order = sorted(layers, key=operations.place.__getitem__)
+        rows = []
+        for images in x.split(operations.images_at_once(x[:1])):
+            running = operations.start(images)
+            found = {layer: _one_number(running.reach(layer), norm) for layer in in_order}
+            rows.append(torch.cat([found[layer] for layer in layers], 1).float().cpu())
+    return torch.cat(rows).numpy()
+
+
+def _one_number(output: Tensor, norm: Norm) -> Tensor:
+    """For each unit ``(n_images, n_units)``."""
+    if output.ndim == 2:
+        return output
+    columns = output.abs().flatten(2, -2).sum(2) if output.ndim > 3 else output.abs()
+    return columns.sum(2) if norm == "l1" else columns.amax(2)

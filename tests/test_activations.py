@@ -1,0 +1,55 @@
+"""Activations of units: against hooks, with both norms, and in chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from networks import rng_of
+from torch import nn
+
+from modclust_utils.activations import unit_activations
+
+
+def small_network():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 3, (2, 3)), nn.ReLU(inplace=True),
+        nn.Flatten(), nn.Linear(3 * 3 * 2, 5), nn.ReLU(), nn.Linear(5, 2),
+    )  # fmt: skip
+
+
+X = torch.tensor(rng_of(0).normal(size=(9, 1, 6, 6)), dtype=torch.float32)
+
+
+def by_hooks(network, name):
+    kept = []
+    hook = network[int(name)].register_forward_hook(lambda _, __, out: kept.append(out.clone()))
+    network(X)
+    hook.remove()
+    return kept[0].detach().numpy()
+
+
+@pytest.mark.parametrize("memory", [2**28, 1])
+def test_activations_are_those_in_front_of_the_relu(memory, monkeypatch):
+    monkeypatch.setattr("modclust_utils.passes._MEMORY", memory)
+    network = small_network()
+    maps, dense = by_hooks(network, "2"), by_hooks(network, "5")
+    for norm in ("l1", "induced_l1"):
+        found = unit_activations(network, X, ["5", "2"], norm=norm)
+        assert found.shape == (9, 5 + 3)
+        np.testing.assert_allclose(found[:, :5], dense, rtol=1e-5, atol=1e-6)
+        for image in range(9):
+            for channel in range(3):
+                values = maps[image, channel]
+                expected = np.abs(values).sum() if norm == "l1" else np.linalg.norm(values, 1)
+                assert found[image, 5 + channel] == pytest.approx(expected, rel=1e-5)
+
+
+def test_bad_input_is_refused_by_name():
+    with pytest.raises(ValueError, match="layers has '9', which is no submodule"):
+        unit_activations(small_network(), X, ["9"])
+    with pytest.raises(ValueError, match="norm='l2' is not allowed"):
+        unit_activations(small_network(), X, ["2"], norm="l2")
+    with pytest.raises(ValueError, match=r"x is torch\.float64"):
+        unit_activations(small_network(), X.double(), ["2"])
