@@ -409,15 +409,30 @@ def test_search_finds_the_n_cut(page, host, site, where):
     assert "n-cut" in page.locator("main article").inner_text().lower()
 
 
-def test_pages_fit_a_phone(page, host, pages):
-    page.set_viewport_size({"width": 360, "height": 740})
-    wide = []
+STRETCHED = """
+() => {
+  const shape = (i) => (i.clientWidth / i.clientHeight) * (i.naturalHeight / i.naturalWidth);
+  return [...document.querySelectorAll("main article img")]
+    .filter((i) => Math.abs(shape(i) - 1) > 0.02)
+    .map((i) => [i.alt.slice(0, 40), i.clientWidth, i.clientHeight]);
+}
+"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_pages_fit_the_screen_and_figures_keep_their_shape(page, host, pages, width):
+    page.set_viewport_size({"width": width, "height": 740})
+    wide, stretched, n_figures = [], [], 0
     for path in pages:
         page.goto(urljoin(host, path), wait_until="load")
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > 360:
-            wide.append((path, width))
+        needed = page.evaluate("document.documentElement.scrollWidth")
+        if needed > width:
+            wide.append((path, needed))
+        stretched += page.evaluate(STRETCHED)
+        n_figures += page.locator("main article img").count()
     assert wide == []
+    assert n_figures > 5
+    assert stretched == []
 
 
 def test_keyboard_shows_where_it_is(page, host):
