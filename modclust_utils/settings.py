@@ -119,3 +119,38 @@ class RegularizedSettings:
     def n_validation(self, n: int) -> int:
         """How many of n training images are for validation."""
         return round(n * self.validation_share)
+
+
+@dataclass(frozen=True)
+class CnnSettings:
+    """A small convolutional network and how it is trained; the defaults are paper B's.
+
+    image_shape: rows and columns of a gray image; channels: of each of three convolutions; dense:
+    units between them and the logits.
+    """
+
+    image_shape: tuple[int, ...] = (28, 28)
+    n_classes: int = 10
+    channels: int = 64
+    dense: int = 128
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check(
+            self,
+            {
+                "image_shape": (
+                    len(self.image_shape) == 2 and min(self.image_shape) >= 4,
+                    "rows and columns, 4 or more of each",
+                ),
+                "n_classes": (self.n_classes >= 2, "2 or more"),
+                "channels": (self.channels >= 1, "1 or more"),
+                "dense": (self.dense >= 1, "1 or more"),
+                "epochs": (self.epochs >= 0, "0 or more"),
+                "batch_size": (self.batch_size >= 1, "1 or more"),
+                "learning_rate": (0 < self.learning_rate < math.inf, "above 0, and finite"),
+            },
+        )

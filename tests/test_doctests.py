@@ -15,6 +15,7 @@ ENTRY_POINTS = {
     "channel_edges": ["conv_edge_weights"],
     "channel_operations": [],
     "channel_walk": [],
+    "cnn": ["train_cnn"],
     "clustering": [
         "cluster_network",
         "ncut",

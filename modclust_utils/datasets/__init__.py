@@ -2,12 +2,13 @@
 
 `load` gives every data set in one form, `Dataset`. Four of them are public image sets that must
 match published hashes; some are generated from a seed (`lines`, `random_images`), others mix two
-of these (`mixture`); a `.npz` file of one's own is welcome too. Each set with a name is a row of
-`registry`. A result is tied to its data by `Dataset.train_hash`. The papers' tables: `papers`.
+of these (`mixture`) or put two images side by side (`halves`); a `.npz` file of one's own is
+welcome too. Each set with a name is a row of `registry`. A result is tied to its data by
+`Dataset.train_hash`. The papers' tables: `papers`.
 """
 
 from modclust_utils.datasets.dataset import DataError, Dataset, content_hash, from_arrays
-from modclust_utils.datasets.derived import OWN_NOTE, gray28, mixture, with_pixel_range
+from modclust_utils.datasets.derived import OWN_NOTE, gray28, halves, mixture, with_pixel_range
 from modclust_utils.datasets.generated import N_CLASSES, lines, random_images
 from modclust_utils.datasets.loading import (
     DATA_VARIABLE,
@@ -44,6 +45,7 @@ __all__ = [
     "dimensions",
     "from_arrays",
     "gray28",
+    "halves",
     "lines",
     "load",
     "mixture",

@@ -1,4 +1,4 @@
-"""Data sets made from others: on another scale of pixels, mixed, or gray instead of coloured."""
+"""Data sets made from others: on another scale of pixels, mixed, halved, or gray for coloured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclust_utils.datasets.dataset import DataError, Dataset
-from modclust_utils.datasets.generated import SIDE
+from modclust_utils.datasets.generated import SIDE, check_at_least
 
 #: What stands before the note of a part in the note of a mixture's test images.
 OWN_NOTE = ", whose own note says: "
@@ -118,6 +118,51 @@ def _mixture_note(parts: tuple[Dataset, Dataset], sizes: list[int]) -> str:
         for part, size in zip(parts, sizes, strict=True)
         if part.test_note
     )
+
+
+def halves(dataset: Dataset, *, name: str, seed: int) -> Dataset:
+    """Two images side by side, each half as wide, labelled by the sum of both labels modulo the
+    number of classes: halves-MNIST of paper B', Figure 1.
+
+    Each image is the left half once; the right half is drawn from all images of the same part. A
+    half has the means of pairs of columns. The hashes are made of the data set's and of the seed.
+    Raises `DataError` for images that have no two even halves, and for a bad seed.
+    """
+    check_at_least("seed", seed, 0)
+    if len(dataset.shape) != 2 or dataset.shape[1] % 2:
+        raise DataError(
+            f"{name}: {dataset.name} has images {dataset.shape}; allowed: (rows, columns) with an "
+            "even number of columns"
+        )
+    train_stream, test_stream = np.random.default_rng(int(seed)).spawn(2)
+    x_train, y_train = _side_by_side(dataset, dataset.x_train, dataset.y_train, train_stream)
+    x_test, y_test = _side_by_side(dataset, dataset.x_test, dataset.y_test, test_stream)
+    return replace(
+        dataset,
+        name=name,
+        x_train=x_train,
+        y_train=y_train,
+        x_test=x_test,
+        y_test=y_test,
+        train_hash=halves_hash(dataset.train_hash, seed),
+        test_hash=halves_hash(dataset.test_hash, seed),
+        class_names=tuple(map(str, range(dataset.n_classes))),
+    )
+
+
+def _side_by_side(
+    dataset: Dataset, x: NDArray[np.float32], y: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    rows, columns = dataset.shape
+    narrow = x.reshape(-1, rows, columns // 2, 2).mean(3)
+    right = rng.integers(len(x), size=len(x))
+    both = np.concatenate([narrow, narrow[right]], axis=2)
+    return both.reshape(len(x), -1), (y + y[right]) % dataset.n_classes
+
+
+def halves_hash(made: str, seed: int) -> str:
+    """The hash of images of two halves, from that of the images they are made of."""
+    return hashlib.sha256(f"halves of {made} with seed {int(seed)}".encode()).hexdigest()
 
 
 def gray28(images: NDArray[np.uint8]) -> NDArray[np.float32]:

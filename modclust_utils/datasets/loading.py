@@ -14,6 +14,8 @@ from modclust_utils.datasets import files
 from modclust_utils.datasets.dataset import DataError, Dataset, Part, content_hash, from_arrays
 from modclust_utils.datasets.derived import (
     gray28,
+    halves,
+    halves_hash,
     mixture,
     mixture_hash,
     range_hash,
@@ -52,12 +54,13 @@ def load(
       `x_train`, `y_train`, `x_test`, `y_test` (uint8 32x32x3) and `test_is_lossless` (bool), of
       which only the lossless test images are used (the first 1,000 must be); `test_note` says so.
     - `lines...` and `random...`: made from `seed`, of the sizes and pixels in their rows.
+    - `halves_mnist`, `halves_mnist5k`: two digits side by side, paired by `seed` (`halves`).
     - the names in `MIXTURES`: the `mixture` of two of these.
     - `some/file.npz`: arrays `x_train`, `y_train`, `x_test`, `y_test` as `from_arrays` takes them,
       and `class_names` (n_classes,), text, if there are any.
 
     `folder` defaults to `default_folder()` and may be read-only. What is missing there torchvision
-    downloads, unless `download=False`. `seed` matters only for what is generated. Raises
+    downloads, unless `download=False`. `seed` matters only for what is generated or paired. Raises
     `DataError` for an unknown name, and for data that are missing, damaged, altered or malformed.
     """
     key = check_name(name)
@@ -69,6 +72,9 @@ def load(
             load(part, folder=folder, seed=seed, download=download) for part in row.parts
         )
         return mixture(first, second, name=key, separate=row.separate)
+    if row.halves_of:
+        whole = load(row.halves_of, folder=folder, download=download)
+        return halves(whole, name=key, seed=seed)
     if row.make:
         made = _from_arrays(row, *generate(row.make, row.sizes, seed))
         return with_pixel_range(made, *row.pixel_range) if row.pixel_range else made
@@ -83,6 +89,9 @@ def train_hash(name: str | Path, *, seed: int = 0) -> str:
     row = ROWS[key]
     if row.parts:
         return mixture_hash(*(train_hash(part, seed=seed) for part in row.parts), row.separate)
+    if row.halves_of:
+        check_at_least("seed", seed, 0)
+        return halves_hash(train_hash(row.halves_of), seed)
     if row.make:
         check_at_least("seed", seed, 0)
         made = _generated_hash(row.make, row.sizes, int(seed))

@@ -21,7 +21,7 @@ DIGITS = tuple("0123456789")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A data set: it is read from files, made from a seed, or mixed from two others.
+    """A data set: it is read from files, made from a seed, or made of one or two others.
 
     words: its name for readers; shape: of an image, once loaded.
 
@@ -32,6 +32,7 @@ class Row:
     - make: from a number of images and a generator; `sizes` of the training and the test part.
       `pixel_range`: darkest and brightest pixel, where they are not 0 and 1.
     - parts: the names of both, and whether their classes are `separate` (`mixture`).
+    - halves_of: the name of the set whose images are halved and put side by side (`halves`).
     """
 
     name: str
@@ -48,6 +49,7 @@ class Row:
     pixel_range: tuple[float, float] | None = None
     parts: tuple[str, str] | None = None
     separate: bool = False
+    halves_of: str | None = None
 
 
 _PLAIN = (
@@ -113,7 +115,11 @@ _PLAIN = (
         pixel_range=(-0.5, 0.5),
     ),
 )
-ROWS: dict[str, Row] = {row.name: row for row in _PLAIN}
+_HALVES = (  # paper B', Figure 1; the second is for quick profiles
+    Row(name="halves_mnist", words="halves-MNIST", halves_of="mnist"),
+    Row(name="halves_mnist5k", words="halves-MNIST (of 5,000 digits)", halves_of="mnist5k"),
+)
+ROWS: dict[str, Row] = {row.name: row for row in (*_PLAIN, *_HALVES)}
 
 
 def _mixed(words: str, first: str, second: str, *, separate: bool = False) -> Row:

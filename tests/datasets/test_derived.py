@@ -57,6 +57,57 @@ def test_a_pixel_range_must_be_one(low, high):
         datasets.with_pixel_range(small_set("one", [*range(10)], 0), low, high)
 
 
+# --- halves --------------------------------------------------------------------------------------
+
+
+def test_halves_are_two_narrow_images_and_the_sum_of_their_labels():
+    plain = small_set("one", [*range(10)] * 3, 0, shape=(3, 8))
+    made = datasets.halves(plain, name="both", seed=5)
+    for part in ("train", "test"):
+        whole = getattr(plain, f"x_{part}").reshape(-1, 3, 8)
+        labels = getattr(plain, f"y_{part}")
+        both = getattr(made, f"x_{part}").reshape(-1, 3, 8)
+        narrow = (whole[:, :, ::2] + whole[:, :, 1::2]) / 2
+        np.testing.assert_allclose(both[:, :, :4], narrow, rtol=1e-6)
+        partners = []
+        for i, right in enumerate(both[:, :, 4:]):
+            (partner,) = np.flatnonzero(np.isclose(narrow, right, rtol=1e-6).all((1, 2)))
+            assert getattr(made, f"y_{part}")[i] == (labels[i] + labels[partner]) % 10
+            partners.append(partner)
+        assert len(set(partners)) > len(labels) // 3
+    assert (made.name, made.shape, made.n_classes) == ("both", (3, 8), 10)
+    assert (made.x_train.dtype, made.y_train.dtype) == (np.float32, np.int64)
+    assert not made.x_train.flags.writeable
+
+
+def test_halves_hang_on_the_images_and_the_seed():
+    plain, other = (small_set("one", [*range(10)] * 3, seed) for seed in (0, 1))
+    made = [datasets.halves(s, name="b", seed=n) for s, n in ((plain, 0), (plain, 1), (other, 0))]
+    hashes = {each.train_hash for each in made} | {each.test_hash for each in made}
+    assert len(hashes) == 6
+    again = datasets.halves(plain, name="b", seed=0)
+    assert rows(again, "train") == rows(made[0], "train") != rows(made[1], "train")
+    assert again.train_hash == made[0].train_hash
+
+
+def test_what_has_no_halves_is_refused():
+    with pytest.raises(DataError, match=r"images \(3, 7\); allowed: .* even number of columns"):
+        datasets.halves(small_set("one", [0, 1] * 2, 0, shape=(3, 7)), name="both", seed=0)
+    with pytest.raises(DataError, match="seed = -1"):
+        datasets.halves(small_set("one", [0, 1] * 2, 0), name="both", seed=-1)
+
+
+def test_halves_of_the_embedded_digits_have_the_hash_that_is_known_without_them():
+    made = datasets.load("halves_mnist5k", seed=3)
+    assert made.train_hash == datasets.train_hash("halves_mnist5k", seed=3)
+    assert made.train_hash != datasets.train_hash("halves_mnist5k", seed=4)
+    assert (len(made.x_train), made.shape, made.name) == (4000, (28, 28), "halves_mnist5k")
+    # the hash does not see how images are paired: the pairs of a seed stay what they are
+    assert made.y_train[:12].tolist() == [3, 6, 1, 7, 2, 3, 6, 5, 0, 6, 4, 5]
+    assert made.y_test[:12].tolist() == [2, 1, 1, 5, 9, 3, 1, 0, 0, 7, 6, 0]
+    assert datasets.class_names("halves_mnist") == tuple("0123456789")
+
+
 # --- mixtures ------------------------------------------------------------------------------------
 
 

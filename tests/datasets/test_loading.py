@@ -32,6 +32,8 @@ TRAIN_HASHES = {
     "random3k": "5268be16a6f22b03bdf2c84bea672af63711e315aab0efdd57c587ed600ddbe2",
     "random3k_255": "4b1cdcf6e175a9a6773b905e8c32d03b6d99214ea882261e7318672d13e2cabd",
     "random3k_centred": "94a57813e35b11ff8c30731df3ef1c2ee1c482f12b1cebf6dbc5e76513c0ba0f",
+    "halves_mnist": "aac7640ffd37561643452c0f2ef92a3df1245625261df20b957da981a272631c",
+    "halves_mnist5k": "c27b0b8a1dc919b0fe1d9c57fdb6fd39c36567762e601d6713f1bf561386840f",
     "lines_mnist": "6cd2ff3fe772c5794ff016452758a0d113f436178d66e5f239020b2b36d2a12c",
     "lines_cifar10": "cb4d68ab63f68485a73524ee5147f1374893453721ccd6b50baa374ccdb35745",
     "mnist_cifar10": "2cfd105d9b228486ce93e0f2d107737066b50bc61176a71160f57f5602442fd9",
@@ -51,6 +53,7 @@ TEST_HASHES = {
     "random3k": "ef74dcd3a2a3774fe6c1a07463fa4f27b5afa572f3ffa5690a6dacfcf4d1abe6",
     "random3k_255": "1fa0c59f5e9f6c3c6c50ed35643116399e52aeb94c15bfd0437cb92b1c051271",
     "random3k_centred": "3cb47d6ee705395a14856cdc86fbe00d69d4b7320372c65c24e5ed458eeb9335",
+    "halves_mnist5k": "2a59d20e59e7506a390f2279057249e954e7e1067b03daa9cc9be7109cda1843",
     "lines4k_mnist5k": "1e93e9671e84ae876a486f3af991e092099d9b2cd7acec3126c116aae788299c",
     "lines4k_mnist5k_sep": "100ed657d43d3b072770cbf94f22ade3e07ffac37f0f846e342aad03298802bf",
 }
@@ -58,6 +61,7 @@ OF_SEED_5 = {
     "lines4k": "57b8188aeaa890c9af56a477e352af54c67c652f3d90910d22d172696976ff84",
     "random200": "c6d63dce14120829e6a600e18800a72a4a6bf23213d81c37893a14f9cf1bbf7c",
     "random3k_centred": "10787d87ff3aa39f126e3a2b2eaf8f642e847821f45882dcb258963e08f7c12d",
+    "halves_mnist5k": "fbc74670185b45958c776ecc0261f164db10aa083f759de2b1aab4405b65d6b0",
     "lines_cifar10": "cb2fb43cae959e03ac00fb8899e399249c4ace469c8998be96b7f26d86fdd28c",
     "lines4k_mnist5k_sep": "266d9ef4bce735a5ea3a7a533304f6caab148eaf7b50bcd753e62aaf14f1cf16",
 }
