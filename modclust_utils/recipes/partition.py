@@ -49,6 +49,7 @@ RECIPE = Recipe(
     words="clustering networks",
     compute=compute,
     agree=ncuts_agree,
+    numbers={"ncut": ("phase", "n_clusters")},
 )
 
 
