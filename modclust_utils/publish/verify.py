@@ -232,7 +232,8 @@ def verify(store: RecordStore, looked: Looked) -> Check:
         kept |= store.kept(need, looked.kept) or {}
     assert recipe.agree is not None
     # the record's own clusters: k-means may find others here, of an n-cut that is nearly the same
-    task = Task(record.parameters, looked.needs, kept, looked.images, record.value)
+    known = {**record.value, **record.arrays}
+    task = Task(record.parameters, looked.needs, kept, looked.images, known)
     (again,) = recipe.compute([task], _Here())
     return Check(looked.path, *recipe.agree(record, again))
 

@@ -104,11 +104,14 @@ def alter(path: Path, change: Callable[[dict], object]) -> None:
 
 
 KINDS = ["clustering", "lesions", "partition", "random-ncuts", "shuffle-test"]
+SIMILARITIES = ["similarity-clusters", "similarity-matrices"]
 
 
 def test_every_kind_says_how_it_is_checked():
     recipes = all_recipes()
-    assert sorted(kind for kind, recipe in recipes.items() if recipe.agree) == KINDS
+    assert sorted(kind for kind, recipe in recipes.items() if recipe.agree) == sorted(
+        KINDS + SIMILARITIES
+    )
     assert [kind for kind, recipe in recipes.items() if recipe.follows] == ["network"]
     assert {kind for kind, recipe in recipes.items() if recipe.numbers} >= {
         "clustering", "network", "partition", "shuffle-test"
@@ -150,6 +153,8 @@ def in_row(table: str, row: int, name: str, new: Callable[[Any], Any]) -> Callab
     [
         ("clustering", shift("ncut", -0.0099)),
         ("partition", shift("ncut", 0.02)),
+        ("partition", shift("ncut", 0.0001)),
+        ("partition", shift("ncut_sklearn", 0.02)),
         ("shuffle-test", shift("null_ncuts", 0.002)),
         ("shuffle-test", shift("p_value", 1 / (N_SHUFFLES + 1))),
         ("random-ncuts", shift("ncuts", 0.3)),
@@ -171,6 +176,22 @@ def test_altered_record_differs(store, kind, change):
     path = path_of(store, kind)
     alter(path, change)
     assert not verify(store, path).agrees
+
+
+def test_labels_of_a_partition_are_held_against_its_ncut(store):
+    path = path_of(store, "partition")
+    record = read_record(path)
+    labels = record.arrays["labels"].copy()
+    for own, agrees in (
+        (labels, True),
+        (np.where(labels < 0, -1, (labels + 1) % 3), True),
+        (labels[::-1], False),
+    ):
+        made = Value(record.value, {"labels": own.astype(np.int16)})
+        job = Job(partition.RECIPE, record.parameters)
+        network = read_record(path_of(store, "network"))
+        store.put(job, made, seconds=1, device="CPU", needs={"network": network})
+        assert verify(store, path).agrees == agrees
 
 
 def test_clusters_of_another_machine_are_no_difference(store, monkeypatch):
@@ -291,8 +312,9 @@ def test_a_forger_who_seals_everything_anew_is_seen_by_computing_again(store):
     path = path_of(store, "network")
     record = read_record(path)
     arrays = dict(record.arrays)
-    flat = arrays["weight_0"].ravel()
-    arrays["weight_0"] = np.random.default_rng(0).permutation(flat).reshape(16, 784)
+    for name, shape in (("weight_0", (16, 784)), ("weight_1", (16, 16)), ("weight_2", (10, 16))):
+        flat = arrays[name].ravel()
+        arrays[name] = np.random.default_rng(0).permutation(flat).reshape(shape)
     job, _ = make_network("mnist5k", True, 0, weights=weights(0, [(16, 784), (16, 16), (10, 16)]),
                           train_hash=record.parameters["train_hash"])  # fmt: skip
     assert job.key == record.key
