@@ -22,6 +22,7 @@ ENTRY_POINTS = {
         "sklearn_spectral_clustering",
         "spectral_clustering",
     ],
+    "distributions": ["compare_samples"],
     "fisher_bates": [
         "bates_p_value",
         "benjamini_hochberg",

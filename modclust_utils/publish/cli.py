@@ -138,6 +138,19 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("verify", help="compute a sample of records again and compare")
     check.add_argument("--sample", type=_whole(1), default=5, help="how many records (default: 5)")
     check.add_argument("--seed", type=_whole(0), default=None, help="which ones (default: any)")
+    check.add_argument("--chapter", type=_whole(1), help="records of one chapter (default: all)")
+    check.add_argument("--profile", default="quick", help="of which profile (default: quick)")
+    check.add_argument(
+        *("-p", "--parameter"), nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
+    )
+    check.add_argument(
+        "--images", action="append", default=[], metavar="FILE", help="a .npz file of one's own"
+    )
+    check.add_argument(
+        "--retrain",
+        metavar="CONDITION",
+        help="train a data set's networks anew and compare: mnist, or mnist+dropout",
+    )
     check.set_defaults(action=_verify)
 
     publish = commands.add_parser("publish", help="copy a run's records to data/records")
@@ -242,20 +255,17 @@ def _reason(run: RunInfo) -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from modclust_utils.publish.verify import sample, verify_all
+    from modclust_utils.publish import verify_command
 
-    store = default_store()
-    paths = sample(store, options.sample, np.random.default_rng(options.seed))
-    if not paths:
-        print("modclust: there is no record yet that can be computed again", file=sys.stderr)
-        return 1
-    checks = []
-    for check in verify_all(store, paths):
-        checks.append(check)
-        word = "agrees" if check.agrees else "DIFFERS"
-        print(f"{word}: {check.path.parent.name}/{check.path.name}: {check.difference}", flush=True)
-    print(f"{sum(check.agrees for check in checks)} of {len(checks)} records agree")
-    return 0 if all(check.agrees for check in checks) else 1
+    rng = np.random.default_rng(options.seed)
+    if options.chapter is None:
+        if options.retrain or options.parameter or options.profile != "quick":
+            raise ParameterError("chapter is not given; --retrain, --profile and -p need it")
+        return verify_command.everything(options.sample, options.images, rng)
+    parameters = check_run(options.chapter, options.profile, texts=_each_once(options.parameter))
+    if options.retrain:
+        return verify_command.retrained(options.chapter, parameters, options.retrain, rng)
+    return verify_command.chapter(options.chapter, parameters, options.sample, options.images, rng)
 
 
 def _publish(options: argparse.Namespace) -> int:

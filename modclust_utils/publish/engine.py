@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from modclust_utils.publish.errors import RecordError
-from modclust_utils.publish.records import RecordStore, read_record, write_atomically
+from modclust_utils.publish.records import RecordStore, commit, read_record, write_atomically
 from modclust_utils.publish.workers import BACKEND, Steps, in_workers, shown_steps
 from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, made_from
 from modclust_utils.recipes.frames import frame
@@ -49,6 +49,7 @@ def compute(
 
     n_jobs: processes of the joblib backend. Stopped at any point, a second call goes on there.
     """
+    commit()  # read before the work begins: the repository may move on while it runs
     for stage in stages(jobs, store):
         groups, shelf = _groups(stage), Shelf(store)
         total = sum(group[0].recipe.steps(group) for group in groups)
@@ -186,16 +187,18 @@ class _Packet:
     steps: Steps
     n_steps: int
     checkpoint: Path
+    commit: str
 
 
 @dataclass(frozen=True)
 class _Done:
-    """What comes back for a group; seconds: all of them together."""
+    """What comes back for a group; seconds: all of them together; begun_by: the commit."""
 
     index: int
     values: list[Value]
     seconds: float
     device: str
+    begun_by: str
 
 
 def _packet(
@@ -204,7 +207,8 @@ def _packet(
     recipe = group[0].recipe
     tasks = [task_of(job, shelf) for job in group]
     checkpoint = _checkpoint(group, shelf.store)
-    return (_Packet(index, recipe, tasks, device, steps, recipe.steps(group), checkpoint),)
+    n_steps = recipe.steps(group)
+    return (_Packet(index, recipe, tasks, device, steps, n_steps, checkpoint, commit()),)
 
 
 def _checkpoint(group: Sequence[Job], store: RecordStore) -> Path:
@@ -229,14 +233,20 @@ def run_group(packet: _Packet) -> _Done:
     place = _Place(packet)
     values = packet.recipe.compute(packet.tasks, place)
     packet.steps.add(packet.n_steps - place.n_steps)
-    return _Done(packet.index, values, place.seconds, device_name(packet.device))
+    return _Done(packet.index, values, place.seconds, device_name(packet.device), place.begun_by)
 
 
 def _write(group: Sequence[Job], done: _Done, shelf: Shelf) -> None:
     for job, made in zip(group, done.values, strict=True):
         needs = {name: shelf.require(need) for name, need in job.needs.items()}
-        seconds = done.seconds / len(group)
-        shelf.store.put(job, made, seconds=seconds, device=done.device, needs=needs)
+        shelf.store.put(
+            job,
+            made,
+            seconds=done.seconds / len(group),
+            device=done.device,
+            needs=needs,
+            begun_by=done.begun_by,
+        )
     _checkpoint(group, shelf.store).unlink(missing_ok=True)
 
 
@@ -246,12 +256,17 @@ class _Place:
 
     packet: _Packet
     n_steps: int = 0
+    checkpoint: Checkpoint | None = None
     started: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
 
     @property
     def device(self) -> str:
         return self.packet.device
+
+    @property
+    def begun_by(self) -> str:
+        return self.checkpoint.commit if self.checkpoint else self.packet.commit
 
     @property
     def seconds(self) -> float:
@@ -263,16 +278,19 @@ class _Place:
 
     def keep(self, state: TrainingState) -> None:
         if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
-            save_checkpoint(self.packet.checkpoint, state, self.seconds, self._version)
+            state_now = Checkpoint(state, self.seconds, self._version, self.begun_by)
+            save_checkpoint(self.packet.checkpoint, state_now)
             self.saved = time.monotonic()
 
     def resume(self) -> TrainingState | None:
         seeds = [task.parameters["seed"] for task in self.packet.tasks]
-        state, seconds = load_checkpoint(self.packet.checkpoint, seeds, self.device, self._version)
-        self.started -= seconds
-        if state is not None:
-            self.n_steps += state.epoch
-            self.packet.steps.add(state.epoch)
+        self.checkpoint = load_checkpoint(self.packet.checkpoint, seeds, self.device, self._version)
+        if self.checkpoint is None:
+            return None
+        self.started -= self.checkpoint.seconds
+        state = self.checkpoint.state
+        self.n_steps += state.epoch
+        self.packet.steps.add(state.epoch)
         return state
 
     @property
@@ -280,11 +298,22 @@ class _Place:
         return self.packet.recipe.version
 
 
-def save_checkpoint(path: Path, state: TrainingState, seconds: float, version: int) -> None:
-    """Write the state and the seconds spent so far, in place of the checkpoint before."""
-    content = {"version": version, "seconds": seconds}
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training that goes on from here: the seconds spent so far, the version of its recipe, and
+    the commit by whose code it began."""
+
+    state: TrainingState
+    seconds: float
+    version: int
+    commit: str
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in place of the one before."""
+    facts = {name: getattr(checkpoint, name) for name in ("seconds", "version", "commit")}
     buffer = io.BytesIO()
-    torch.save(content | {name: getattr(state, name) for name in _state_fields()}, buffer)
+    torch.save(facts | {name: getattr(checkpoint.state, name) for name in _state_fields()}, buffer)
     write_atomically(path, buffer.getvalue())
 
 
@@ -294,23 +323,23 @@ def _state_fields() -> list[str]:
 
 def load_checkpoint(
     path: Path, seeds: Sequence[int], device: str, version: int
-) -> tuple[TrainingState | None, float]:
-    """The saved state and the seconds spent on it; (None, 0) where there is none that fits.
+) -> Checkpoint | None:
+    """What was saved; None where there is none that fits.
 
     A damaged checkpoint, or one of another code version, is left behind: training starts over.
     """
     if not path.is_file():
-        return None, 0.0
+        return None
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         state = TrainingState(**{name: content[name] for name in _state_fields()})
+        facts = float(content["seconds"]), int(content["version"]), str(content["commit"])
     except Exception:
         # torch raises many types for a damaged file; whatever it is, the work can be done again
         path.unlink(missing_ok=True)
-        return None, 0.0
-    if content.get("version") != version or list(state.seeds) != list(seeds):
-        return None, 0.0
-    return state, float(content["seconds"])
+        return None
+    fits = facts[1] == version and list(state.seeds) == list(seeds)
+    return Checkpoint(state, *facts) if fits else None
 
 
 def device_name(device: str) -> str:

@@ -27,11 +27,13 @@ from modclust_utils.publish.claims import percent
 from modclust_utils.publish.engine import missing, planned
 from modclust_utils.publish.errors import BuildError
 from modclust_utils.publish.escape import clean_outputs, markdown, sentence
+from modclust_utils.publish.origins import origins, sentences
 from modclust_utils.publish.policy import add_policies
 from modclust_utils.publish.records import (
     RecordStore,
     commit,
     default_store,
+    made_by_commits,
     published_folder,
     read_record,
 )
@@ -312,7 +314,7 @@ def status_page(rows: list[tuple[RunInfo, bool]]) -> str:
         chapter, *words = map(markdown, cells)
         words[-2] = f"`{words[-2]}`" if re.fullmatch(r"[\w +]*", words[-2]) else words[-2]
         lines.append(f"| {' | '.join([chapter, *words])} |")
-    lines += ["", "## Records", "", _record_counts(), ""]
+    lines += ["", "## Records", "", _record_counts(), "", *_record_origins(), ""]
     return "\n".join(lines)
 
 
@@ -363,6 +365,17 @@ def _record_counts() -> str:
     return "\n".join(lines)
 
 
+def _record_origins() -> list[str]:
+    """What the published records say of the code that made them, against the history."""
+    made = [
+        (path.parent.name, json.loads(path.read_text(encoding="utf-8"))["provenance"])
+        for path in sorted(published_folder().glob("*/*.json"))
+    ]
+    return ["Of the records that are published with the book:", "", *(
+        f"- {sentence}" for sentence in sentences(origins(made))
+    )] if made else []  # fmt: skip
+
+
 def publish_records(run: RunInfo) -> int:
     """Copy the records of a run to ``data/records``; the number of those that were new.
 
@@ -384,8 +397,7 @@ def publish_records(run: RunInfo) -> int:
                     "Delete the one that is not to stay."
                 )
             new.append(path)
-    commits = {path: str(read_record(path).provenance["commit"]) for path in new}
-    unknown = [path for path, made in commits.items() if made.endswith("+") or made == "no git"]
+    unknown = [path for path in new if not made_by_commits(read_record(path).provenance)]
     if unknown:
         raise BuildError(
             f"{len(unknown)} records were made by code that is in no commit, such as {unknown[0]}. "

@@ -115,10 +115,12 @@ class RecordStore:
         seconds: float,
         device: str,
         needs: Mapping[str, Record] | None = None,
+        begun_by: str = "",
     ) -> None:
         """Write the record of a job, its arrays first, then its kept arrays.
 
-        needs: the records that it was made from.
+        needs: the records that it was made from; begun_by: the commit at which the work began,
+        where it was broken off and went on at a later one.
         """
         path = self.path(job.kind, job.key)
         content: dict[str, Any] = {
@@ -127,7 +129,7 @@ class RecordStore:
             "parameters": dict(job.parameters),
             "value": dict(made.value),
             "provenance": {
-                **provenance_now(),
+                **provenance_now(begun_by),
                 "seconds": round(seconds, 3),
                 "device": device,
                 **made.extra,
@@ -219,32 +221,53 @@ def read_record(path: Path) -> Record:
 @cache
 def _static_provenance() -> dict[str, Any]:
     return {
-        "commit": commit(),
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
     }
 
 
-def provenance_now() -> dict[str, Any]:
-    """Commit, package versions, Python and UTC time of a computation."""
-    return {**_static_provenance(), "made": datetime.now(UTC).isoformat(timespec="seconds")}
+def provenance_now(begun_by: str = "") -> dict[str, Any]:
+    """Commit, package versions, Python and UTC time of a computation.
+
+    begun_by: the commit at which it began, where it went on at a later one: `resumed_by`.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    found = {"commit": commit(), **_static_provenance(), "made": now}
+    if begun_by and begun_by != commit():
+        found |= {"commit": begun_by, "resumed_by": commit()}
+    return found
 
 
 @cache
 def commit() -> str:
-    """The repository's commit, with ``+`` where tracked code has uncommitted changes."""
+    """The repository's commit, with ``+`` where tracked code has uncommitted changes.
+
+    Read once, by whatever starts a run, before it computes: a process goes on with the code that it
+    has, whatever is committed meanwhile.
+    """
     folder = Path(__file__).resolve().parent
     try:
         # unpacked inside another repository, this code is in none of its commits
-        _git(folder, "ls-files", "--error-unmatch", "--", Path(__file__).name)
-        head = _git(folder, "rev-parse", "--short=10", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", "..")
+        git(folder, "ls-files", "--error-unmatch", "--", Path(__file__).name)
+        head = git(folder, "rev-parse", "--short=10", "HEAD")
+        changed = git(folder, "status", "--porcelain", "--untracked-files=no", "--", "..")
     except (OSError, subprocess.CalledProcessError):
         return "no git"
     return head + ("+" if changed else "")
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def commits_of(provenance: Mapping[str, Any]) -> list[str]:
+    """The commits whose code made a record: more than one where its training was broken off."""
+    return [str(provenance[name]) for name in ("commit", "resumed_by") if name in provenance]
+
+
+def made_by_commits(provenance: Mapping[str, Any]) -> bool:
+    """Whether all code that made a record is in some commit."""
+    return not any(made.endswith("+") or made == "no git" for made in commits_of(provenance))
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What git says in a folder. Raises OSError without git, CalledProcessError where it fails."""
     # variables of a hook, or of another repository, would lead git elsewhere
     environment = {name: v for name, v in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(

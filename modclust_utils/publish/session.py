@@ -35,7 +35,12 @@ from modclust_utils.publish.parameters import (
     shown,
 )
 from modclust_utils.publish.progress import bar
-from modclust_utils.publish.records import RecordStore, default_store, write_atomically
+from modclust_utils.publish.records import (
+    RecordStore,
+    commit,
+    default_store,
+    write_atomically,
+)
 
 # Parameters that say where and how fast to compute, not what: no record depends on them.
 MACHINE_PARAMETERS = ("device", "n_jobs", "data_folder")
@@ -191,6 +196,7 @@ def start(chapter: int, namespace: Mapping[str, Any]) -> Run:
     Raises ParameterError for unknown names (papermill records those without a word), wrong types
     and values out of range.
     """
+    commit()  # that of the code which runs from here on, whatever is committed meanwhile
     schema = read_schema(chapter_notebook(chapter))
     injected = _injected_names(namespace.get("In", []))
     given = {name: namespace[name] for name in schema.defaults if name in namespace}

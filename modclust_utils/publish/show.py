@@ -16,8 +16,9 @@ from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
 
 from modclust_utils.publish.escape import clean_html, sentence
+from modclust_utils.publish.origins import faults, origins
 from modclust_utils.publish.parameters import shown
-from modclust_utils.publish.records import commit
+from modclust_utils.publish.records import commit, commits_of
 from modclust_utils.publish.session import Run, scientific
 from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import Shown
@@ -63,9 +64,12 @@ def strip_html(run: Run, thing: Shown, *, name: str) -> str:
         facts["Source"] = html.escape("; ".join(thing.trace.sources))
     if thing.trace.records:
         facts |= _record_facts(run, list(thing.trace.records))
-    commits = sorted({str(r.provenance["commit"]) for r in thing.trace.records})
+    commits = sorted({each for r in thing.trace.records for each in commits_of(r.provenance)})
     made = [f"records {', '.join(commits)}"] if commits else []
     facts["Commit"] = html.escape("; ".join([*made, f"page {commit()}"]))
+    said = faults(origins((r.kind, r.provenance) for r in thing.trace.records))
+    if said:
+        facts["Of these records"] = html.escape(" ".join(said))
     facts["Made again by"] = f"<code>{html.escape(run.command)}</code>"
     rows = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items())
     return (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from modclust_utils.publish.at_work import private_folder
 
 BACKEND = "loky"
 POLL_SECONDS = 0.3
+WATCH_SECONDS = 2.0
 
 
 class OwnerGoneError(RuntimeError):
@@ -45,9 +47,14 @@ def in_workers(
     The first error in a task ends the others and is raised here.
     """
     owner, folder = os.getpid(), str(root())
-    # other backends do not take a limit for the libraries of their workers
-    limit = {"inner_max_num_threads": 1} if backend == BACKEND else {}
-    with joblib.parallel_config(backend, **limit):
+    # other backends do not take a limit for the libraries of their workers, and their workers may
+    # serve many owners: these are made by this process, for it alone
+    own = {
+        "inner_max_num_threads": 1,
+        "initializer": end_with_owner,
+        "initargs": (owner, platform.node()),
+    }
+    with joblib.parallel_config(backend, **(own if backend == BACKEND else {})):
         parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
     yield from parallel(
         joblib.delayed(_do)(owner, folder, threads, function, task) for task in tasks
@@ -66,6 +73,33 @@ def _do(
         os.environ[VARIABLE] = folder
     with torch_threads(threads):
         return function(*arguments)
+
+
+def end_with_owner(owner: int, machine: str) -> None:
+    """Make this process end soon after its owner, which cannot tell it to where it was killed.
+
+    For processes that one owner made for itself. They hold nothing but work that nobody waits for.
+    """
+
+    def watch() -> None:
+        while is_there(owner, machine):
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def is_there(process: int, machine: str) -> bool:
+    """Whether a process is there; True where that cannot be seen from here."""
+    if os.name != "posix" or platform.node() != machine:
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextmanager
@@ -94,22 +128,11 @@ class Steps:
 
     def add(self, n: int = 1) -> None:
         """Some steps more are done."""
-        if os.getpid() != self.owner and not self._owner_is_there():
+        if os.getpid() != self.owner and not is_there(self.owner, self.machine):
             raise OwnerGoneError(f"process {self.owner}, which asked for this work, is gone")
         # a full disk for temporary files must not end hours of training
         with suppress(OSError), self.file.open("ab", buffering=0) as file:
             file.write(b"." * n)
-
-    def _owner_is_there(self) -> bool:
-        if os.name != "posix" or platform.node() != self.machine:
-            return True
-        try:
-            os.kill(self.owner, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
 
 
 @contextmanager

@@ -142,10 +142,20 @@ class Recipe:
 
     fields: the names in its key; words: what computing it is called on a progress bar; compute:
     from tasks that go together to their values; together: fields in which jobs that go together may
-    differ; at_most: how many of them; with_images: whether it needs its network's images; agree:
-    whether a record and what was computed again are the same, and a note (None: cannot be computed
-    again exactly); code: what else decides its values, beside `compute`; steps: how many steps one
-    group reports.
+    differ; at_most: how many of them; with_images: whether it needs its network's images; kept: the
+    group of its network's kept arrays that it needs, where no `phase` in its key says so; code:
+    what else decides its values, beside `compute`; steps: how many steps one group reports.
+
+    How a record is checked:
+
+    - agree: whether it and what was computed again are the same, and a note (None: cannot be
+      computed again exactly);
+    - follows: whether what follows from its own arrays and its images does, and a note, where the
+      rest cannot be computed again (None: nothing does);
+    - contradiction: what in a record contradicts the rest of it, "" for nothing;
+    - numbers: entries of its value that are compared as distributions with those of networks
+      trained anew, each with the fields of the key that make it another number (empty: none). Of
+      an entry that is a list it is the mean.
     """
 
     kind: str
@@ -156,7 +166,11 @@ class Recipe:
     together: tuple[str, ...] = ()
     at_most: int | None = None
     with_images: bool = False
+    kept: str = ""
     agree: Callable[[Record, Value], tuple[bool, str]] | None = None
+    follows: Callable[[Record, Dataset], tuple[bool, str]] | None = None
+    contradiction: Callable[[Record], str] | None = None
+    numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     code: tuple[Callable[..., Any], ...] = ()
     steps: Callable[[Sequence[Job]], int] = len
 

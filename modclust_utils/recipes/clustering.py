@@ -29,6 +29,7 @@ RECIPE = Recipe(
     words="clustering networks",
     compute=compute,
     agree=ncuts_agree,
+    numbers={"ncut": ("phase", "n_clusters")},
 )
 
 

@@ -15,10 +15,13 @@ from modclust_utils.recipes.base import Record, Value
 # at most; more clusters have more optima.
 NCUT_TOLERANCE_PER_CLUSTER = 0.00125
 # Shuffles come from the same random streams: most of their n-cuts are the same but for rounding,
-# and few differ by more than half a standard deviation.
+# few differ by more than half a standard deviation or that noise, and the mean stays where it is.
+# In 19 published tests with 2, 7 and 10 clusters, 69 to 99 % were the same, up to 3 % differed by
+# more, and no mean moved by more than 0.02 standard deviations.
 SAME = 1e-4
 MOST = 0.6
-FEW = 0.01
+FEW = 0.04
+MEAN = 0.05
 ROUNDING = 1e-6
 
 
@@ -27,52 +30,66 @@ def ncuts_agree(record: Record, again: Value) -> tuple[bool, str]:
     if "ncuts" in record.value:
         return samples_agree(record.value["ncuts"], again.value["ncuts"])
     gap = abs(record.value["ncut"] - again.value["ncut"])
-    tolerance = NCUT_TOLERANCE_PER_CLUSTER * record.parameters["n_clusters"]
-    return gap <= tolerance, f"n-cut by {gap:.2g}"
+    return gap <= _noise(record), f"n-cut by {gap:.2g}"
+
+
+def _noise(record: Record) -> float:
+    return NCUT_TOLERANCE_PER_CLUSTER * record.parameters["n_clusters"]
 
 
 def shuffles_agree(record: Record, again: Value) -> tuple[bool, str]:
     """Whether n-cut and null agree, p-value and z-score follow from them, and the network is on the
     same side of its shuffles."""
     kept = record.value
-    notes = []
-    follow = _follow(kept)
-    if not follow:
-        notes.append("p-value or z-score do not follow from its own n-cuts")
+    notes = [note] if (note := test_contradicts(record)) else []
+    follow = not notes
     below = [value["ncut"] < min(value["null_ncuts"]) for value in (kept, again.value)]
     if below[0] != below[1]:
         words = "is" if below[1] else "is not"
         notes.append(f"the network {words} below all of its shuffles when computed again")
     own, own_note = ncuts_agree(record, again)
-    null, null_note = samples_agree(kept["null_ncuts"], again.value["null_ncuts"])
+    null, null_note = samples_agree(
+        kept["null_ncuts"], again.value["null_ncuts"], noise=_noise(record)
+    )
     agrees = own and null and follow and below[0] == below[1]
     return agrees, ", ".join([own_note, *notes, f"null_ncuts {null_note}"])
 
 
-def samples_agree(kept: Sequence[float], again: Sequence[float]) -> tuple[bool, str]:
-    """Whether two samples of n-cuts from the same random streams agree, one by one."""
+def samples_agree(
+    kept: Sequence[float], again: Sequence[float], *, noise: float = SAME
+) -> tuple[bool, str]:
+    """Whether two samples of n-cuts from the same random streams agree, one by one.
+
+    noise: that of k-means, which is all that a network with a narrow null may differ by.
+    """
     first, second = np.asarray(kept), np.asarray(again)
     if first.shape != second.shape:
         return False, f"{first.shape} against {second.shape}"
     gaps = np.abs(first - second)
     equal = int((gaps < SAME).sum())
     # the spread of the recomputed sample: that of an altered one would excuse it
-    far = int((gaps > max(second.std() / 2, SAME)).sum())
-    note = f"{equal} of {len(first)} the same, mean by {abs(first.mean() - second.mean()):.2g}"
-    return equal >= MOST * len(first) and far <= FEW * len(first), note
+    spread = second.std()
+    far = int((gaps > max(spread / 2, noise)).sum())
+    mean_gap = abs(first.mean() - second.mean())
+    note = f"{equal} of {len(first)} the same, mean by {mean_gap:.2g}"
+    steady = mean_gap <= max(MEAN * spread, SAME)
+    return equal >= MOST * len(first) and far <= FEW * len(first) and steady, note
 
 
-def _follow(kept: Mapping[str, Any]) -> bool:
-    """Whether p-value and z-score are those of the n-cuts beside them, which are rounded."""
+def test_contradicts(record: Record) -> str:
+    """What in a shuffle test contradicts the rest; "" where p-value and z-score follow from the
+    n-cuts beside them, which are rounded."""
+    kept = record.value
     null = np.array(kept["null_ncuts"])
     lowest, highest = (
         stats.empirical_p_value(kept["ncut"] + shift, null, tail="lower")
         for shift in (-ROUNDING, ROUNDING)
     )
     z_score = stats.z_score(kept["ncut"], null)
-    return lowest <= kept["p_value"] <= highest and bool(
+    follow = lowest <= kept["p_value"] <= highest and bool(
         np.isclose(kept["z_score"], z_score, rtol=0.01, atol=0.01, equal_nan=True)
     )
+    return "" if follow else "p-value or z-score do not follow from its own n-cuts"
 
 
 def rows_agree(

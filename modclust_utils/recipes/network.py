@@ -96,6 +96,25 @@ def _epochs(jobs: Sequence[Job]) -> int:
     return settings["epochs"] + settings["pruning_epochs"]
 
 
+# Two logits that agree to rounding may change places: a few images more or fewer are right.
+IMAGES_TOLERANCE = 3
+
+
+def follows(record: Record, dataset: Dataset) -> tuple[bool, str]:
+    """Whether the accuracies after pruning are those of the weights in the record."""
+    model, notes, agrees = mlp(record), [], True
+    parts = {
+        "train": (dataset.x_train, dataset.y_train),
+        "test": (dataset.x_test, dataset.y_test),
+    }
+    for name, (x, y) in parts.items():
+        accuracy = float(model.accuracy(torch.from_numpy(x.copy()), torch.from_numpy(y.copy())))
+        n_images = round(abs(accuracy - record.value[f"{name}_accuracy_after"]) * len(y), 3)
+        agrees &= n_images <= IMAGES_TOLERANCE
+        notes.append(f"{name} accuracy after pruning by {n_images:g} images")
+    return agrees, ", ".join(notes)
+
+
 RECIPE = Recipe(
     kind="network",
     version=1,
@@ -103,6 +122,8 @@ RECIPE = Recipe(
     words="training networks",
     compute=compute,
     together=("seed",),
+    follows=follows,
+    numbers={f"{part}_accuracy_{phase}": () for phase in PHASES for part in ("train", "test")},
     code=(datasets.gray28, datasets.from_arrays),
     steps=_epochs,
 )
@@ -184,6 +205,11 @@ def _condition(p: Any, name: str, dropout: bool, changes: dict[str, Any]) -> Con
 def network_seeds(seed: int, n_networks: int) -> tuple[int, ...]:
     """The seeds of a condition's networks, of which there are 1,000 at most."""
     return tuple(seed * 1000 + r for r in range(n_networks))
+
+
+def run_seed(seed: int) -> int:
+    """The seed of the run to which a network's seed belongs; generated images are made from it."""
+    return seed // 1000
 
 
 def weights(record: Record) -> list[np.ndarray]:

@@ -21,9 +21,15 @@ from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, Work, 
 from modclust_utils.recipes.compare import ncuts_agree
 from modclust_utils.recipes.network import job_about, weights, weights_in_phase
 
+# The n-cut of given clusters has no optimum to miss: it differs by rounding alone.
+LABELS_TOLERANCE = 1e-5
+
 
 def compute(tasks: Sequence[Task], work: Work) -> list[Value]:
-    """The partition of each network."""
+    """The partition of each network.
+
+    Where `known` has labels, their n-cut stands beside it.
+    """
     return [_partition(task, work.device) for task in tasks]
 
 
@@ -34,7 +40,20 @@ def _partition(task: Task, device: str) -> Value:
     labels, value = cluster_network(weights_in_phase(task, device), k, rng=own)
     adjacency = mlp_adjacency(weights(task.needs["network"]))
     check = ncut(adjacency, sklearn_spectral_clustering(adjacency, k, rng=other))
-    return Value({"ncut": value, "ncut_sklearn": check}, {"labels": labels.astype(np.int16)})
+    known = task.known.get("labels")
+    extra = {} if known is None else {"ncut_of_labels": ncut(adjacency, known.astype(np.int64))}
+    arrays = {"labels": labels.astype(np.int16)}
+    return Value({"ncut": value, "ncut_sklearn": check}, arrays, extra=extra)
+
+
+def agree(record: Record, again: Value) -> tuple[bool, str]:
+    """Whether both n-cuts agree, and the record's is that of its labels, to rounding."""
+    agrees, note = ncuts_agree(record, again)
+    other = Record(record.kind, 1, record.parameters, {"ncut": record.value["ncut_sklearn"]})
+    other_agrees, other_note = ncuts_agree(other, Value({"ncut": again.value["ncut_sklearn"]}))
+    off = abs(again.extra["ncut_of_labels"] - record.value["ncut"])
+    note = f"{note}, that of its labels by {off:.2g}, scikit-learn's {other_note}"
+    return agrees and other_agrees and off <= LABELS_TOLERANCE, note
 
 
 def labels(record: Record) -> np.ndarray:
@@ -48,7 +67,8 @@ RECIPE = Recipe(
     fields=("network", "phase", "n_clusters", "seed"),
     words="clustering networks",
     compute=compute,
-    agree=ncuts_agree,
+    agree=agree,
+    numbers={"ncut": ("phase", "n_clusters")},
 )
 
 

@@ -103,6 +103,7 @@ RECIPE = Recipe(
     together=("settings", "seed"),
     # more at a time leave the processor's cache
     at_most=30,
+    numbers=dict.fromkeys(("train_accuracy", "test_accuracy", "test_loss", "sparsity"), ()),
     code=(datasets.gray28, datasets.from_arrays),
 )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from modclust_utils import nulls
 from modclust_utils.recipes.base import Job, Recipe, Task, Value, Work, stream
-from modclust_utils.recipes.compare import shuffles_agree
+from modclust_utils.recipes.compare import shuffles_agree, test_contradicts
 from modclust_utils.recipes.network import job_about, weights_in_phase
 
 
@@ -42,6 +42,11 @@ RECIPE = Recipe(
     compute=compute,
     together=("n_clusters",),
     agree=shuffles_agree,
+    contradiction=test_contradicts,
+    numbers={
+        "ncut": ("phase", "n_clusters"),
+        "z_score": ("phase", "n_clusters", "mode"),
+    },
 )
 
 

@@ -145,7 +145,9 @@ RECIPE = Recipe(
     together=("network",),
     at_most=10,
     with_images=True,
+    kept=WEIGHTS,
     agree=agree,
+    numbers=dict.fromkeys(("q", "q_leiden", "q_null", "n_clusters"), ()),
 )
 
 

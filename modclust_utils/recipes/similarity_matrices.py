@@ -52,6 +52,7 @@ RECIPE = Recipe(
     together=("network",),
     at_most=10,
     with_images=True,
+    kept=WEIGHTS,
     agree=agree,
 )
 

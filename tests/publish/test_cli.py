@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import runpy
 import sys
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_book import copy_book, write_run
 
 from modclust_utils import __version__
 from modclust_utils.datasets import DataError
-from modclust_utils.publish import cli, engine, pages, parameters, records
+from modclust_utils.distributions import compare_samples
+from modclust_utils.publish import cli, engine, pages, parameters, records, verify_command
 from modclust_utils.publish.errors import BuildError, RecordError, RunError
 from modclust_utils.publish.records import default_store
+from modclust_utils.publish.retrain import Retrained
 from modclust_utils.publish.run import RunInfo, check_run, read_runs
 from modclust_utils.publish.session import progress
-from modclust_utils.recipes import random_ncuts
+from modclust_utils.recipes import all_recipes, random_ncuts
 from modclust_utils.recipes.base import Job, Value
 
 SMALL = {"layer_sizes": [20, 12, 4], "n_clusters": 2, "n_networks": 3, "seed": 0}
@@ -58,7 +62,7 @@ def built(monkeypatch) -> list[Path | None]:
 @pytest.fixture
 def record(book, monkeypatch) -> str:
     """The key of a record of random networks in the book, made by committed code."""
-    monkeypatch.setattr(records, "provenance_now", lambda: {"commit": "abc123"})
+    monkeypatch.setattr(records, "provenance_now", lambda _: {"commit": "abc123"})
     engine.compute([RANDOM], default_store(), device="cpu", n_jobs=1, progress=progress)
     return RANDOM.key
 
@@ -276,9 +280,19 @@ def test_verify_without_records(book, capsys):
 
 def test_verify_says_what_agrees(record, capsys):
     assert cli.main(["verify", "--sample", "3", "--seed", "0"]) == 0
-    out = capsys.readouterr().out
-    assert f"agrees: random-ncuts/{record}.json: 3 of 3 the same" in out
-    assert out.splitlines()[-1] == "1 of 1 records agree"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        "1 records:",
+        "  1 can be computed again exactly",
+        "    1 random-ncuts",
+        "  0 can be computed again in part",
+        "  0 can be checked only statistically (--retrain)",
+    ]
+    assert "Of these 1 records all are computed again:" in lines
+    assert any(line.startswith(f"agrees: random-ncuts/{record}.json: 3 of 3 the") for line in lines)
+    assert lines[-1] == (
+        "1 of 1 records agree, 0 of them looked at in part; 0 of 1 were not computed again"
+    )
 
 
 def test_verify_fails_where_a_record_was_altered(book, capsys):
@@ -286,7 +300,80 @@ def test_verify_fails_where_a_record_was_altered(book, capsys):
     assert cli.main(["verify"]) == 1
     out = capsys.readouterr().out
     assert f"DIFFERS: random-ncuts/{RANDOM.key}.json" in out
-    assert out.splitlines()[-1] == "0 of 1 records agree"
+    assert out.splitlines()[-1].startswith("0 of 1 records agree")
+
+
+def test_verify_fails_for_a_record_that_is_wrong_as_it_stands(book, record, capsys):
+    """And computes the others again nevertheless."""
+    other = Job(random_ncuts.RECIPE, {**SMALL, "seed": 1})
+    default_store().put(other, Value({"ncuts": [1.0]}), seconds=1, device="CPU")
+    path = default_store().find("random-ncuts", other.key)
+    path.write_text(path.read_text().replace("1.0", "1.1"))
+    assert cli.main(["verify", "--sample", "9"]) == 1
+    out = capsys.readouterr().out
+    assert "  1 are wrong as they stand\n    1 random-ncuts\n" in out
+    assert f"WRONG: {path} was edited" in out
+    assert "1 of 1 records agree, 0 of them looked at in part; 1 of 2 were not" in out
+
+
+def test_verify_counts_what_cannot_be_computed_again(book, record, capsys, monkeypatch):
+    monkeypatch.setitem(all_recipes(), "random-ncuts", replace(random_ncuts.RECIPE, version=2))
+    assert cli.main(["verify"]) == 1
+    out = capsys.readouterr().out
+    assert "  1 cannot be checked at all\n    1 random-ncuts: made by other code than ver" in out
+    assert out.endswith("None of them can be computed again from what is here.\n")
+
+
+def test_verify_of_a_chapter_takes_its_records_alone(book, record, capsys):
+    assert cli.main(["verify", "--chapter", "1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "0 of the 57 records of this run are here.\n"
+    assert "there is no record yet" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--retrain", "mnist5k"], "chapter is not given; --retrain, --profile and -p need it"),
+        (["-p", "seed", "1"], "chapter is not given"),
+        (["--chapter", "9"], "chapter=9 is not there; allowed: 1"),
+        (["--chapter", "1", "--profile", "papre"], "profile='papre' is not there"),
+        (["--chapter", "1", "-p", "sed", "1"], "'sed' is not a parameter"),
+        (
+            ["--chapter", "1", "--retrain", "mnist"],
+            "retrain='mnist' is no condition of this run; allowed: MNIST (5,000 digits), "
+            "MNIST (5,000 digits)+dropout",
+        ),
+    ],
+)
+def test_verify_with_input_that_is_not_allowed(book, capsys, words, message):
+    assert cli.main(["verify", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_retraining_without_records(book, capsys):
+    assert cli.main(["verify", "--chapter", "1", "--retrain", "mnist5k"]) == 1
+    assert "0 of 4 networks have records, and it takes two" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("shift", "n", "status", "verdict"),
+    [
+        (0.0, 8, 0, "No difference was seen"),
+        (9.0, 8, 1, "come from ANOTHER distribution"),
+        (9.0, 3, 1, "So few networks cannot tell"),
+    ],
+)
+def test_what_retraining_says(capsys, shift, n, status, verdict):
+    values = np.arange(float(n))
+    numbers = compare_samples([("n-cut", values, values + shift)], rng=np.random.default_rng(0))
+    found = Retrained("MNIST", n, 0, numbers, ["z score"])
+    assert verify_command.print_retrained(found) == status
+    out = capsys.readouterr().out
+    assert f"MNIST: {n} networks in the records, and as many trained anew; 0 of these" in out
+    assert "fewer than two networks have it: z score" in out
+    assert f"{values.mean():.4f} ± {values.std(ddof=1):.4f}" in out
+    assert verdict in out
 
 
 def test_publish(book, record, capsys):

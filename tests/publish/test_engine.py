@@ -19,13 +19,14 @@ import torch
 from small_book import digest
 
 from modclust_utils.publish import engine
-from modclust_utils.publish.engine import load_checkpoint, save_checkpoint
+from modclust_utils.publish import records as records_module
+from modclust_utils.publish.engine import Checkpoint, load_checkpoint, save_checkpoint
 from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.records import RecordStore
 from modclust_utils.recipes import clustering, network, shuffle_test
 from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, Work
 from modclust_utils.settings import TrainingSettings
-from modclust_utils.training import TrainingState, initial_state
+from modclust_utils.training import initial_state
 
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="this system has no SIGKILL")
 
@@ -202,6 +203,40 @@ def test_kept_arrays_of_another_training_are_not_used(store):
         engine.task_of(add(3, one, kept="k"), engine.Shelf(store))
 
 
+# The commit
+
+
+def at_commits(patch: pytest.MonkeyPatch, *heads: str) -> list[str]:
+    """A repository whose commit moves on each time that it is asked; those that are left."""
+    left = list(heads)
+    patch.setattr(records_module, "git", lambda _, *words: left.pop(0) if "HEAD" in words else "")
+    records_module.commit.cache_clear()
+    return left
+
+
+@pytest.fixture
+def other_commits(monkeypatch) -> Iterator[pytest.MonkeyPatch]:
+    with monkeypatch.context() as patch:
+        yield patch
+    records_module.commit.cache_clear()
+
+
+def test_a_record_names_the_commit_at_the_start_of_its_computing(store, other_commits):
+    left = at_commits(other_commits, "first", "second")
+
+    def during(tasks: Sequence[Task], work: Work) -> list[Value]:
+        # somebody commits while this runs
+        seen.append(list(left))
+        return _add(tasks, work)
+
+    seen: list[list[str]] = []
+    slow = replace(ADD, kind="slow", compute=during)
+    job = Job(slow, {"number": 1, "left": ""})
+    compute([job], store)
+    assert seen == [["second"]]
+    assert records([job], store)[0].provenance["commit"] == "first"
+
+
 # Networks
 
 
@@ -299,9 +334,9 @@ def test_training_that_stopped_goes_on_to_the_same_networks(
     monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", -1)  # after each epoch
     save = engine.save_checkpoint
 
-    def stop_after(path: Path, state: TrainingState, *rest: object) -> None:
-        save(path, state, *rest)
-        if state.epoch == stop:
+    def stop_after(path: Path, checkpoint: Checkpoint) -> None:
+        save(path, checkpoint)
+        if checkpoint.state.epoch == stop:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -322,6 +357,28 @@ def test_training_that_stopped_goes_on_to_the_same_networks(
     assert list((store.cache / "checkpoints").iterdir()) == []
 
 
+def test_training_that_goes_on_names_the_commit_at_which_it_began(images, store, other_commits):
+    at_commits(other_commits, "first")
+    jobs, save = networks(images), engine.save_checkpoint
+
+    def stop(path: Path, checkpoint: Checkpoint) -> None:
+        save(path, checkpoint)
+        raise KeyboardInterrupt
+
+    other_commits.setattr(engine, "CHECKPOINT_SECONDS", -1)
+    other_commits.setattr(engine, "save_checkpoint", stop)
+    with pytest.raises(KeyboardInterrupt):
+        compute(jobs, store)
+    other_commits.setattr(engine, "save_checkpoint", save)
+    at_commits(other_commits, "second")  # another process, later
+    compute(jobs, store)
+    for record in records(jobs, store):
+        assert record.provenance["commit"] == "first"
+        assert record.provenance["resumed_by"] == "second"
+    compute(networks(images, 3), store)
+    assert "resumed_by" not in records(networks(images, 3), store)[2].provenance
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -333,9 +390,9 @@ import os, signal
 engine.CHECKPOINT_SECONDS = -1
 save = engine.save_checkpoint
 
-def kill(path, state, *rest):
-    save(path, state, *rest)
-    if state.epoch == 2:
+def kill(path, checkpoint):
+    save(path, checkpoint)
+    if checkpoint.state.epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
 engine.save_checkpoint = kill
@@ -347,7 +404,7 @@ compute(networks(sys.argv[1]), RecordStore(Path(sys.argv[2])))
 def test_killed_process_goes_on_to_the_same_networks(images, store, tmp_path):
     program = tmp_path / "killed.py"
     program.write_text(KILLED, encoding="utf-8")
-    paths = [Path(__file__).parent, Path(__file__).parents[1]]
+    paths = [Path(__file__).parents[n] for n in range(3)]
     done = subprocess.run(
         [sys.executable, str(program), images, str(store.cache)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
@@ -367,15 +424,22 @@ SETTINGS = TrainingSettings((6, 5, 3), dropout_rate=0.5, epochs=2, pruning_epoch
 SEEDS = [3, 11]
 
 
+def begun() -> Checkpoint:
+    state = initial_state(SETTINGS, seeds=SEEDS, device="cpu")
+    return Checkpoint(state, 1.0, 1, "abc")
+
+
 def test_saved_state_is_read_again_and_a_later_one_takes_its_place(tmp_path):
     path = tmp_path / "deep" / "state.pt"
     state = initial_state(SETTINGS, seeds=SEEDS, device="cpu")
-    save_checkpoint(path, state, 12.5, 1)
+    save_checkpoint(path, Checkpoint(state, 12.5, 1, "abc"))
     state.epoch = 2
-    save_checkpoint(path, state, 20.0, 1)
-    again, seconds = load_checkpoint(path, SEEDS, "cpu", 1)
-    assert again is not None
-    assert (again.epoch, again.seeds, seconds) == (2, tuple(SEEDS), 20.0)
+    save_checkpoint(path, Checkpoint(state, 20.0, 1, "abc"))
+    found = load_checkpoint(path, SEEDS, "cpu", 1)
+    assert found is not None
+    assert (found.seconds, found.version, found.commit) == (20.0, 1, "abc")
+    again = found.state
+    assert (again.epoch, again.seeds) == (2, tuple(SEEDS))
     assert again.before is again.running_accuracy is again.running_accuracy_before is None
     assert all(map(torch.equal, again.parameters, state.parameters))
     assert [file.name for file in path.parent.iterdir()] == ["state.pt"]
@@ -383,10 +447,10 @@ def test_saved_state_is_read_again_and_a_later_one_takes_its_place(tmp_path):
 
 def test_checkpoint_of_other_networks_or_other_code_is_not_used(tmp_path):
     path = tmp_path / "state.pt"
-    assert load_checkpoint(path, SEEDS, "cpu", 1) == (None, 0.0)
-    save_checkpoint(path, initial_state(SETTINGS, seeds=SEEDS, device="cpu"), 1.0, 1)
+    assert load_checkpoint(path, SEEDS, "cpu", 1) is None
+    save_checkpoint(path, begun())
     for seeds, version in ((SEEDS[::-1], 1), (SEEDS[:1], 1), (SEEDS, 2)):
-        assert load_checkpoint(path, seeds, "cpu", version) == (None, 0.0)
+        assert load_checkpoint(path, seeds, "cpu", version) is None
 
 
 class Harmful:
@@ -402,16 +466,16 @@ class Harmful:
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "list", "fields", "harmful"])
 def test_damaged_checkpoint_is_put_away(tmp_path, damage):
     path = tmp_path / "state.pt"
-    save_checkpoint(path, initial_state(SETTINGS, seeds=SEEDS, device="cpu"), 1.0, 1)
+    save_checkpoint(path, begun())
     whole = path.read_bytes()
     if damage == "list":
         torch.save([1, 2], path)
     elif damage == "fields":
-        torch.save({"version": 1, "seconds": 1.0}, path)
+        torch.save({"version": 1, "seconds": 1.0, "commit": "abc"}, path)
     elif damage == "harmful":
         torch.save({"seeds": Harmful(tmp_path / "made")}, path)
     else:
         contents = {"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"no torch"}
         path.write_bytes(contents[damage])
-    assert load_checkpoint(path, SEEDS, "cpu", 1) == (None, 0.0)
+    assert load_checkpoint(path, SEEDS, "cpu", 1) is None
     assert list(tmp_path.iterdir()) == []

@@ -39,9 +39,10 @@ def book(tmp_path, monkeypatch) -> Path:
     return copy_book(tmp_path / "the book", book=True)
 
 
-def put_record(seed: int = 0, commit: str = "abc123", value: float = 1.0) -> str:
+def put_record(seed: int = 0, commit: str = "abc123", value: float = 1.0, **provenance: str) -> str:
     """The key of a record with arrays among the book's own ones."""
-    made = Value({"ncut": value}, {"w": np.ones(3)}, extra={"commit": commit})
+    extra = {"commit": commit, **provenance}
+    made = Value({"ncut": value}, {"w": np.ones(3)}, extra=extra)
     default_store().put(job(seed), made, seconds=1, device="CPU")
     return job(seed).key
 
@@ -336,9 +337,12 @@ def test_publish_copies_the_records_of_a_run_and_no_others(book):
     assert pages.publish_records(names()["paper"]) == 0
 
 
-@pytest.mark.parametrize("commit", ["abc123+", "no git"])
-def test_records_of_uncommitted_code_are_not_published(book, commit):
-    keys = [put_record(0), put_record(1, commit)]
+@pytest.mark.parametrize(
+    "made",
+    [{"commit": "abc123+"}, {"commit": "no git"}, {"commit": "abc123", "resumed_by": "abd123+"}],
+)
+def test_records_of_uncommitted_code_are_not_published(book, made):
+    keys = [put_record(0), put_record(1, **made)]
     write_run(book, "paper", records=[("clustering", key) for key in keys])
     with pytest.raises(BuildError, match=f"1 records were made by code .*{keys[1]}.json"):
         pages.publish_records(names()["paper"])

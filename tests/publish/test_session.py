@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from small_book import ROOT, copy_book
 
 from modclust_utils import datasets
-from modclust_utils.publish import session
+from modclust_utils.publish import records, session
 from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.parameters import read_profile, read_schema
 from modclust_utils.publish.records import default_store
@@ -36,6 +36,21 @@ def book(tmp_path, monkeypatch) -> Path:
 
 def run_of(**values: object) -> Run:
     return Run(1, SCHEMA.check(values), SCHEMA, default_store())
+
+
+# The commit
+
+
+def test_the_commit_is_read_when_a_notebook_starts(book, monkeypatch):
+    """By papermill and in Jupyter alike: `start` is the first call, and computing comes later."""
+    heads = ["first", "second"]
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "git", lambda _, *words: heads.pop(0) if "HEAD" in words else "")
+        records.commit.cache_clear()
+        start(1, {})
+        assert heads == ["second"]
+        assert records.provenance_now()["commit"] == "first"
+    records.commit.cache_clear()
 
 
 # The command that makes a page again

@@ -7,6 +7,7 @@ import html
 import io
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import nbformat
@@ -16,7 +17,7 @@ from IPython.display import HTML, Image, Markdown
 from matplotlib.figure import Figure
 from small_book import ROOT, frame_of, make_network, make_test, printed
 
-from modclust_utils.publish import show
+from modclust_utils.publish import origins, show
 from modclust_utils.publish.parameters import Schema, read_profile, read_schema
 from modclust_utils.publish.records import commit, default_store
 from modclust_utils.publish.session import Run
@@ -117,6 +118,30 @@ def test_printed_table_has_a_source_and_no_record():
     }
     both = rows_of(frame_of(TESTS), printed(pd.DataFrame({"a": [1]})))
     assert {"Source", "Records"} <= set(facts_of(show.strip_html(run_of(), both, name="t")))
+
+
+def test_records_of_no_commit_and_of_a_later_one_are_counted(monkeypatch):
+    """From the records and the history: neither number is typed anywhere."""
+    times = {"aaaaaaaaaa": datetime(2026, 1, 2, tzinfo=UTC)}
+    monkeypatch.setattr(origins, "commit_times", lambda: times)
+    day = "2026-01-0{}T00:00:00+00:00"
+    provenances = [
+        {"commit": "aaaaaaaaaa", "made": day.format(3)},
+        {"commit": "aaaaaaaaaa", "made": day.format(1)},
+        {"commit": "aaaaaaaaaa+", "made": day.format(3)},
+        {"commit": "aaaaaaaaaa", "made": day.format(3), "resumed_by": "bbbbbbbbbb"},
+    ]
+    made = [
+        (job, replace(record, provenance={**record.provenance, **provenance}))
+        for (job, record), provenance in zip(NETWORKS, provenances, strict=True)
+    ]
+    facts = facts_of(show.strip_html(run_of(), rows_of(frame_of(made)), name="t"))
+    assert facts["Commit"].startswith("records aaaaaaaaaa, aaaaaaaaaa+, bbbbbbbbbb; page")
+    assert facts["Of these records"] == (
+        "1 of 4 were made by code with changes that no commit holds: their commit has a + behind "
+        "it, or there is none. 1 of 4, 1 networks among them, name a commit that did not exist "
+        "when computing them began: it had been read at the end."
+    )
 
 
 def test_every_device_and_commit_is_named():

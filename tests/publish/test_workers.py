@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +19,14 @@ from joblib.externals.loky import get_reusable_executor
 from small_book import copy_book
 
 from modclust_utils import paths
-from modclust_utils.publish.workers import OwnerGoneError, Steps, in_workers, shown_steps
+from modclust_utils.publish.workers import (
+    WATCH_SECONDS,
+    OwnerGoneError,
+    Steps,
+    in_workers,
+    is_there,
+    shown_steps,
+)
 
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="this system has no SIGKILL")
 
@@ -127,19 +136,14 @@ def step_and_fail(steps: Steps) -> float:
 OWNER = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from modclust_utils.publish.workers import OwnerGoneError, Steps, in_workers
+from modclust_utils.publish.workers import in_workers
 
 folder = Path(sys.argv[1])
 
-def work(steps, folder):
+def work(folder):
     (folder / f"{os.getpid()}.pid").touch()
-    try:
-        while True:
-            steps.add()
-            time.sleep(0.05)
-    except OwnerGoneError:
-        (folder / f"{os.getpid()}.ended").touch()
-        raise
+    while True:
+        time.sleep(0.05)
 
 def end():
     while len(list(folder.glob("*.pid"))) < 2:
@@ -148,13 +152,22 @@ def end():
 
 if __name__ == "__main__":
     threading.Thread(target=end, daemon=True).start()
-    steps = Steps(folder / "steps")
-    list(in_workers(work, [(steps, folder)] * 2, n_jobs=2))
+    list(in_workers(work, [(folder,)] * 2, n_jobs=2))
+"""
+
+
+IDLE = """
+import os, signal
+from modclust_utils.publish.workers import in_workers
+
+if __name__ == "__main__":
+    print(*set(in_workers(os.getpid, [()] * 4, n_jobs=2)), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @POSIX_ONLY
-def test_tasks_of_a_killed_owner_end_at_their_next_step(tmp_path):
+def test_busy_processes_of_a_killed_owner_end(tmp_path):
     program = tmp_path / "owner.py"
     program.write_text(OWNER, encoding="utf-8")
     killed = subprocess.run(
@@ -166,14 +179,56 @@ def test_tasks_of_a_killed_owner_end_at_their_next_step(tmp_path):
     assert killed.returncode == -signal.SIGKILL
     workers = {path.stem for path in tmp_path.glob("*.pid")}
     assert len(workers) == 2
+    assert_end({int(worker) for worker in workers})
+
+
+def assert_end(workers: set[int]) -> None:
+    """Some processes end within a minute, although nobody tells them to."""
     end = time.monotonic() + 60
-    while time.monotonic() < end and len(list(tmp_path.glob("*.ended"))) < 2:
+    while time.monotonic() < end and any(map(runs, workers)):
         time.sleep(0.1)
-    ended = {path.stem for path in tmp_path.glob("*.ended")}
-    for worker in workers:  # they would wait for more work for some minutes
+    left = {worker for worker in workers if runs(worker)}
+    for worker in left:
         with suppress(ProcessLookupError):
-            os.kill(int(worker), signal.SIGKILL)
-    assert ended == workers
+            os.kill(worker, signal.SIGKILL)
+    assert left == set()
+
+
+def runs(process: int) -> bool:
+    """Whether a process runs: one that ended and that nobody has asked about does not."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return is_there(process, platform.node()) and not Path("/proc").is_dir()
+    return state != "Z"
+
+
+@POSIX_ONLY
+def test_idle_processes_of_a_killed_owner_end(tmp_path):
+    program = tmp_path / "idle.py"
+    program.write_text(IDLE, encoding="utf-8")
+    with open(tmp_path / "out", "w+") as out:
+        killed = subprocess.run(
+            [sys.executable, str(program)], stdout=out, stderr=subprocess.DEVNULL, timeout=300
+        )
+        out.seek(0)
+        workers = {int(word) for word in out.read().split()}
+    assert killed.returncode == -signal.SIGKILL
+    assert workers
+    assert_end(workers)
+
+
+def test_processes_of_an_owner_that_is_there_stay():
+    before = set(in_workers(os.getpid, [()] * 4, n_jobs=2))
+    time.sleep(2 * WATCH_SECONDS)
+    assert set(in_workers(os.getpid, [()] * 4, n_jobs=2)) & before
+    assert is_there(os.getpid(), platform.node())
+
+
+@POSIX_ONLY
+def test_a_process_is_gone_only_where_that_can_be_seen():
+    assert not is_there(gone(), platform.node())
+    assert is_there(gone(), "elsewhere")
 
 
 def gone() -> int:
