@@ -32,7 +32,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", default=["vgg16", "resnet18"])
     parser.add_argument("--jobs", type=int, default=joblib.cpu_count(), help="processes of ours")
     parser.add_argument("--n-shuffles", type=int, default=100)
-    parser.add_argument("--n-plain", type=int, default=3, help="graphs for scikit-learn")
+    parser.add_argument("--n-plain", type=int, default=8, help="graphs for scikit-learn")
     parser.add_argument("--solvers", nargs="+", default=["arpack", "lobpcg"])
     parser.add_argument("--n-clusters", type=int, default=12)
     parser.add_argument("--n-init", type=int, default=10, help="k-means starts")

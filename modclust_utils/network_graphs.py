@@ -53,6 +53,12 @@ class NetworkGraph:
         return tuple(np.bincount(self.layer_of_unit, minlength=len(self.layer_names)).tolist())
 
     @property
+    def hidden_layers(self) -> tuple[int, ...]:
+        """Layers that are neither the input nor, where the input is a layer, the last: logits."""
+        n = len(self.layer_names)
+        return tuple(range(1, n - 1) if self.layer_names[0] == INPUT else range(n))
+
+    @property
     def unit_names(self) -> list[str]:
         """The layer of each unit and its number in it, as in ``features.0[3]``."""
         return [

@@ -61,6 +61,7 @@ ENTRY_POINTS = {
     "modularity_search": [],
     "network_graphs": ["network_graph"],
     "nulls": ["random_ncuts", "shuffle_test", "shuffle_tests"],
+    "partitionings": ["partition_units"],
     "partitions": ["match_labels", "merge_single_units", "order_labels"],
     "pruning": ["magnitude_mask", "polynomial_sparsity"],
     "quantized": ["lattice_index"],
