@@ -21,6 +21,7 @@ from modclust_utils.graphs import drop_dead_units, live_units
 from modclust_utils.kmeans import draw_uniforms, kmeans
 from modclust_utils.network_doors import Matrix, as_edges, as_weights
 from modclust_utils.spectral import LayeredGraphs, embed_general, embed_layered, two_sides
+from modclust_utils.threads import one_thread
 
 Adjacency = sp.sparray | sp.spmatrix | NDArray[np.floating] | Tensor
 
@@ -160,7 +161,8 @@ def spectral_clustering(
     else:
         embedding = torch.from_numpy(embed_general(matrix, n_clusters).copy())[None]
     everyone = torch.ones(1, len(live), dtype=torch.bool)
-    labels[live] = kmeans(embedding, everyone, uniforms)[0].numpy()
+    with one_thread():
+        labels[live] = kmeans(embedding, everyone, uniforms)[0].numpy()
     return labels
 
 
@@ -284,7 +286,8 @@ def cluster_network(
     live = np.concatenate([np.asarray(_host(part)) for part in live_units(weights)])
     reduced = as_magnitudes(drop_dead_units(weights))
     uniforms = torch.from_numpy(draw_uniforms(n_clusters, n_init, rng))[None]
-    labels_live, ncuts = cluster_layered(LayeredGraphs(reduced), n_clusters, uniforms)
+    with one_thread():
+        labels_live, ncuts = cluster_layered(LayeredGraphs(reduced), n_clusters, uniforms)
     labels = np.full(len(live), -1)
     labels[live] = labels_live[0].cpu().numpy()
     return labels, float(ncuts[0])

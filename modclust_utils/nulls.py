@@ -26,6 +26,7 @@ from modclust_utils.network_doors import Matrix, as_weights
 from modclust_utils.shuffles import MODES, Mode, Shuffler, shuffle_weights
 from modclust_utils.spectral import LayeredGraphs, embed_layered
 from modclust_utils.stats import empirical_p_value, z_score
+from modclust_utils.threads import one_thread
 
 __all__ = [
     "MODES",
@@ -181,7 +182,8 @@ def shuffle_tests(
     shuffler = Shuffler(magnitudes, mode)
     own = ([LayeredGraphs([m[None] for m in magnitudes])], counts, n_init, [own_rng])
     if n_jobs == 1 or magnitudes[0].device.type != "cpu":
-        parts = [_ncuts(*own), _null_ncuts(shuffler, counts, n_init, rngs)]
+        with one_thread():
+            parts = [_ncuts(*own), _null_ncuts(shuffler, counts, n_init, rngs)]
     else:
         # a few parts for each process: sending a part costs about as much as a shuffle
         size = max(1, math.ceil(n_shuffles / (_PARTS_PER_JOB * joblib.effective_n_jobs(n_jobs))))
@@ -303,5 +305,6 @@ def random_ncuts(
         seeds = [int(r.integers(2**31)) for r in batch]
         networks = glorot_mlp(layer_sizes, seeds=seeds, device=device)
         graphs = LayeredGraphs([w.abs() for w in networks.weights])
-        ncuts.append(_ncuts([graphs], [n_clusters], n_init, batch)[:, 0].cpu().numpy())
+        with one_thread():
+            ncuts.append(_ncuts([graphs], [n_clusters], n_init, batch)[:, 0].cpu().numpy())
     return np.concatenate(ncuts)
