@@ -83,6 +83,12 @@ def check_kind(name: str, value: Any, kind: type, allowed: str) -> None:
         raise ValueError(f"{name} is of type {type(value).__name__}; allowed: {allowed}")
 
 
+def check_callable(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` can be called, or is None."""
+    if value is not None and not callable(value):
+        raise ValueError(f"{name}={value!r} is not allowed: a function of the state, or None")
+
+
 def as_sizes(layer_sizes: Any) -> tuple[int, ...]:
     """Units per layer: two layers or more, of one unit or more."""
     sizes = as_list("layer_sizes", layer_sizes, "units per layer, such as (784, 64, 10)")

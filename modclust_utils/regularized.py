@@ -19,6 +19,14 @@ from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy, hardshrink, one_hot
 from torch.optim.adam import adam
 
+from modclust_utils.doors import (
+    as_list,
+    as_seeds,
+    as_sizes,
+    as_training_data,
+    check_callable,
+    check_kind,
+)
 from modclust_utils.models import MLP, derived_seed, resolve_device
 from modclust_utils.settings import RegularizedSettings
 
@@ -131,6 +139,7 @@ def uniform_mlp(
     >>> [tuple(b.shape) for b in networks.biases], bool(networks.weights[0].abs().max() <= 0.5)
     ([(2, 3), (2, 2)], True)
     """
+    layer_sizes, seeds, device = as_sizes(layer_sizes), as_seeds(seeds), resolve_device(device)
     generators = _generators(seeds, 0, device)
     weights, biases = [], []
     for n_in, n_out in pairwise(layer_sizes):
@@ -207,9 +216,18 @@ def train_regularized(
     (1.0, tensor([False,  True]))
     """
     device = resolve_device(device)
-    x = torch.as_tensor(np.array(x) if isinstance(x, np.ndarray) else x).float().to(device)
-    y = torch.as_tensor(np.array(y) if isinstance(y, np.ndarray) else y).long().to(device)
-    _check(x, y, settings, seeds)
+    seeds = as_seeds(seeds)
+    settings = _checked_settings(settings, len(seeds))
+    first = settings[0]
+    x, y = as_training_data(x, y, first.layer_sizes[0], first.layer_sizes[-1], device)
+    if not 0 < first.n_validation(len(x)) < len(x):
+        raise ValueError(
+            f"validation_share={first.validation_share} of {len(x)} images; allowed: some but not "
+            "all"
+        )
+    check_callable("on_epoch", on_epoch)
+    if state is not None:
+        check_kind("state", state, RegularizedState, "a RegularizedState, or None to start anew")
     batch = _Batch(x, y, settings, seeds)
     if state is not None:
         batch.go_on_from(state)
@@ -221,29 +239,19 @@ def train_regularized(
     return batch.result()
 
 
-def _check(x: Tensor, y: Tensor, settings: Settings, seeds: Sequence[int]) -> None:
-    if len(settings) == 0 or len(settings) != len(seeds):
+def _checked_settings(settings: Settings, n_seeds: int) -> list[RegularizedSettings]:
+    found = as_list("settings", settings, "a list of RegularizedSettings, one for each network")
+    for each in found:
+        check_kind("settings", each, RegularizedSettings, "a list of RegularizedSettings")
+    if len(found) == 0 or len(found) != n_seeds:
         raise ValueError(
-            f"settings has length {len(settings)}, seeds {len(seeds)}; allowed: the same, 1 or more"
+            f"settings has length {len(found)}, seeds {n_seeds}; allowed: the same, 1 or more"
         )
     for name in ("layer_sizes", "batch_size", "validation_share"):
-        values = {getattr(each, name) for each in settings}
+        values = {getattr(each, name) for each in found}
         if len(values) > 1:
             raise ValueError(f"{name}={sorted(values)} in one batch; allowed: the same in all")
-    first, n = settings[0], len(x)
-    if x.ndim != 2 or x.shape[1] != first.layer_sizes[0]:
-        raise ValueError(f"x has shape {tuple(x.shape)}; allowed: (n, {first.layer_sizes[0]})")
-    if y.shape != (n,):
-        raise ValueError(f"y has shape {tuple(y.shape)}; allowed: ({n},)")
-    if not 0 < first.n_validation(n) < n:
-        raise ValueError(
-            f"validation_share={first.validation_share} of {n} images; allowed: some but not all"
-        )
-    if not torch.isfinite(x).all():
-        raise ValueError("x holds NaN or infinity; allowed: finite numbers")
-    low, high, n_classes = int(y.min()), int(y.max()), first.layer_sizes[-1]
-    if low < 0 or high >= n_classes:
-        raise ValueError(f"y has labels from {low} to {high}; allowed: 0 to {n_classes - 1}")
+    return found
 
 
 class _Batch:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modclust_utils.doors import as_seeds, as_training_data, check_kind
+from modclust_utils.doors import as_seeds, as_training_data, check_callable, check_kind
 from modclust_utils.models import MLP, derived_seed, glorot_mlp, resolve_device
 from modclust_utils.pruning import magnitude_mask, polynomial_sparsity
 from modclust_utils.settings import TrainingSettings
@@ -279,8 +279,7 @@ def train(
     check_kind("settings", settings, TrainingSettings, "TrainingSettings")
     if state is not None:
         check_kind("state", state, TrainingState, "a TrainingState, or None to start anew")
-    if on_epoch is not None and not callable(on_epoch):
-        raise ValueError(f"on_epoch={on_epoch!r} is not allowed: a function of the state, or None")
+    check_callable("on_epoch", on_epoch)
     sizes = settings.layer_sizes
     x, y = as_training_data(x, y, sizes[0], sizes[-1], device)
     if state is None:

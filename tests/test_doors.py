@@ -31,6 +31,7 @@ from modclust_utils import (
     partitions,
     pruning,
     quantized,
+    regularized,
     samples,
     shuffles,
     similarity,
@@ -56,6 +57,7 @@ SETS = np.zeros((2, N_UNITS), bool)
 SETS[1, 7] = True
 SINGLE = lesions.single_lesions(NETWORK, X, Y, CLUSTERS, all_live(SIZES), n_random=3, rng=rng_of(0))
 SETTINGS = TrainingSettings((6, 5, 4), epochs=1, pruning_epochs=1, batch_size=10)
+REGULARIZED = RegularizedSettings((6, 5, 4), batch_size=10, max_epochs=1)
 SAMPLE = np.linspace(0, 1, 12)
 
 # Every public function with arguments that it takes. "weights" and so on stand for one kind of
@@ -168,6 +170,11 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
         **{"batch_size": 3, "learning_rate": 0.1, "initial_sparsity": 0.1, "shuffle": True},
         **{"final_sparsity": 0.5, "pruning_interval": 2},
     },
+    regularized.uniform_mlp: {"layer_sizes": [4, 3, 2], "seeds": [0, 1], "device": "cpu"},
+    regularized.train_regularized: {
+        **{"x": X.float(), "y": Y, "settings": [REGULARIZED], "seeds": [0], "device": "cpu"},
+        **{"state": None, "on_epoch": None},
+    },
     RegularizedSettings: {
         **{"layer_sizes": (4, 3), "dropout_rate": 0.1, "l1": 0.0, "l2": 0.0, "batch_size": 3},
         **{"learning_rate": 0.1, "max_epochs": 2, "patience": 3, "rate_patience": 1},
@@ -271,7 +278,7 @@ def other_words(place: tuple[Callable[..., Any], str]) -> str:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=name_of)
-def test_whatever_is_passed_is_taken_or_refused_by_name(place):
+def test_whatever_is_passed_is_taken_or_refused_by_name(place, record_property):
     """No foreign error, no warning, no global state: a result, or a sentence with the name."""
     call, name = place
     n_refused, wrong = 0, {}
@@ -293,6 +300,7 @@ def test_whatever_is_passed_is_taken_or_refused_by_name(place):
                 wrong[what] = repr(error)
     assert wrong == {}
     assert n_refused >= len(JUNK) // 3
+    record_property("tried", len(JUNK))
 
 
 # What the ecosystem hands over, taken as what it is

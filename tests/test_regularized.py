@@ -426,8 +426,8 @@ def test_data_are_left_as_they_are():
         (X[0], Y, r"x has shape \(7,\)"),
         (X, Y[:49], r"y has shape \(49,\); allowed: \(50,\)"),
         (X, Y[:, None], r"y has shape \(50, 1\)"),
-        (X[:2], Y[:2], "validation_share=0.2 of 2 images; allowed: some but not all"),
-        (X[:0], Y[:0], "validation_share=0.2 of 0 images"),
+        (X[:2], np.array([0, 1]), "validation_share=0.2 of 2 images; allowed: some but not all"),
+        (X[:0], Y[:0], r"y has shape \(0,\).*n of 1 or more"),
         (np.where(X > 0.99, np.nan, X), Y, "x holds NaN or infinity"),
         (X, Y + 1, "y has labels from 1 to 3; allowed: 0 to 2"),
         (X, Y - 1, "y has labels from -1 to 1"),
@@ -441,7 +441,7 @@ def test_data_that_do_not_fit_are_refused_by_name(x, y, message):
 @pytest.mark.parametrize(
     ("many", "seeds", "message"),
     [
-        ([], [], "settings has length 0, seeds 0; allowed: the same, 1 or more"),
+        ([], [1], "settings has length 0, seeds 1; allowed: the same, 1 or more"),
         ([SMALL], [1, 2], "settings has length 1, seeds 2"),
         ([SMALL, replace(SMALL, batch_size=8)], [1, 2], r"batch_size=\[8, 16\] in one batch"),
         ([SMALL, replace(SMALL, layer_sizes=(7, 3))], [1, 2], "layer_sizes=.* in one batch"),

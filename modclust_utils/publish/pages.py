@@ -272,6 +272,20 @@ def facts() -> dict[str, str]:
         "n_published_lesions": str(kinds.count("lesions")),
         "n_published_records": str(len(kinds)),
         "book_commit": commit(),
+        **_tried(),
+    }
+
+
+def _tried() -> dict[str, str]:
+    """How much was tried to make the book fail, as ``tests/tried.py`` noted it."""
+    file = root() / "book" / "tried.json"
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return {
+        f"n_{what}_{kind}": f"{number:,}"
+        for kind, numbers in found.items()
+        for what, number in numbers.items()
     }
 
 
