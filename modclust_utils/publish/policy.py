@@ -14,26 +14,30 @@ import re
 from pathlib import Path
 
 _SCRIPT = re.compile(r"<script(?P<attributes>[^>]*)>(?P<code>.*?)</script>", re.DOTALL)
+_HANDLER = re.compile(r'\son[a-z]+="(?P<code>[^"]*)"')
 #: jupyter-book puts this one into the text.
 _OF_THE_BOOK = re.compile(r"\s*kernelName = '[\w-]*'\s*")
 _ARTICLE = re.compile(r"<article\b.*</article>", re.DOTALL)
+
+
+def _hash(code: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
 def policy(page: str) -> str:
     """The policy of a page, from the scripts that the theme put into it."""
     within = [m["code"] for m in _SCRIPT.finditer(page) if _OF_THE_BOOK.fullmatch(m["code"])]
     around = _ARTICLE.sub("", page) + "".join(f"<script>{code}</script>" for code in within)
-    hashes = {
-        "'sha256-" + base64.b64encode(hashlib.sha256(m["code"].encode()).digest()).decode() + "'"
-        for m in _SCRIPT.finditer(around)
-        if m["code"].strip() and "src=" not in m["attributes"]
-    }
+    scripts = [m["code"] for m in _SCRIPT.finditer(around) if "src=" not in m["attributes"]]
+    handlers = [html.unescape(m["code"]) for m in _HANDLER.finditer(_SCRIPT.sub("", around))]
+    hashes = {_hash(code) for code in [*scripts, *handlers] if code.strip()}
+    handled = ["'unsafe-hashes'"] if handlers else []
     # from a disk, every file is of an origin of its own
     own = "'self' file:"
     return "; ".join(
         [
             f"default-src {own}",
-            f"script-src {' '.join([own, *sorted(hashes)])}",
+            f"script-src {' '.join([own, *handled, *sorted(hashes)])}",
             f"style-src {own} 'unsafe-inline'",
             f"img-src {own} data:",
             f"font-src {own} data:",
