@@ -1,7 +1,7 @@
 """Runs the tests of what can go wrong, and notes how many there are: the numbers of a page.
 
-``python tests/tried.py`` writes ``book/tried.json``, which the page about that reads. It writes
-nothing where a test fails.
+``python tests/tried.py [KIND ...]`` writes ``book/tried.json``, which the page about that reads. It
+writes nothing about a kind of which a test fails.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def run(modules: list[str]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    noted = {kind: run(modules) for kind, modules in KINDS.items()}
-    FILE.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
+    noted = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
+    for kind in sys.argv[1:] or KINDS:
+        noted[kind] = run(KINDS[kind])
+        FILE.write_text(json.dumps(noted, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print(json.dumps(noted))
