@@ -74,6 +74,11 @@ class RegularizedState:
     progress: list[tuple[int, int, float, int, int]]
     streams: list[Tensor]
 
+    @property
+    def n_steps(self) -> int:
+        """Networks that have stopped, the steps of a progress bar."""
+        return len(self.seeds) - len(self.active)
+
 
 @dataclass
 class Progress:

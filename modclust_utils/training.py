@@ -54,6 +54,11 @@ class TrainingState:
     running_accuracy: Tensor | None = None
     running_accuracy_before: Tensor | None = None
 
+    @property
+    def n_steps(self) -> int:
+        """Epochs done, the steps of a progress bar."""
+        return self.epoch
+
 
 @dataclass(frozen=True)
 class TrainedNetworks:

@@ -6,11 +6,12 @@ condition train as one batch); tasks that need nothing of each other share the c
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +24,6 @@ from modclust_utils.publish.records import RecordStore, commit, read_record, wri
 from modclust_utils.publish.workers import BACKEND, Steps, in_workers, shown_steps
 from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, made_from
 from modclust_utils.recipes.frames import frame
-from modclust_utils.training import TrainingState
 
 CHECKPOINT_SECONDS = 60
 Place = tuple[str, str]
@@ -212,7 +212,9 @@ def _packet(
 
 
 def _checkpoint(group: Sequence[Job], store: RecordStore) -> Path:
-    return store.cache / "checkpoints" / f"{group[0].key}-{len(group)}.pt"
+    # by all of their keys: another group may begin with the same network, and have the same seeds
+    keys = hashlib.sha256(" ".join(job.key for job in group).encode()).hexdigest()[:16]
+    return store.cache / "checkpoints" / f"{keys}-{len(group)}.pt"
 
 
 def task_of(job: Job, shelf: Shelf, **known: Any) -> Task:
@@ -276,34 +278,35 @@ class _Place:
         self.n_steps += 1
         self.packet.steps.add()
 
-    def keep(self, state: TrainingState) -> None:
+    def keep(self, state: Any) -> None:
         if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
-            state_now = Checkpoint(state, self.seconds, self._version, self.begun_by)
+            version = self.packet.recipe.version
+            state_now = Checkpoint(state, self.seconds, version, self.begun_by)
             save_checkpoint(self.packet.checkpoint, state_now)
             self.saved = time.monotonic()
 
-    def resume(self) -> TrainingState | None:
+    def resume(self) -> Any | None:
         seeds = [task.parameters["seed"] for task in self.packet.tasks]
-        self.checkpoint = load_checkpoint(self.packet.checkpoint, seeds, self.device, self._version)
+        kind = self.packet.recipe.state
+        if kind is None:
+            return None
+        path, version = self.packet.checkpoint, self.packet.recipe.version
+        self.checkpoint = load_checkpoint(path, seeds, self.device, version, kind)
         if self.checkpoint is None:
             return None
         self.started -= self.checkpoint.seconds
         state = self.checkpoint.state
-        self.n_steps += state.epoch
-        self.packet.steps.add(state.epoch)
+        self.n_steps += state.n_steps
+        self.packet.steps.add(state.n_steps)
         return state
-
-    @property
-    def _version(self) -> int:
-        return self.packet.recipe.version
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training that goes on from here: the seconds spent so far, the version of its recipe, and
-    the commit by whose code it began."""
+    """A training that goes on from here: its state (`Recipe.state`), the seconds spent so far, the
+    version of its recipe, and the commit by whose code it began."""
 
-    state: TrainingState
+    state: Any
     seconds: float
     version: int
     commit: str
@@ -312,19 +315,16 @@ class Checkpoint:
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint in place of the one before."""
     facts = {name: getattr(checkpoint, name) for name in ("seconds", "version", "commit")}
+    state = {each.name: getattr(checkpoint.state, each.name) for each in fields(checkpoint.state)}
     buffer = io.BytesIO()
-    torch.save(facts | {name: getattr(checkpoint.state, name) for name in _state_fields()}, buffer)
+    torch.save(facts | state, buffer)
     write_atomically(path, buffer.getvalue())
 
 
-def _state_fields() -> list[str]:
-    return list(TrainingState.__dataclass_fields__)
-
-
 def load_checkpoint(
-    path: Path, seeds: Sequence[int], device: str, version: int
+    path: Path, seeds: Sequence[int], device: str, version: int, kind: type[Any]
 ) -> Checkpoint | None:
-    """What was saved; None where there is none that fits.
+    """What was saved, with a state of a kind; None where there is none that fits.
 
     A damaged checkpoint, or one of another code version, is left behind: training starts over.
     """
@@ -332,7 +332,7 @@ def load_checkpoint(
         return None
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        state = TrainingState(**{name: content[name] for name in _state_fields()})
+        state = kind(**{each.name: content[each.name] for each in fields(kind)})
         facts = float(content["seconds"]), int(content["version"]), str(content["commit"])
     except Exception:
         # torch raises many types for a damaged file; whatever it is, the work can be done again

@@ -173,6 +173,7 @@ class Recipe:
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     code: tuple[Callable[..., Any], ...] = ()
     steps: Callable[[Sequence[Job]], int] = len
+    state: type[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

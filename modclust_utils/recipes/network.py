@@ -126,6 +126,7 @@ RECIPE = Recipe(
     numbers={f"{part}_accuracy_{phase}": () for phase in PHASES for part in ("train", "test")},
     code=(datasets.gray28, datasets.from_arrays),
     steps=_epochs,
+    state=TrainingState,
 )
 
 

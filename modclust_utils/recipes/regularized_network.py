@@ -38,13 +38,15 @@ def settings_of(task: Task) -> RegularizedSettings:
 def compute(tasks: Sequence[Task], work: Work) -> list[Value]:
     """Train networks of any settings as one batch."""
     assert tasks[0].images is not None
-    dataset, training = tasks[0].images.load(), len(tasks)
+    dataset, state = tasks[0].images.load(), work.resume()
+    stopped = 0 if state is None else state.n_steps
 
-    def on_epoch(state: RegularizedState) -> None:
-        nonlocal training
-        for _ in range(training - len(state.active)):
+    def on_epoch(now: RegularizedState) -> None:
+        nonlocal stopped
+        work.keep(now)
+        for _ in range(now.n_steps - stopped):
             work.step()
-        training = len(state.active)
+        stopped = now.n_steps
 
     trained = train_regularized(
         dataset.x_train,
@@ -52,6 +54,7 @@ def compute(tasks: Sequence[Task], work: Work) -> list[Value]:
         [settings_of(task) for task in tasks],
         seeds=[task.parameters["seed"] for task in tasks],
         device=work.device,
+        state=state,
         on_epoch=on_epoch,
     )
     values = []
@@ -103,6 +106,7 @@ RECIPE = Recipe(
     together=("settings", "seed"),
     # more at a time leave the processor's cache
     at_most=30,
+    state=RegularizedState,
     numbers=dict.fromkeys(("train_accuracy", "test_accuracy", "test_loss", "sparsity"), ()),
     code=(datasets.gray28, datasets.from_arrays),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -18,15 +19,16 @@ import pytest
 import torch
 from small_book import digest
 
+from modclust_utils import datasets
 from modclust_utils.publish import engine
 from modclust_utils.publish import records as records_module
 from modclust_utils.publish.engine import Checkpoint, load_checkpoint, save_checkpoint
 from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.records import RecordStore
-from modclust_utils.recipes import clustering, network, shuffle_test
-from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, Work
-from modclust_utils.settings import TrainingSettings
-from modclust_utils.training import initial_state
+from modclust_utils.recipes import clustering, network, regularized_network, shuffle_test
+from modclust_utils.recipes.base import Images, Job, Recipe, Record, Task, Value, Work
+from modclust_utils.settings import RegularizedSettings, TrainingSettings
+from modclust_utils.training import TrainingState, initial_state
 
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="this system has no SIGKILL")
 
@@ -357,6 +359,41 @@ def test_training_that_stopped_goes_on_to_the_same_networks(
     assert list((store.cache / "checkpoints").iterdir()) == []
 
 
+def regularized(images: str, *penalties: float) -> list[Job]:
+    """Networks of paper C of one seed, which train together, with these L2 penalties."""
+    settings = RegularizedSettings(layer_sizes=(6, 5, 5, 3), batch_size=4, max_epochs=4)
+    needed = Images(images, datasets.train_hash(images))
+    return [regularized_network.job(needed, replace(settings, l2=l2), 3) for l2 in penalties]
+
+
+def test_networks_of_any_settings_go_on_to_the_same_networks(images, store, tmp_path, monkeypatch):
+    jobs, whole = regularized(images, 0.0, 0.01), RecordStore(tmp_path / "whole")
+    compute(jobs, whole)
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", -1)  # after each epoch
+    save, n_saved = engine.save_checkpoint, itertools.count(1)
+
+    def stop_after_two(path: Path, checkpoint: Checkpoint) -> None:
+        save(path, checkpoint)
+        if next(n_saved) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "save_checkpoint", stop_after_two)
+        with pytest.raises(KeyboardInterrupt):
+            compute(jobs, store)
+    # as many networks of the same seeds, the first of them the same, are others all the same
+    others = regularized(images, 0.0, 0.02)
+    elsewhere = RecordStore(shutil.copytree(store.cache, tmp_path / "elsewhere"))
+    fresh = RecordStore(tmp_path / "fresh")
+    compute(others, elsewhere)
+    compute(others, fresh)
+    assert all(map(same, records(others, elsewhere), records(others, fresh)))
+    bars = compute(jobs, store)
+    assert bars.shown == [["training networks with penalties", 2, 2]]
+    assert all(map(same, records(jobs, store), records(jobs, whole)))
+    assert list((store.cache / "checkpoints").iterdir()) == []
+
+
 def test_training_that_goes_on_names_the_commit_at_which_it_began(images, store, other_commits):
     at_commits(other_commits, "first")
     jobs, save = networks(images), engine.save_checkpoint
@@ -435,7 +472,7 @@ def test_saved_state_is_read_again_and_a_later_one_takes_its_place(tmp_path):
     save_checkpoint(path, Checkpoint(state, 12.5, 1, "abc"))
     state.epoch = 2
     save_checkpoint(path, Checkpoint(state, 20.0, 1, "abc"))
-    found = load_checkpoint(path, SEEDS, "cpu", 1)
+    found = load_checkpoint(path, SEEDS, "cpu", 1, TrainingState)
     assert found is not None
     assert (found.seconds, found.version, found.commit) == (20.0, 1, "abc")
     again = found.state
@@ -447,10 +484,10 @@ def test_saved_state_is_read_again_and_a_later_one_takes_its_place(tmp_path):
 
 def test_checkpoint_of_other_networks_or_other_code_is_not_used(tmp_path):
     path = tmp_path / "state.pt"
-    assert load_checkpoint(path, SEEDS, "cpu", 1) is None
+    assert load_checkpoint(path, SEEDS, "cpu", 1, TrainingState) is None
     save_checkpoint(path, begun())
     for seeds, version in ((SEEDS[::-1], 1), (SEEDS[:1], 1), (SEEDS, 2)):
-        assert load_checkpoint(path, seeds, "cpu", version) is None
+        assert load_checkpoint(path, seeds, "cpu", version, TrainingState) is None
 
 
 class Harmful:
@@ -477,5 +514,5 @@ def test_damaged_checkpoint_is_put_away(tmp_path, damage):
     else:
         contents = {"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"no torch"}
         path.write_bytes(contents[damage])
-    assert load_checkpoint(path, SEEDS, "cpu", 1) is None
+    assert load_checkpoint(path, SEEDS, "cpu", 1, TrainingState) is None
     assert list(tmp_path.iterdir()) == []
