@@ -27,6 +27,9 @@ RangeReading = Literal["difference", "relative"]
 RANGE_READINGS: tuple[RangeReading, ...] = ("difference", "relative")
 # Sub-clusters of nearly a whole layer have no random sets that differ from them.
 _LARGEST_SHARE = 0.99
+# Of a matched set: standard deviations that its mean may be away, and draws to come so near.
+_NEAR = 0.01
+_MOST_SWAPS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def sub_cluster_sets(
     *,
     n_random: int = 19,
     smallest: int = 2,
+    match: ArrayLike | None = None,
     rng: np.random.Generator,
 ) -> list[UnitSets]:
     """The sub-clusters of a clustering with random sets of the same size and layer.
@@ -69,6 +73,9 @@ def sub_cluster_sets(
     smallest : int
         Units of the smallest sub-cluster that counts; in paper B 2 for lesions, and 3 for
         visualizations. The largest has 99 % of its layer.
+    match : array_like of float ``(n,)``, optional
+        A number for each unit, such as the norm of its weights: random sets then have nearly the
+        mean of their sub-cluster as well, as far as other units allow (see Notes).
     rng : numpy.random.Generator
         Where the sets come from; each sub-cluster has a stream of its own.
 
@@ -81,6 +88,14 @@ def sub_cluster_sets(
     ------
     ValueError
         For labels or layers that do not fit each other, or bad numbers.
+
+    Notes
+    -----
+    A matched set starts as any random one. Then one of its units after the other gives its place to
+    another unit of the layer, both drawn at random, wherever that brings the mean nearer to that of
+    the sub-cluster; until both are apart by a hundredth of the layer's standard deviation at most,
+    or after 1,000 draws. Where the sub-cluster has the largest or smallest numbers of its layer, no
+    other set has their mean.
 
     References
     ----------
@@ -102,21 +117,56 @@ def sub_cluster_sets(
     n_random, smallest = as_count("n_random", n_random), as_count("smallest", smallest)
     if (np.diff(layers) < 0).any() or layers.min(initial=0) < 0:
         raise ValueError("layer_of_unit is not in order; allowed: layers from 0, one after another")
-    found = []
+    numbers = None if match is None else _checked_match(match, len(clusters))
+    places = []
     for layer in np.unique(layers):
         own = clusters[layers == layer]
-        for label in np.unique(own[own >= 0]):
-            units = own == label
-            if smallest <= units.sum() <= _LARGEST_SHARE * len(own):
-                found.append((int(layer), int(label), units, own >= 0))
-    return [
-        UnitSets(
-            layer, label, np.vstack([units, uniform_sets(units.sum(), live, n_random, own_rng)])
-        )
-        for (layer, label, units, live), own_rng in zip(
-            found, as_rng(rng).spawn(len(found)), strict=True
-        )
-    ]
+        sizes = {label: int((own == label).sum()) for label in np.unique(own[own >= 0])}
+        largest = _LARGEST_SHARE * len(own)
+        places += [(layer, label) for label, n in sizes.items() if smallest <= n <= largest]
+    found = []
+    for (layer, label), own_rng in zip(places, as_rng(rng).spawn(len(places)), strict=True):
+        own = clusters[layers == layer]
+        units, live = own == label, own >= 0
+        sets = uniform_sets(units.sum(), live, n_random, own_rng)
+        if numbers is not None:
+            for each in sets:
+                _match(each, units, live, numbers[layers == layer], own_rng)
+        found.append(UnitSets(int(layer), int(label), np.vstack([units, sets])))
+    return found
+
+
+def _checked_match(match: ArrayLike, n: int) -> NDArray[np.float64]:
+    numbers = as_numbers("match", match)
+    if numbers.shape != (n,) or not np.isfinite(numbers).all():
+        raise ValueError(f"match has shape {numbers.shape}; allowed: finite numbers ({n},)")
+    return numbers
+
+
+def _match(
+    chosen: NDArray[np.bool_],
+    units: NDArray[np.bool_],
+    live: NDArray[np.bool_],
+    numbers: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> None:
+    """Change a set of units in its place until its mean number is nearly that of `units`."""
+    inside, outside = np.flatnonzero(chosen), np.flatnonzero(live & ~chosen)
+    if len(outside) == 0:
+        return
+    near = _NEAR * numbers[live].std() * len(inside)
+    away = numbers[inside].sum() - numbers[units].sum()
+    leaving = rng.integers(len(inside), size=_MOST_SWAPS).tolist()
+    coming = rng.integers(len(outside), size=_MOST_SWAPS).tolist()
+    for i, j in zip(leaving, coming, strict=True):
+        if abs(away) <= near:
+            break
+        change = numbers[outside[j]] - numbers[inside[i]]
+        if abs(away + change) < abs(away):
+            inside[i], outside[j] = outside[j], inside[i]
+            away += change
+    chosen[:] = False
+    chosen[inside] = True
 
 
 @dataclass(frozen=True)

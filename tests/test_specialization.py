@@ -64,9 +64,42 @@ def test_sets_depend_on_the_seed_alone():
     assert any((a.units != b.units).any() for a, b in zip(first, other, strict=True))
 
 
+def test_matched_sets_have_the_mean_of_their_sub_cluster_too():
+    rng = rng_of(0)
+    numbers = np.concatenate([rng.normal(size=60), 100 + rng.normal(size=60)])
+    labels, layers = (np.arange(120) % 60 < 15).astype(int), np.repeat([0, 1], 60)
+    order = np.argsort(numbers[:60])
+    labels[:60] = 1
+    labels[order[30:58:2]] = 0  # more than average, but not the largest
+    matched, plain = (
+        sub_cluster_sets(labels, layers, match=m, rng=rng_of(1)) for m in (numbers, None)
+    )
+    for each, other in zip(matched, plain, strict=True):
+        own = numbers[layers == each.layer]
+        means = (each.units * own).sum(1) / each.size
+        assert np.abs(means - means[0]).max() <= 0.01 * own.std()
+        assert (each.units.sum(1) == each.size).all()
+        assert len(np.unique(each.units, axis=0)) == 20
+        if (each.layer, each.label) == (0, 0):
+            plain_means = (other.units * own).sum(1) / other.size
+            assert plain_means[1:].mean() < means[0] - 0.3 * own.std()
+
+
+def test_a_matched_set_comes_as_near_as_it_can_and_keeps_to_the_live_units():
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1, -1, -1])
+    numbers = np.array([9.0, 8, 7, 1, 2, 3, 4, 5, 9, 9])
+    (first, _) = sub_cluster_sets(labels, np.zeros(10, int), match=numbers, rng=rng_of(0))
+    # nothing but the sub-cluster itself has its mean
+    assert (first.units == first.units[0]).all()
+    everything = sub_cluster_sets([0, 0, -1], [0, 0, 0], match=[1, 2, 3], rng=rng_of(0))
+    assert (everything[0].units == [True, True, False]).all()
+
+
 @pytest.mark.parametrize(
     ("labels", "layers", "settings", "message"),
     [
+        ([0, 1], [0, 0], {"match": [1.0]}, r"match has shape \(1,\); allowed: finite numbers"),
+        ([0, 1], [0, 0], {"match": [1.0, np.nan]}, r"match has shape \(2,\); allowed: finite"),
         ([0, 1], [0], {}, r"layer_of_unit has shape \(1,\)"),
         ([0, 1], [1, 0], {}, "layer_of_unit is not in order"),
         ([0, -2], [0, 0], {}, "labels has entries that are no cluster"),
