@@ -16,6 +16,7 @@ from networks import rng_of
 from modclust_utils import datasets
 from modclust_utils.datasets import DataError
 from modclust_utils.datasets.registry import ROWS
+from modclust_utils.paths import root
 
 #: Hashes that key published records: no change of the code may change one. The generated sets and
 #: their mixtures are made from seed 0.
@@ -115,14 +116,16 @@ def test_a_seed_must_be_a_whole_number_from_zero(ask, name, seed):
         ask(name, seed=seed)
 
 
-def test_the_folder_comes_from_the_environment_else_from_here(monkeypatch, tmp_path):
+def test_the_folder_comes_from_the_environment_else_it_is_the_book_s(monkeypatch, tmp_path):
+    """Downloads go to the book, wherever a user stands; a named folder is meant from there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MODCLUST_DATA", raising=False)
-    assert datasets.default_folder() == tmp_path / "data" / "downloads"
-    monkeypatch.setenv("MODCLUST_DATA", str(tmp_path / "mine"))
-    assert datasets.default_folder() == tmp_path / "mine"
+    assert datasets.default_folder() == root() / "data" / "downloads"
+    for name in (str(tmp_path / "mine"), "mine"):
+        monkeypatch.setenv("MODCLUST_DATA", name)
+        assert datasets.default_folder() == tmp_path / "mine"
     monkeypatch.setenv("MODCLUST_DATA", "")
-    assert datasets.default_folder() == tmp_path / "data" / "downloads"
+    assert datasets.default_folder() == root() / "data" / "downloads"
 
 
 # --- files of one's own --------------------------------------------------------------------------
