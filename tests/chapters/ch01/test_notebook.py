@@ -15,7 +15,7 @@ from modclust_utils import stats
 from modclust_utils.publish import pages, run
 from modclust_utils.publish.at_work import private_folder
 from modclust_utils.publish.chapters import chapter_notebook
-from modclust_utils.publish.verify import verify
+from modclust_utils.publish.verify import Survey, verify
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_one_network_has_one_ncut(done):
 def test_records_of_parallel_processes_agree_with_this_one(done):
     """They were computed by processes of the kernel; here they are computed without any."""
     path = next(path for path in done.store if path.parent.name == "shuffle-test")
-    check = verify(done.store, path)
+    check = verify(done.store, Survey(done.store).look(path))
     assert check.agrees, check.difference
     assert "3 of 3 the same" in check.difference
 
