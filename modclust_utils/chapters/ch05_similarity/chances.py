@@ -1,8 +1,8 @@
 """Made-up results of chapter 5, for the chances of its claims.
 
 The paper prints no numbers from which an exact replication could be made up. In its place stand
-networks that have every effect that the paper claims, each as large as three times the scatter
-between seeds; and networks without any of them.
+networks that have every effect that the paper claims (on Q*, one to six times the scatter between
+seeds: `EFFECTS`); and networks without any of them.
 """
 
 from __future__ import annotations
