@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,9 @@ MEASURES: dict[str, tuple[str, str]] = {
 }
 PLAIN_COLOR = "#7A7A7A"
 _AXES = {"L2": "L2 penalty", "L1": "L1 penalty", "dropout": "dropout rate"}
-_SWEEP_COLORS = {UNTRAINED: SHUFFLES_COLOR, "L2": "#1F4E9E", "L1": "#ECA920", "dropout": "#CC4A1F"}
+# Apart from those of the measures: one colour is one thing.
+_SWEEP_COLORS = {UNTRAINED: SHUFFLES_COLOR, "L2": "#B06BE8", "L1": "#6B2A10", "dropout": "#D6458F"}
+_PERFORMANCE_COLOR = "#3C2A5E"
 
 Band = Callable[[pd.Series], tuple[float, float]]
 
@@ -126,18 +128,18 @@ def _strengths(ax: Axes, sweep: str) -> None:
 @styled
 def performance(networks: pd.DataFrame) -> Figure:
     """Accuracy, loss and sparsity over each sweep (paper C, Figure S1)."""
-    rows: Mapping[str, tuple[str, str]] = {
-        "test_accuracy": ("test accuracy", "#1F4E9E"),
-        "test_loss": ("test loss", "#CC4A1F"),
-        "sparsity": ("weights within ± 0.001", "#2FA4A0"),
+    rows = {
+        "test_accuracy": "test accuracy",
+        "test_loss": "test loss",
+        "sparsity": "weights within ± 0.001",
     }
     sweeps = [s for s in SWEEPS.values() if (networks["sweep"] == s).any()]
     figure = new_figure(1.6 * len(rows) + 0.5)
     panels = figure.subplots(len(rows), len(sweeps), sharex="col", sharey="row", squeeze=False)
-    for panel_row, (column, (words, color)) in zip(panels, rows.items(), strict=True):
+    for panel_row, (column, words) in zip(panels, rows.items(), strict=True):
         values = networks.set_index(["sweep", "strength", "seed"])[column]
         for sweep, ax in zip(sweeps, panel_row, strict=True):
-            _sweep(ax, values, sweep, color, _mean_and_deviation)
+            _sweep(ax, values, sweep, _PERFORMANCE_COLOR, _mean_and_deviation)
             _strengths(ax, sweep)
         panel_row[0].set_ylabel(words)
     for sweep, ax in zip(sweeps, panels[-1], strict=True):
