@@ -157,7 +157,7 @@ def job(network: Job, *, n_steps: int, n_starts: int, seed: int) -> Job:
         RECIPE,
         {"network": network.key, "seed": seed, "n_steps": n_steps, "n_starts": n_starts},
         needs={"network": network},
-        kept=WEIGHTS,
+        kept=RECIPE.kept,
         images=network.images,
         about=network.about,
     )

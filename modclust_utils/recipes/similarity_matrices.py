@@ -63,7 +63,7 @@ def job(network: Job) -> Job:
         RECIPE,
         {"network": network.key},
         needs={"network": network},
-        kept=WEIGHTS,
+        kept=RECIPE.kept,
         images=network.images,
         about=network.about,
     )

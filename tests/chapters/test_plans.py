@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 
 from modclust_utils.datasets.papers import paper_table
+from modclust_utils.modularity import maximize_modularity
 from modclust_utils.nulls import MODES
 from modclust_utils.publish.chapters import chapter_numbers, plan, profiles
 from modclust_utils.publish.engine import planned
 from modclust_utils.publish.run import check_run
 from modclust_utils.recipes.base import Job, canonical_json
 from modclust_utils.recipes.network import network_seeds
+from modclust_utils.recipes.similarity_clusters import SINGLE_STEPS
 
 EVERY = [(chapter, profile) for chapter in chapter_numbers() for profile in profiles(chapter)]
 #: Chapters about pruned networks of conditions (paper A).
@@ -309,6 +312,10 @@ def test_sweeps_are_those_of_table_1_of_the_paper():
     facts = paper_table("lange2022_text").set_index("key")["value"]
     assert len(trained) == facts["models"]
     assert facts["settings"] == len(printed)
+    assert facts["least_accuracy"] == p.least_accuracy
+    assert facts["start_search_steps"] == SINGLE_STEPS
+    entropy = inspect.signature(maximize_modularity).parameters["entropy"].default
+    assert facts["entropy"] == entropy
     (settings,) = {
         canonical_json({k: v for k, v in job.parameters["settings"].items() if k in COMMON})
         for job in trained

@@ -351,7 +351,7 @@ def test_a_device_that_is_not_there_is_known_before_a_kernel_starts(
     import torch
 
     if device == "cuda" and torch.cuda.is_available():
-        pytest.skip("there is one")
+        pytest.skip("this machine has a CUDA device, so that it is there")
     monkeypatch.setattr(cli, "run_chapter", lambda *_, **__: pytest.fail("a run was started"))
     assert cli.main(["run", "1", "-p", "device", device]) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -11,6 +11,7 @@ import scipy.stats
 from modclust_utils.chapters.ch05_similarity.rules import Results
 from modclust_utils.chapters.ch05_similarity.tables import GROUPS, UNTRAINED, Reading
 from modclust_utils.recipes.frames import traced
+from modclust_utils.recipes.similarity_clusters import SINGLE_STEPS
 from modclust_utils.verdicts import VERDICTS, Verdict
 
 
@@ -59,8 +60,10 @@ def mean_agreement(blocks: pd.DataFrame) -> pd.DataFrame:
 class Searches:
     """The search of the paper against others, over all matrices.
 
-    start, single, leiden: how often the other one's Q is higher than Q*; by_leiden: how much higher
-    Leiden's is on average; agree: by how much; n: number of matrices.
+    n: number of matrices; single, leiden: how often the Q of a search from a single cluster, or of
+    Leiden, is higher than Q*; paper: how often Q* is higher than Leiden's; by_leiden: how much
+    higher Leiden's is on average; by_start: how much Q* adds to its start; single_steps: steps of
+    the search from a single cluster.
     """
 
     n: int
@@ -69,6 +72,7 @@ class Searches:
     paper: int
     by_leiden: float
     by_start: float
+    single_steps: int = SINGLE_STEPS
 
 
 def searches(scores: pd.DataFrame, leiden: pd.DataFrame) -> Searches:

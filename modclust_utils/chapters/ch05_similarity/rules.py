@@ -24,6 +24,7 @@ from modclust_utils.chapters.ch05_similarity.tables import (
     of_similarity,
     similarity_name,
 )
+from modclust_utils.datasets.papers import paper_table
 from modclust_utils.verdicts import Case, Rule
 
 SIDES = {"upstream": UPSTREAM, "downstream": DOWNSTREAM}
@@ -153,10 +154,10 @@ def clusters_as_untrained(results: Results, share: float) -> list[Case]:
 
 
 @_about_datasets
-def printed_number_discarded(
-    results: Results, printed: int, of: int, low: int, high: int
-) -> list[Case]:
+def printed_number_discarded(results: Results, low: int, high: int) -> list[Case]:
     """The number of discarded networks is near the printed one, among as many networks."""
+    facts = paper_table("lange2022_text").set_index("key")["value"]
+    printed, of = int(facts["discarded"]), int(facts["models"])
     trained = results.networks[results.networks["trained"]]
     if len(trained) != of:
         return []

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from finished import Done, check_page, finished, strips, tables_of, verdicts_of
+from small_book import write_bands
 
 from modclust_utils.chapters.ch03_lesions.tables import EDGE, Studies, edge_set, read_studies
 from modclust_utils.datasets.papers import paper_table
-
-
-def write_bands(path: Path, n_train: int, n_test: int) -> Path:
-    """Images that are easy to learn: the class is where two of 28 rows are bright."""
-    rng = np.random.default_rng(3)
-    arrays = {}
-    for name, n in (("train", n_train), ("test", n_test)):
-        y = np.arange(n) % 10
-        x = rng.integers(0, 90, (n, 28, 28))
-        for image, label in zip(x, y, strict=True):
-            image[2 * label : 2 * label + 2] += 150
-        arrays |= {f"x_{name}": x.astype(np.uint8), f"y_{name}": y}
-    np.savez(path, **arrays)
-    return path
 
 
 @pytest.fixture(scope="module")

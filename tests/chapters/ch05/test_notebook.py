@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from drawn import fits_and_leaves_no_trace
 from finished import Done, check_page, finished, strips, tables_of, verdicts_of
+from small_book import write_bands
 
 from modclust_utils import modularity
 from modclust_utils.chapters.ch05_similarity import figures, figures_clusters, tables
@@ -18,20 +18,6 @@ from modclust_utils.recipes.similarity_clusters import VARIANTS
 
 SWEEPS = {"l2": [0.0001, 0.01], "l1": [0.0001, 0.001], "dropout_rates": [0.1, 0.4]}
 N_TRAINED, N_UNTRAINED = 12, 3
-
-
-def write_bands(path: Path, n_train: int, n_test: int) -> Path:
-    """Images that are easy to learn: the class is where two of 28 rows are bright."""
-    rng = np.random.default_rng(3)
-    arrays = {}
-    for name, n in (("train", n_train), ("test", n_test)):
-        y = np.arange(n) % 10
-        x = rng.integers(0, 90, (n, 28, 28))
-        for image, label in zip(x, y, strict=True):
-            image[2 * label : 2 * label + 2] += 150
-        arrays |= {f"x_{name}": x.astype(np.uint8), f"y_{name}": y}
-    np.savez(path, **arrays)
-    return path
 
 
 @pytest.fixture(scope="module")

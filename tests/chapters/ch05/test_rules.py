@@ -166,13 +166,13 @@ def test_clusters_as_untrained():
 @pytest.mark.parametrize(("n", "expected"), [(10, False), (20, True), (30, False)])
 def test_printed_number_discarded(n, expected):
     found = results()
-    table = found.networks
+    table = pd.concat([found.networks.query("trained")] * 4, ignore_index=True).iloc[:270].copy()
     table.loc[table.index[:n], "kept"] = False
-    arguments = {"printed": 21, "of": 84, "low": 18, "high": 27}
-    (case,) = rules.printed_number_discarded(found, **arguments, **HERE)
-    assert (case.holds, case.evidence) == (expected, f"{n} of 84 here, 21 in the paper")
+    many = Results(table, found.scores, found.blocks, "mnist")
+    (case,) = rules.printed_number_discarded(many, low=18, high=27, **HERE)
+    assert (case.holds, case.evidence) == (expected, f"{n} of 270 here, 21 in the paper")
     # another number of networks says nothing about the printed one
-    assert rules.printed_number_discarded(found, **arguments | {"of": 270}, **HERE) == []
+    assert rules.printed_number_discarded(found, low=18, high=27, **HERE) == []
 
 
 @pytest.mark.parametrize(("slope", "expected"), [(0.1, True), (0.2, False)])
