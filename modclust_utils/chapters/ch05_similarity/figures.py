@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -39,15 +40,18 @@ _AXES = {"L2": "L2 penalty", "L1": "L1 penalty", "dropout": "dropout rate"}
 _SWEEP_COLORS = {UNTRAINED: SHUFFLES_COLOR, "L2": "#B06BE8", "L1": "#6B2A10", "dropout": "#D6458F"}
 _PERFORMANCE_COLOR = "#3C2A5E"
 
-Band = Callable[[pd.Series], tuple[float, float]]
+#: Intervals of a sample, the widest first.
+Bands = Callable[[pd.Series], list[tuple[float, float]]]
 
 
-def _mean_and_deviation(values: pd.Series) -> tuple[float, float]:
-    return values.mean() - values.std(), values.mean() + values.std()
+def _mean_and_deviation(values: pd.Series) -> list[tuple[float, float]]:
+    return [(values.mean() - values.std(), values.mean() + values.std())]
 
 
-def _three_sigma(values: pd.Series) -> tuple[float, float]:
-    return values.quantile(0.00135), values.quantile(0.99865)
+def _sigma_quantiles(values: pd.Series) -> list[tuple[float, float]]:
+    """The quantiles that 3, 2 and 1 standard deviations of a normal distribution have."""
+    tails = (scipy.stats.norm.sf(sigma) for sigma in (3, 2, 1))
+    return [(values.quantile(tail), values.quantile(1 - tail)) for tail in tails]
 
 
 @shown_figure
@@ -61,9 +65,9 @@ def modularity(scores: pd.DataFrame, layer: int | None = None) -> Figure:
 @shown_figure
 @styled
 def number_of_clusters(scores: pd.DataFrame, layer: int | None = None) -> Figure:
-    """The number of clusters over each sweep; the band holds 99.7 % of untrained networks (S4)."""
+    """The number of clusters over each sweep; bands are quantiles of untrained networks (S4)."""
     table = _of_layer(scores.dropna(subset=["q"]), layer)
-    return _measures_by_sweep(table, "n_clusters", "clusters", _three_sigma)
+    return _measures_by_sweep(table, "n_clusters", "clusters", _sigma_quantiles)
 
 
 @shown_figure
@@ -78,7 +82,7 @@ def _of_layer(scores: pd.DataFrame, layer: int | None) -> pd.DataFrame:
     return scores if layer is None else scores[scores["layer"] == layer]
 
 
-def _measures_by_sweep(scores: pd.DataFrame, column: str, words: str, band: Band) -> Figure:
+def _measures_by_sweep(scores: pd.DataFrame, column: str, words: str, bands: Bands) -> Figure:
     """Networks as thin lines (a seed each), their mean and standard error thick, and the untrained
     as a band: normalized similarities in the measure's colour, plain ones in gray."""
     sweeps = [s for s in SWEEPS.values() if (scores["sweep"] == s).any()]
@@ -89,7 +93,7 @@ def _measures_by_sweep(scores: pd.DataFrame, column: str, words: str, band: Band
             for normalized, shade in ((False, PLAIN_COLOR), (True, color)):
                 same = (scores["measure"] == measure) & (scores["normalized"] == normalized)
                 own = scores[same & scores["kept"]].groupby(["sweep", "strength", "seed"])[column]
-                _sweep(ax, own.mean().dropna(), sweep, shade, band)
+                _sweep(ax, own.mean().dropna(), sweep, shade, bands)
             _strengths(ax, sweep)
         row[0].set_ylabel(f"{name}\n{words}")
     for sweep, ax in zip(sweeps, panels[-1], strict=True):
@@ -104,12 +108,13 @@ def _measures_by_sweep(scores: pd.DataFrame, column: str, words: str, band: Band
     return figure
 
 
-def _sweep(ax: Axes, values: pd.Series, sweep: str, color: str, band: Band) -> None:
+def _sweep(ax: Axes, values: pd.Series, sweep: str, color: str, bands: Bands) -> None:
     """values: by sweep, strength and seed."""
     levels = values.index.get_level_values("sweep")
     fresh = values[levels == UNTRAINED]
     if len(fresh) > 1:
-        ax.axhspan(*band(fresh), color=color, alpha=0.13, linewidth=0, zorder=0)
+        for ends in bands(fresh):
+            ax.axhspan(*ends, color=color, alpha=0.13, linewidth=0, zorder=0)
     own = values[levels == sweep]
     if own.empty:
         return

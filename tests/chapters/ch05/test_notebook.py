@@ -55,7 +55,7 @@ def agreement(done, networks):
 
 
 def test_page(done):
-    check_page(done, figures=13, tables=4)
+    check_page(done, figures=14, tables=4)
     assert verdicts_of(done) == {"not attempted"}
 
 
@@ -65,7 +65,7 @@ def test_strips_name_the_records_behind_them(done):
     assert found["tiny-network"]["Source"] == "a network whose weights were chosen by hand"
     assert found["performance"]["Records"] == f"{every} regularized-network"
     both = f"{every} regularized-network, {every} similarity-clusters"
-    for name in ("modularity", "agreement", "searches", "number-of-clusters"):
+    for name in ("modularity", "agreement", "searches", "number-of-clusters-1"):
         assert sorted(found[name]["Records"].split(", ")) == sorted(both.split(", "))
     assert f"{every} shuffle-test" in found["two-measures"]["Records"]
     assert "3 similarity-matrices" in found["similarity-matrices"]["Records"]
@@ -140,7 +140,7 @@ def test_figures_fit_the_page(done, networks, scores, agreement):
         lambda: figures.performance(networks),
         lambda: figures.modularity(scores),
         lambda: figures.modularity(scores, layer=1),
-        lambda: figures.number_of_clusters(scores),
+        lambda: figures.number_of_clusters(scores, layer=2),
         lambda: figures.above_null(scores),
         lambda: figures.searches(scores, leiden),
         lambda: figures.two_measures(both),
