@@ -4,11 +4,30 @@ Imports point one way:
 
 - science, the modules beside this one: arrays and torch modules in, arrays and small result objects
   out;
-- `datasets` and `figures`: images and printed tables, and drawing that knows no chapter;
+- `datasets`, `pretrained` and `figures`: images and printed tables, networks that others trained,
+  and drawing that knows no chapter;
 - `recipes`: the kinds of record, and jobs that ask for them;
 - `chapters`: a folder a chapter, with all that is its own;
+- `own`: a network of a reader's own, how it is read and what is asked about it;
 - `publish`: the one part that touches the disk, the clock and the screen (records, runs, pages, and
   the command `modclust`).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modclust_utils.publish.analysis import analyze, explain
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "analyze", "explain"]
+
+
+def __getattr__(name: str) -> Any:
+    """`analyze` and `explain`, imported when they are first asked for: that takes seconds."""
+    if name in ("analyze", "explain"):
+        from modclust_utils.publish import analysis
+
+        return getattr(analysis, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

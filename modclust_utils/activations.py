@@ -72,6 +72,55 @@ def unit_activations(
     return torch.cat(rows).numpy()
 
 
+def input_correlations(network: nn.Module, x: Tensor, layer: str) -> NDArray[np.float64]:
+    """Size of the correlation of each unit of a layer with each input, over images.
+
+    Parameters
+    ----------
+    network, x
+        As in `unit_activations`.
+    layer : str
+        As there.
+
+    Returns
+    -------
+    ndarray of float64 ``(n_units, n_inputs)``
+        From 0 to 1; 0 for an input or a unit that does not change.
+
+    Raises
+    ------
+    ValueError
+        As in `unit_activations`.
+
+    References
+    ----------
+    .. [1] Hod et al. 2021 (paper B'), Figures 1 and 6.
+
+    Examples
+    --------
+    The first unit follows the first pixel, the second what does not change.
+
+    >>> network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Identity())
+    >>> _ = network[0].weight.data.copy_(torch.tensor([[-2.0, 0], [0, 1]]))
+    >>> input_correlations(network, torch.tensor([[0.0, 1], [1, 1], [3, 1]]), "0").round(6).tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
+    check_kind("network", network, nn.Module, "torch.nn.Module")
+    check_kind("layer", layer, str, "the name of a layer")
+    x = checked_images(x, next(network.parameters(), None))
+    units = unit_activations(network, x, [layer])
+    pixels = x.detach().flatten(1).double().cpu().numpy()
+    return np.abs(_standard(units).T @ _standard(pixels)) / len(pixels)
+
+
+def _standard(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Columns of mean 0 and standard deviation 1; 0 where they do not change."""
+    centred = values.astype(np.float64) - values.mean(0, dtype=np.float64)
+    spread = centred.std(0)
+    changes = spread > 1e-12 * np.abs(values).max(0, initial=0.0)
+    return np.divide(centred, spread, out=np.zeros_like(centred), where=changes)
+
+
 def _one_number(output: Tensor, norm: Norm) -> Tensor:
     """For each unit ``(n_images, n_units)``."""
     if output.ndim == 2:

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-Block = NDArray[np.float32] | sp.csr_array
+Block = NDArray[np.floating] | sp.csr_array
 # Share of entries up to which a block is faster as a sparse matrix.
 _SPARSE = 0.15
 

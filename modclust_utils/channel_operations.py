@@ -158,6 +158,8 @@ _MODULES: dict[type, Operation] = {
     nn.Conv2d: _convolution,
     nn.Linear: _linear,
 }
+#: Types of layers that can be followed; whether one can be where it stands, the walk says.
+KNOWN_MODULES = frozenset(_MODULES)
 _SAME_FUNCTIONS = (
     (F.relu, F.relu6, F.leaky_relu, F.elu, F.silu, F.gelu, F.hardswish, F.hardsigmoid),
     (torch.relu, torch.relu_, torch.sigmoid, torch.tanh, F.sigmoid, F.tanh, F.softplus),

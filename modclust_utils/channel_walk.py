@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor, fx, nn
 
 from modclust_utils.channel_edges import (
@@ -46,6 +49,7 @@ class Walk:
         self.outputs: list[str] = []
         self.sizes: list[int] = []
         self.connections: list[Connection] = []
+        self._shared: list[dict[int, sp.csr_array]] = []
 
     def module(self, node: fx.Node) -> nn.Module:
         """The submodule that an operation calls."""
@@ -100,7 +104,22 @@ class Walk:
             raise ValueError(f"module has the layer {name!r}, whose {error}") from error
         found = self.new_layer(name, len(weights), self._batch_norm_of(node))
         self.connections += connections(taken, weights, groups, len(self.sizes) - 1)
+        self._shared.append(taken.sources)
         return found
+
+    def tied_units(self) -> NDArray[np.int64]:
+        """A number for each unit, the same for units that stand in one channel somewhere: what
+        scales one of them has to scale all."""
+        parts = [sources for sources in self._shared if _several_in_one(sources)]
+        # layers that were left out at the end have no units
+        widths = [sp.csr_array((0, size)) for size in self.sizes]
+        rows = [
+            sp.hstack([_of_layer(sources, i, size) for i, size in enumerate(self.sizes)])
+            for sources in parts
+        ]
+        channels = sp.csr_array(sp.vstack([sp.hstack(widths), *rows]))
+        joined = sp.block_array([[None, channels.T], [channels, None]])
+        return connected_components(joined, directed=False)[1][: sum(self.sizes)].astype(np.int64)
 
     def _batch_norm_of(self, node: fx.Node) -> str | None:
         """The batch norm that alone takes in what a layer puts out."""
@@ -121,6 +140,22 @@ class Walk:
             "Linear, batch norm, non-linearities, pooling, flattening, dropout, addition, "
             "concatenation, slices, zero padding"
         )
+
+
+def _several_in_one(sources: dict[int, sp.csr_array]) -> bool:
+    counts = sum(np.diff(source.indptr) for source in sources.values())
+    return bool(np.max(counts, initial=0) > 1)
+
+
+def _of_layer(sources: dict[int, sp.csr_array], layer: int, size: int) -> sp.csr_array:
+    """Ones where the units of a layer are in some channels."""
+    n_channels = next(iter(sources.values())).shape[0]
+    if layer not in sources:
+        return sp.csr_array((n_channels, size))
+    found = sources[layer].copy()
+    # a unit that is there with weight 0 is there
+    found.data = np.ones_like(found.data)
+    return found
 
 
 def _name(node: fx.Node) -> str:

@@ -1,13 +1,12 @@
-"""The small convolutional network of paper B, and its training (section 3.2, MNIST).
+"""Training of the convolutional networks of paper B (section 3.2).
 
-Three 3x3 convolutions, pooled after the second and the third, and a dense layer. Initialization and
-optimizer are those of Keras, as for the perceptrons of module `training`.
+Initialization and optimizer are those of Keras, as for the perceptrons of module `training`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,30 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modclust_utils.convolutional import convolutional, image_shape
 from modclust_utils.doors import as_count, as_training_data, check_kind
 from modclust_utils.models import derived_seed, resolve_device
-from modclust_utils.settings import CnnSettings
+from modclust_utils.settings import CnnSettings, VggSettings
 from modclust_utils.training import ADAM_EPSILON
-
-
-def small_cnn(settings: CnnSettings) -> nn.Sequential:
-    """The network, for images ``(n, 1, rows, columns)``; its weights are as torch starts them.
-
-    The text of paper B does not say how the edges are padded: here an image keeps its size.
-    """
-    channels, (rows, columns) = settings.channels, settings.image_shape
-    layers: list[tuple[str, nn.Module]] = []
-    for i, (n_in, pooled) in enumerate(((1, False), (channels, True), (channels, True)), start=1):
-        layers += [(f"conv{i}", nn.Conv2d(n_in, channels, 3, padding=1)), (f"relu{i}", nn.ReLU())]
-        if pooled:
-            layers.append((f"pool{i}", nn.MaxPool2d(2)))
-    layers += [
-        ("flatten", nn.Flatten()),
-        ("dense", nn.Linear(channels * (rows // 4) * (columns // 4), settings.dense)),
-        ("relu4", nn.ReLU()),
-        ("logits", nn.Linear(settings.dense, settings.n_classes)),
-    ]
-    return nn.Sequential(OrderedDict(layers))
 
 
 @dataclass
@@ -57,6 +37,16 @@ class CnnState:
     epoch: int = 0
     running_accuracy: float = float("nan")
 
+    @property
+    def n_steps(self) -> int:
+        """Epochs so far."""
+        return self.epoch
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of its one network."""
+        return (self.seed,)
+
 
 @dataclass(frozen=True)
 class TrainedCnn:
@@ -69,25 +59,26 @@ class TrainedCnn:
 def train_cnn(
     x: Tensor | np.ndarray,
     y: Tensor | np.ndarray,
-    settings: CnnSettings,
+    settings: CnnSettings | VggSettings,
     *,
     seed: int,
     device: str | torch.device = "auto",
     state: CnnState | None = None,
     on_epoch: Callable[[CnnState], None] | None = None,
 ) -> TrainedCnn:
-    """Train one small convolutional network: cross-entropy, and Adam as Keras has it.
+    """Train one convolutional network: cross-entropy, and Adam as Keras has it.
 
     Parameters
     ----------
     x : array or tensor ``(n, n_pixels)``
-        Gray images, flattened as those of `datasets.load`.
+        Images, flattened as those of `datasets.load`.
     y : array or tensor of int ``(n,)``
         Class of each image, from 0.
-    settings : CnnSettings
+    settings : CnnSettings or VggSettings
         The network, epochs and so on; the defaults are paper B's.
     seed : int
-        Where the first weights (uniform after Glorot, biases 0) and the order of images come from.
+        Where the first weights (uniform after Glorot, biases 0), the order of images, how they are
+        moved, and dropout come from.
     device : str or torch.device
         "auto" is a GPU where there is one.
     state : CnnState, optional
@@ -117,13 +108,17 @@ def train_cnn(
     >>> network(torch.tensor(x).float().view(2, 1, 4, 4)).argmax(1)
     tensor([0, 1])
     """
-    check_kind("settings", settings, CnnSettings, "CnnSettings")
+    check_kind("settings", settings, (CnnSettings, VggSettings), "CnnSettings or VggSettings")
     device, seed = resolve_device(device), as_count("seed", seed, least=0)
-    rows, columns = settings.image_shape
-    x, y = as_training_data(x, y, rows * columns, settings.n_classes, device)
-    images = x.view(-1, 1, rows, columns)
-    network = small_cnn(settings).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, eps=ADAM_EPSILON)
+    shape = image_shape(settings)
+    x, y = as_training_data(x, y, math.prod(shape), settings.n_classes, device)
+    images = x.view(-1, *shape)
+    # torch draws first weights of its own, which are not kept, from its global generator
+    with torch.random.fork_rng([]):
+        network = convolutional(settings)
+    # twice as fast on a processor
+    network.to(device, memory_format=torch.channels_last)
+    optimizer = _optimizer(network, settings)
     if state is None:
         _initialize(network, torch.Generator(device).manual_seed(derived_seed(seed, 0)))
         state = _state(seed, network, optimizer)
@@ -133,18 +128,27 @@ def train_cnn(
     # the optimizer would go on in the tensors of the state
     optimizer.load_state_dict(copy.deepcopy(state.optimizer))
     while state.epoch < settings.epochs:
-        accuracy = _epoch(network, optimizer, images, y, settings.batch_size, state)
+        accuracy = _epoch(network, optimizer, images, y, settings, state)
         state = _state(seed, network, optimizer, state.epoch + 1, accuracy)
         if on_epoch is not None:
             on_epoch(state)
     return TrainedCnn(network.eval(), state.running_accuracy)
 
 
+def _optimizer(network: nn.Module, settings: CnnSettings | VggSettings) -> torch.optim.Adam:
+    """Adam, to whose gradients the penalty l2 w² adds 2 l2 w: weights alone, no norms or biases."""
+    weights = [w for w in network.parameters() if w.ndim > 1]
+    others = [w for w in network.parameters() if w.ndim <= 1]
+    decay = 2 * settings.l2 if isinstance(settings, VggSettings) else 0.0
+    groups = [{"params": weights, "weight_decay": decay}, {"params": others}]
+    return torch.optim.Adam(groups, lr=settings.learning_rate, eps=ADAM_EPSILON)
+
+
 def _initialize(network: nn.Sequential, generator: torch.Generator) -> None:
     for name, parameter in network.named_parameters():
-        if name.endswith("weight"):
+        if parameter.ndim > 1:
             nn.init.xavier_uniform_(parameter, generator=generator)
-        else:
+        elif name.endswith("bias"):
             nn.init.zeros_(parameter)
 
 
@@ -164,21 +168,50 @@ def _epoch(
     optimizer: torch.optim.Adam,
     images: Tensor,
     y: Tensor,
-    batch_size: int,
+    settings: CnnSettings | VggSettings,
     state: CnnState,
 ) -> float:
     """One epoch; the accuracy over it, each image asked before it is learned from."""
     network.train()
+    device = images.device
     # an epoch's order hangs on the seed and its number, so a resumed run goes on with the same
-    generator = torch.Generator(images.device).manual_seed(
-        derived_seed(state.seed, 1 + state.epoch)
-    )
-    order = torch.randperm(len(y), generator=generator, device=images.device)
-    hits = torch.zeros((), device=images.device)
-    for batch in order.split(batch_size):
-        logits = network(images[batch])
-        optimizer.zero_grad()
-        F.cross_entropy(logits, y[batch]).backward()
-        optimizer.step()
-        hits += (logits.argmax(1) == y[batch]).sum()
+    seed = derived_seed(state.seed, 1 + state.epoch)
+    generator = torch.Generator(device).manual_seed(seed)
+    order = torch.randperm(len(y), generator=generator, device=device)
+    hits = torch.zeros((), device=device)
+    narrow = settings.precision == "bfloat16"
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)  # dropout knows no generator
+        for batch in order.split(settings.batch_size):
+            own = images[batch]
+            if isinstance(settings, VggSettings):
+                own = moved(own, settings, generator)
+            own = own.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=narrow):
+                logits = network(own).float()
+            optimizer.zero_grad()
+            F.cross_entropy(logits, y[batch]).backward()
+            optimizer.step()
+            hits += (logits.argmax(1) == y[batch]).sum()
     return float(hits) / len(y)
+
+
+def moved(images: Tensor, settings: VggSettings, generator: torch.Generator) -> Tensor:
+    """Images ``(n, c, h, w)``, each turned, shifted and mirrored at random.
+
+    What comes in at the edges repeats the edge.
+    """
+
+    def random() -> Tensor:
+        return 2 * torch.rand(len(images), generator=generator, device=images.device) - 1
+
+    angle = math.radians(settings.rotation) * random()
+    # sides reach from -1 to 1
+    right, down = 2 * settings.shift * random(), 2 * settings.shift * random()
+    mirror = torch.where((random() < 0) & settings.flip, -1.0, 1.0)
+    rows = [
+        torch.stack([angle.cos() * mirror, -angle.sin(), right], 1),
+        torch.stack([angle.sin() * mirror, angle.cos(), down], 1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -77,8 +77,8 @@ def as_jobs(n_jobs: Any) -> int:
     return jobs
 
 
-def check_kind(name: str, value: Any, kind: type, allowed: str) -> None:
-    """Raise ValueError unless `value` is one of a type."""
+def check_kind(name: str, value: Any, kind: type | tuple[type, ...], allowed: str) -> None:
+    """Raise ValueError unless `value` is of a type, or of one of several."""
     if not isinstance(value, kind):
         raise ValueError(f"{name} is of type {type(value).__name__}; allowed: {allowed}")
 

@@ -79,6 +79,72 @@ def blocks_of(graph: NetworkGraph) -> BlockGraph:
     return as_block_graph(graph.layer_sizes, edges)
 
 
+def graph_ncut(graph: NetworkGraph, labels: ArrayLike) -> float:
+    """The n-cut of clusters of a network's units ``(n,)``, as in `clustering.ncut`, layer by layer:
+    the adjacency of a large network is not needed. Raises ValueError for labels that do not fit."""
+    check_kind("graph", graph, NetworkGraph, "a NetworkGraph, as graphs.network_graph gives it")
+    clusters = as_labels("labels", labels, len(graph.layer_of_unit))
+    blocks = [(each.source, each.target, each.weights) for each in graph.connections]
+    return BlockGraph(graph.layer_sizes, tuple(blocks)).ncut(clusters, int(clusters.max()) + 1)
+
+
+def shares_inside(
+    graph: NetworkGraph, labels: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of each layer's edges that stay inside a cluster, and the share expected by chance.
+
+    Parameters
+    ----------
+    graph : NetworkGraph
+        From `graphs.network_graph`.
+    labels : array_like of int ``(n,)``
+        Cluster of each unit, -1 outside every cluster.
+
+    Returns
+    -------
+    inside, expected : ndarray of float ``(n_layers,)``
+        By weight, of all edges that come into or go out of the layer. By chance: each connection
+        has the same sum for each of its units, but spread evenly over the units that it can reach.
+        NaN for a layer without edges.
+
+    Raises
+    ------
+    ValueError
+        For labels that do not fit.
+
+    Examples
+    --------
+    Two units that are joined to one unit each of the next layer; any other way around half of their
+    edges would be inside.
+
+    >>> from modclust_utils.graphs import network_graph
+    >>> network = torch.nn.Sequential(*[torch.nn.Linear(2, 2) for _ in range(2)])
+    >>> for layer in network:
+    ...     _ = layer.weight.data.copy_(torch.eye(2))
+    >>> graph = network_graph(network, torch.zeros(1, 2))
+    >>> [each.tolist() for each in shares_inside(graph, [0, 1, 0, 1, 0, 1])]
+    [[1.0, 1.0, 1.0], [0.5, 0.5, 0.5]]
+    """
+    check_kind("graph", graph, NetworkGraph, "a NetworkGraph, as graphs.network_graph gives it")
+    clusters = as_labels("labels", labels, len(graph.layer_of_unit))
+    member = np.eye(max(int(clusters.max(initial=-1)), 0) + 1)[clusters] * (clusters >= 0)[:, None]
+    parts = np.split(member, np.cumsum(graph.layer_sizes)[:-1])
+    sums = np.zeros((3, len(graph.layer_names)))
+    for each in graph.connections:
+        source, target = parts[each.source], parts[each.target]
+        inside = float(((target.T @ each.weights) * source.T).sum())
+        # every unit spreads what comes into it over all that it could come from
+        reached = each.possible.sum(1)
+        spread = np.divide(
+            each.weights.sum(1), reached, out=np.zeros(len(reached)), where=reached > 0
+        )
+        expected = float((((target * spread[:, None]).T @ each.possible) * source.T).sum())
+        for layer in (each.source, each.target):
+            sums[:, layer] += inside, expected, each.weights.sum()
+    with np.errstate(invalid="ignore"):
+        return sums[0] / sums[2], sums[1] / sums[2]
+
+
 def cluster_blocks(
     graphs: Sequence[BlockGraph], n_clusters: int, uniforms: Tensor
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

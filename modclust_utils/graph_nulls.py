@@ -27,8 +27,10 @@ from modclust_utils.nulls import ShuffleTest, compared
 
 GraphMode = Literal["layer", "layer-nonzero", "channel"]
 GRAPH_MODES: tuple[GraphMode, ...] = ("layer", "layer-nonzero", "channel")
-# Graphs that k-means takes together, and parts for each process.
+# Graphs that k-means takes together, of large ones only one: each takes memory; parts for each
+# process.
 _KMEANS_BATCH = 4
+_LARGE = 5_000_000
 _PARTS_PER_JOB = 4
 
 
@@ -80,9 +82,7 @@ def shuffle_graph(
         replace(each, weights=_Shuffled(each, each.weights, mode).draw(rng))
         for each in graph.connections
     ]
-    blocks = [(each.source, each.target, each.weights) for each in found]
-    adjacency = BlockGraph(graph.layer_sizes, tuple(blocks)).adjacency()
-    return replace(graph, adjacency=adjacency, connections=tuple(found))
+    return replace(graph, connections=tuple(found))
 
 
 class _Shuffled:
@@ -91,7 +91,12 @@ class _Shuffled:
     def __init__(self, connection: Connection, weights: NDArray, mode: GraphMode) -> None:
         self.weights, self.mode = weights, mode
         self.possible = None if connection.possible.all() else connection.possible
+        self.places: NDArray[np.int64] | None = None
         if mode == "channel":
+            return
+        if mode == "layer" and self.possible is None:
+            # all places: their list would be larger than the weights
+            self.values = weights.ravel()
             return
         joined = weights != 0 if mode == "layer-nonzero" else connection.possible
         self.places = np.flatnonzero(joined)
@@ -101,6 +106,8 @@ class _Shuffled:
         """One more of them."""
         if self.mode == "channel":
             return self._draw_by_channel(rng)
+        if self.places is None:
+            return rng.permutation(self.values).reshape(self.weights.shape)
         found = np.zeros(self.weights.size, self.weights.dtype)
         found[self.places] = rng.permutation(self.values)
         return found.reshape(self.weights.shape)
@@ -121,6 +128,7 @@ class _GraphShuffler:
         self.own = blocks_of(graph)
         self.sizes = graph.layer_sizes
         self.places = [(each.source, each.target) for each in graph.connections]
+        self.n_places = sum(each.weights.size for each in graph.connections)
         dense = [b.toarray() if sp.issparse(b) else b for _, _, b in self.own.blocks]
         self.shuffled = [
             _Shuffled(each, block, mode)
@@ -218,8 +226,9 @@ def _null_ncuts(
 ) -> NDArray[np.float64]:
     """n-cuts ``(len(rngs),)`` of one shuffle for each random stream."""
     parts = []
-    for start in range(0, len(rngs), _KMEANS_BATCH):
-        batch = rngs[start : start + _KMEANS_BATCH]
+    size = _KMEANS_BATCH if shuffler.n_places < _LARGE else 1
+    for start in range(0, len(rngs), size):
+        batch = rngs[start : start + size]
         graphs = [shuffler.draw(rng) for rng in batch]
         parts.append(_ncuts(graphs, n_clusters, n_init, batch))
     return np.concatenate(parts)

@@ -120,6 +120,10 @@ def dependency_edges(single: SingleLesions, double: DoubleLesions) -> list[Depen
     >>> dependency_edges(single, double)
     [DependencyEdge(first=0, second=1, first_important=False, second_important=True)]
     """
+    for name, value, entry in (("single", single, "kind"), ("double", double, "pairs")):
+        if not hasattr(value, entry):
+            kind = type(value).__name__
+            raise ValueError(f"{name} is of type {kind}; allowed: what {name}_lesions found")
     edges = []
     for (first, second), *important in zip(
         double.pairs.tolist(),

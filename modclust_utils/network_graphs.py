@@ -9,7 +9,9 @@ several. An operation that is not known is refused by name: nothing is passed ov
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -35,17 +37,45 @@ INPUT = "(input)"
 class NetworkGraph:
     """The graph of a network.
 
-    adjacency: sparse and symmetric ``(n, n)``; layer_of_unit: ``(n,)``, the place of a unit's layer
-    in layer_names, which are names of submodules in the order in which they run; output_names: for
-    each layer, the submodule that puts its units out before their non-linearity, which is the batch
-    norm where one follows; connections: the edges layer by layer.
+    layer_of_unit: ``(n,)``, the place of a unit's layer in layer_names, which are names of
+    submodules in the order in which they run; output_names: for each layer, the submodule that puts
+    its units out before their non-linearity, which is the batch norm where one follows;
+    connections: the edges layer by layer; tied: ``(n,)``, units of the same number are added to
+    each other somewhere (a residual connection), so that none of them alone can be scaled.
     """
 
-    adjacency: sp.csr_array
     layer_of_unit: NDArray[np.int64]
     layer_names: tuple[str, ...]
     output_names: tuple[str, ...]
     connections: tuple[Connection, ...]
+    tied: NDArray[np.int64]
+
+    @cached_property
+    def adjacency(self) -> sp.csr_array:
+        """Sparse and symmetric ``(n, n)``: made when it is first asked for, as it is large."""
+        n, found = len(self.layer_of_unit), 0
+        n_edges = 2 * sum(np.count_nonzero(each.weights) for each in self.connections)
+        edges, columns = np.empty(n_edges), np.empty(n_edges, np.int32)
+        counts = []
+        # layer by layer into one place: put together from blocks it would take three times as much
+        for rows in self._rows():
+            own = slice(found, found + rows.nnz)
+            edges[own], columns[own], found = rows.data, rows.indices, own.stop
+            counts.append(np.diff(rows.indptr))
+        starts = np.concatenate([[0], *counts]).cumsum()
+        return sp.csr_array((edges, columns, starts), shape=(n, n))
+
+    def _rows(self) -> Iterator[sp.csr_array]:
+        """The rows of the adjacency that are those of each layer ``(n_layer, n)``."""
+        sizes = self.layer_sizes
+        for layer, own in enumerate(sizes):
+            blocks = [sp.csr_array((own, size)) for size in sizes]
+            for each in self.connections:
+                if each.target == layer:
+                    blocks[each.source] = sp.csr_array(each.weights)
+                if each.source == layer:
+                    blocks[each.target] = sp.csr_array(each.weights.T)
+            yield sp.csr_array(sp.hstack(blocks))
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -179,19 +209,12 @@ def _leave_logits_out(walk: Walk, node: fx.Node) -> None:
 
 
 def _assembled(walk: Walk) -> NetworkGraph:
-    layers = np.arange(len(walk.sizes))
     if walk.names in ([], [INPUT]):
         raise ValueError("module has no layers of units; allowed: at least one Conv2d or Linear")
-    blocks: list[list[sp.coo_array | None]] = [[None] * len(layers) for _ in layers]
-    for layer, size in enumerate(walk.sizes):
-        blocks[layer][layer] = sp.coo_array((size, size))
-    for each in walk.connections:
-        blocks[each.target][each.source] = sp.coo_array(each.weights)
-        blocks[each.source][each.target] = sp.coo_array(each.weights.T)
     return NetworkGraph(
-        sp.csr_array(sp.block_array(blocks)),
-        np.repeat(layers, walk.sizes),
+        np.repeat(np.arange(len(walk.sizes)), walk.sizes),
         tuple(walk.names),
         tuple(walk.outputs),
         tuple(walk.connections),
+        walk.tied_units(),
     )

@@ -111,7 +111,7 @@ def partition_units(
         adjacency = activation_adjacency(unit_activations(network, x, names, norm=norm))
         layers = graph.layer_of_unit[hidden]
     else:
-        adjacency, layers = graph.adjacency, graph.layer_of_unit
+        layers = graph.layer_of_unit
     found = np.full(len(graph.layer_of_unit), -1)
     places = hidden if by_activations else np.ones_like(hidden)
     if scope == "network" or clusters_per_layer is None:
@@ -128,7 +128,7 @@ def partition_units(
     counts = [k if layer in graph.hidden_layers else 0 for layer, k in enumerate(counts)]
     used = sorted(set(layers.tolist()))
     found[places] = layerwise_clusters(
-        adjacency,
+        adjacency if by_activations else graph.adjacency,
         np.searchsorted(used, layers),
         [counts[layer] for layer in used],
         within=by_activations,

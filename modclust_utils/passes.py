@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-# Images that go through at once, and the memory that they may take, in bytes.
+# Images that go through at once, and the memory that they may take, in bytes: on a processor about
+# that of its cache.
 _MOST_IMAGES = 512
-_MEMORY = 2**28
+_MEMORY, _CACHE = 2**28, 2**24
 
 
 class Operations:
@@ -47,7 +48,14 @@ class Operations:
         if sum(node.op == "placeholder" for node in self.nodes) != 1:
             raise ValueError("network takes other than one input")
         with torch.no_grad():
-            expected, found = network(image.clone()), self.start(image).finish()
+            try:
+                expected = network(image.clone())
+            except Exception as error:  # as above
+                raise ValueError(
+                    f"x has images {tuple(image.shape[1:])}, on which network fails "
+                    f"({str(error).splitlines()[0]}); allowed: images as it takes them"
+                ) from error
+            found = self.start(image).finish()
         if not torch.allclose(expected, found, rtol=1e-4, atol=1e-6, equal_nan=True):
             raise ValueError("network does something else where torch.fx follows it")
 
@@ -63,7 +71,7 @@ class Operations:
         while running.at < len(self.nodes):
             running.advance(running.at)
             largest = max(largest, running.bytes())
-        return _at_once(values * largest)
+        return _at_once(values * largest, image.device)
 
     def images_at_once_with_gradients(self, image: Tensor, layer: str) -> int:
         """The same where all values up to a layer, and their gradients, stay in memory."""
@@ -71,11 +79,12 @@ class Operations:
         while running.at <= self.place[layer]:
             value = running.advance(running.at).values.get(self.nodes[running.at - 1])
             total += value.nbytes if isinstance(value, Tensor) else 0
-        return _at_once(2 * total)
+        return _at_once(2 * total, image.device)
 
 
-def _at_once(bytes_per_image: int) -> int:
-    return max(1, min(_MOST_IMAGES, _MEMORY // bytes_per_image))
+def _at_once(bytes_per_image: int, device: torch.device) -> int:
+    memory = _CACHE if device.type == "cpu" else _MEMORY
+    return max(1, min(_MOST_IMAGES, memory // bytes_per_image))
 
 
 class _Tracer(fx.Tracer):

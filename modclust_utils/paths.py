@@ -1,11 +1,18 @@
-"""Where the repository is, so that nothing depends on the folder a command was started in."""
+"""Where the repository and its data are, so that nothing depends on where a command was started."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "MODCLUST_ROOT"
+#: Names the folder of the image files (`datasets`).
+DATA_VARIABLE = "MODCLUST_DATA"
+#: Names the folder of the weight files (`pretrained`).
+WEIGHTS_VARIABLE = "MODCLUST_WEIGHTS"
+#: Names the Dask scheduler whose workers compute what a run needs (`publish.dask_owner`).
+SCHEDULER_VARIABLE = "MODCLUST_SCHEDULER"
 MARKS = "`_toc.yml` and `notebooks/`"
 
 
@@ -36,6 +43,25 @@ def root() -> Path:
         f"No folder that holds {MARKS} was found, neither at or above the current directory {here} "
         f"nor above {file}. Change to the book's repository, or set {VARIABLE} to it."
     )
+
+
+def default_folder() -> Path:
+    """Folder of the image files: `MODCLUST_DATA` if it is set, else `data/downloads` of the book,
+    or, where no book is found, from here."""
+    named = os.environ.get(DATA_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    try:
+        return root() / "data" / "downloads"
+    except FileNotFoundError:
+        return Path("data/downloads").absolute()
+
+
+def as_path(name: str, value: Any) -> Path:
+    """A path with the home folder for `~`. Raises ValueError for what is none."""
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        raise ValueError(f"{name}={value!r:.200} is not allowed: a path")
+    return Path(value).expanduser()
 
 
 def _is_root(folder: Path) -> bool:

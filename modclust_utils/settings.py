@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 
 def _check_types(settings: Any) -> None:
@@ -20,6 +20,9 @@ def _check_types(settings: Any) -> None:
         elif each.type == "bool":
             if not isinstance(value, bool):
                 raise ValueError(f"{each.name}={value!r} is not allowed: True or False")
+        elif each.type == "str":
+            if not isinstance(value, str):
+                raise ValueError(f"{each.name}={value!r} is not allowed: a text")
         elif not _is(Integral if each.type == "int" else Real, value):
             words = "a whole number" if each.type == "int" else "a number"
             raise ValueError(f"{each.name}={value!r} is not allowed: {words}")
@@ -121,12 +124,17 @@ class RegularizedSettings:
         return round(n * self.validation_share)
 
 
+#: Precisions of the products of a network.
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+
+
 @dataclass(frozen=True)
 class CnnSettings:
     """A small convolutional network and how it is trained; the defaults are paper B's.
 
     image_shape: rows and columns of a gray image; channels: of each of three convolutions; dense:
-    units between them and the logits.
+    units between them and the logits; precision: of products in training, weights stay float32.
     """
 
     image_shape: tuple[int, ...] = (28, 28)
@@ -136,6 +144,7 @@ class CnnSettings:
     epochs: int = 10
     batch_size: int = 64
     learning_rate: float = 1e-3
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -146,11 +155,56 @@ class CnnSettings:
                     len(self.image_shape) == 2 and min(self.image_shape) >= 4,
                     "rows and columns, 4 or more of each",
                 ),
-                "n_classes": (self.n_classes >= 2, "2 or more"),
                 "channels": (self.channels >= 1, "1 or more"),
                 "dense": (self.dense >= 1, "1 or more"),
-                "epochs": (self.epochs >= 0, "0 or more"),
-                "batch_size": (self.batch_size >= 1, "1 or more"),
-                "learning_rate": (0 < self.learning_rate < math.inf, "above 0, and finite"),
+                **_of_training(self),
             },
         )
+
+
+@dataclass(frozen=True)
+class VggSettings:
+    """A VGG-16 for images of 32x32 in colour, and how it is trained; the defaults are paper B's.
+
+    width: share of the channels of every layer; dropout: factor of all its dropout rates; l2:
+    factor of the sum of w² over all weights, without 1/2; rotation: degrees by which a training
+    image turns at most, shift: share of its side by which it moves at most, flip: whether every
+    other one is mirrored; precision: of products in training, weights stay float32.
+    """
+
+    n_classes: int = 10
+    width: float = 1.0
+    dropout: float = 1.0
+    l2: float = 5e-4
+    rotation: float = 15.0
+    shift: float = 0.1
+    flip: bool = True
+    epochs: int = 200
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check(
+            self,
+            {
+                "width": (1 / 64 <= self.width <= 4, "a number from 1/64 to 4"),
+                "dropout": (0 <= self.dropout < 2, "0 <= dropout < 2"),
+                "l2": (0 <= self.l2 < math.inf, "0 or more, and finite"),
+                "rotation": (0 <= self.rotation <= 180, "a number from 0 to 180"),
+                "shift": (0 <= self.shift < 1, "0 <= shift < 1"),
+                **_of_training(self),
+            },
+        )
+
+
+def _of_training(settings: CnnSettings | VggSettings) -> dict[str, tuple[bool, str]]:
+    """What both of them have."""
+    return {
+        "n_classes": (settings.n_classes >= 2, "2 or more"),
+        "epochs": (settings.epochs >= 0, "0 or more"),
+        "batch_size": (settings.batch_size >= 1, "1 or more"),
+        "learning_rate": (0 < settings.learning_rate < math.inf, "above 0, and finite"),
+        "precision": (settings.precision in PRECISIONS, " or ".join(map(repr, PRECISIONS))),
+    }

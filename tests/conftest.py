@@ -1,10 +1,18 @@
-"""What all tests share: threads, hypothesis profiles, the browser."""
+"""What all tests share: threads, hypothesis profiles, the browser, and the built site.
+
+`MODCLUST_SITE` may name a built site (the folder with `index.html`); without it one is built.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +20,11 @@ from browser import HOW_TO_GET_ONE, LAUNCH_ARGS, browser_is_required, find_brows
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 NO_BROWSER = "NO BROWSER"
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_MS = 120_000
 
 # Each xdist worker would otherwise start a thread per core, and the workers would wait for one
 # another. The libraries read these once, while they load; kernels that tests start inherit them.
@@ -50,6 +60,71 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=path, args=list(LAUNCH_ARGS))
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """Folder of the built html."""
+    ready = os.environ.get("MODCLUST_SITE")
+    if ready:
+        folder = Path(ready).expanduser().resolve()
+    else:
+        # as `make book` does: runs what is not up to date, then builds
+        command = [sys.executable, "-m", "modclust_utils", "book"]
+        # after the numbers of threads are set
+        from modclust_utils.publish.at_work import lock
+
+        # tests of the site in another process build the same one
+        with lock(ROOT / "_build" / "tests.lock", "the site for tests", wait=True):
+            run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout + run.stderr
+        folder = ROOT / "_build" / "html"
+    assert (folder / "index.html").is_file(), f"{folder} holds no site"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pages(site: Path) -> list[str]:
+    """Paths of all pages, relative to the site.
+
+    Without the templates in `_static`, and `index.html`, which only leads to the first page.
+    """
+    found = (page.relative_to(site) for page in sorted(site.rglob("*.html")))
+    paths = [page.as_posix() for page in found if page.parts[0] not in {"_static", "_sources"}]
+    # a page of its own kind, for addresses that are not there (`tests/test_accessible.py`)
+    return [path for path in paths if path not in {"index.html", "404.html"}]
+
+
+@pytest.fixture(scope="session")
+def host(site: Path) -> Iterator[str]:
+    """Address of the site, served by this computer."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1280, "height": 900})
+    made.set_default_timeout(PATIENCE_MS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    opened = context.new_page()
+    yield opened
+    opened.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,12 +21,12 @@ import pytest
 from small_book import ROOT, copy_book
 
 from modclust_utils.publish import engine, pages, session
-from modclust_utils.publish.chapters import chapter_notebook, plan
+from modclust_utils.publish.chapters import chapter_notebook, claims, plan
 from modclust_utils.publish.parameters import read_schema
 from modclust_utils.publish.records import RecordStore
 from modclust_utils.publish.run import RunInfo, check_run, read_runs, run_chapter
 
-STRIP = '<details class="mc-strip">'
+STRIP = '<details class="mc-strip"'
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class _Strip(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._place.append(tag)
-        if tag == "a":
+        if tag == "a" and "download" in dict(attrs):
             self.name = str(dict(attrs)["download"]).removesuffix(".csv")
             head, _, data = str(dict(attrs)["href"]).partition(",")
             assert head == "data:text/csv;base64"
@@ -109,6 +109,10 @@ def strips(done: Done) -> dict[str, tuple[dict[str, str], pd.DataFrame]]:
             strip = _Strip()
             strip.feed(text)
             assert strip.name not in found
+            if "Records" in strip.facts:
+                # the link to their list
+                assert strip.facts["Records"].endswith(" (list)")
+                strip.facts["Records"] = strip.facts["Records"].removesuffix(" (list)")
             found[strip.name] = strip.facts, pd.read_csv(io.StringIO(strip.csv))
     return found
 
@@ -128,10 +132,14 @@ def check_page(done: Done, *, figures: int, tables: int) -> None:
     ]
     words = [re.sub(r"<[^>]+>", " ", text) for text in texts]
     assert not [text for text in words if re.search(r"\b(nan|None|inf)\b|-0\.0+\b", text)]
-    badge, parameters = (o.data["text/html"] for o in done.code_cells[2].outputs)
+    badge, tally, parameters = (
+        next(text for text in done.outputs("text/html") if f'class="mc-{part}' in text)
+        for part in ("badge", "tally", "parameters")
+    )
     assert "a run with <b>other parameters</b>" in badge
+    assert f"Of {len(claims(done.chapter))} claims" in tally
     for name in session.scientific(done.parameters):
-        assert f"<td>{name}</td>" in parameters
+        assert f'<th scope="row" class="mc-text">{name}</th>' in parameters
     nbformat.validate(done.notebook)
 
 
@@ -141,7 +149,7 @@ def _check_run(done: Done) -> None:
     assert (info.status["state"], info.status["profile"]) == ("done", "own parameters")
     assert pages.state(info) == "done"
     left = sorted(path.name for path in info.folder.iterdir())
-    assert left == ["notebook.ipynb", "run.json", "verdicts.json"]
+    assert left == sorted(["notebook.ipynb", "run.json", *session.LEFT])
     # used = planned
     planned = set(engine.planned(plan(done.chapter, done.p)))
     assert {tuple(each) for each in info.status["records"]} == planned
@@ -173,7 +181,7 @@ def _check_strips(done: Done, n: int) -> None:
     for cell in done.code_cells:
         shown = [o.data for o in cell.outputs if {"image/png", "text/html"} & set(o.data)]
         for data, following in zip(shown, [*shown[1:], {}], strict=False):
-            if "image/png" in data or data["text/html"].startswith('<div class="mc-table">'):
+            if "image/png" in data or data["text/html"].startswith('<div class="mc-table"'):
                 assert following["text/html"].startswith(STRIP)
     found = strips(done)
     assert len(found) == n

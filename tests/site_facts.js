@@ -56,12 +56,15 @@
     });
 
   const blocks = [
-    ...main.querySelectorAll(".cell_output :is(figure, img, .mc-table:not(.mc-parameters *), details.mc-strip)"),
+    // a picture in a table is a part of it
+    ...main.querySelectorAll(
+      ".cell_output :is(figure, img:not(.mc-table *), .mc-table:not(.mc-parameters *), details.mc-strip)",
+    ),
   ];
   const kindOf = (node) => (node.matches("details") ? "strip" : node.matches("div") ? "table" :
     node.tagName.toLowerCase());
   const dataOf = (node) =>
-    node.querySelector("a[download]") ?? node.parentElement.querySelector(":scope > a[download]");
+    node.querySelector("a.mc-data") ?? node.parentElement.querySelector(":scope > a.mc-data");
   const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
   return {
     language: document.documentElement.lang,

@@ -33,23 +33,35 @@ PIXEL = (
 )
 
 
-def copy_book(folder: Path, *, book: bool = False, chapters: Sequence[int] = (1,)) -> Path:
+def copy_book(
+    folder: Path,
+    *,
+    book: bool = False,
+    chapters: Sequence[int] = (1,),
+    with_tutorials: bool = False,
+) -> Path:
     """What runs and builds read of the repository, with some of its chapters, and without its
     records and runs."""
     (folder / "data").mkdir(parents=True)
     for file in ("_toc.yml", "_config.yml", "matplotlibrc"):
         shutil.copyfile(ROOT / file, folder / file)
-    for tree in ("notebooks", "data/papers", *(["book"] if book else [])):
+    for tree in ("notebooks", "data/papers", *(["book", "benchmarks/results"] if book else [])):
         shutil.copytree(ROOT / tree, folder / tree)
     for path in (*folder.glob("notebooks/0*"), *folder.glob("notebooks/profiles/0*")):
         if int(path.name[:2]) not in chapters:
             path.unlink()
+    tutorials = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.ipynb")}
+    if not with_tutorials:
+        # to execute one takes a minute
+        for name in tutorials:
+            (folder / f"{name}.ipynb").unlink(missing_ok=True)
     toc = yaml.safe_load((folder / "_toc.yml").read_text(encoding="utf-8"))
     for part in toc["parts"]:
         part["chapters"] = [
             c
             for c in part["chapters"]
-            if not c["file"].startswith("notebooks/") or (folder / f"{c['file']}.ipynb").is_file()
+            if not (c["file"].startswith("notebooks/") or c["file"] in tutorials)
+            or (folder / f"{c['file']}.ipynb").is_file()
         ]
     (folder / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     return folder
@@ -90,6 +102,19 @@ def write_bands(path: Path, n_train: int, n_test: int) -> Path:
         x = rng.integers(0, 90, (n, 28, 28))
         for image, label in zip(x, y, strict=True):
             image[2 * label : 2 * label + 2] += 150
+        arrays |= {f"x_{name}": x.astype(np.uint8), f"y_{name}": y}
+    np.savez(path, **arrays)
+    return path
+
+
+def write_colours(path: Path, n_train: int, n_test: int) -> Path:
+    """Images of 32x32 in colour: the class is how bright they are, in one of their colours."""
+    rng = np.random.default_rng(4)
+    arrays = {}
+    for name, n in (("train", n_train), ("test", n_test)):
+        y = np.arange(n) % 10
+        x = rng.integers(0, 60, (n, 3, 32, 32))
+        x[np.arange(n), y % 3] += 15 * y[:, None, None]
         arrays |= {f"x_{name}": x.astype(np.uint8), f"y_{name}": y}
     np.savez(path, **arrays)
     return path

@@ -8,7 +8,7 @@ import torch
 from networks import rng_of
 from torch import nn
 
-from modclust_utils.activations import unit_activations
+from modclust_utils.activations import input_correlations, unit_activations
 
 
 def small_network():
@@ -53,3 +53,35 @@ def test_bad_input_is_refused_by_name():
         unit_activations(small_network(), X, ["2"], norm="l2")
     with pytest.raises(ValueError, match=r"x is torch\.float64"):
         unit_activations(small_network(), X.double(), ["2"])
+
+
+def test_correlations_are_those_of_numpy():
+    network = small_network()
+    found = input_correlations(network, X, "2")
+    units = unit_activations(network, X, ["2"]).astype(float)
+    pixels = X.flatten(1).double().numpy()
+    expected = np.abs(np.corrcoef(units.T, pixels.T)[: units.shape[1], units.shape[1] :])
+    assert found.shape == (3, 36)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_what_does_not_change_has_no_correlation():
+    network, x = nn.Sequential(nn.Linear(4, 3, bias=False), nn.ReLU()), X[:, 0, 0, :4].clone()
+    with torch.no_grad():
+        network[0].weight[1] = 0
+    x[:, 2] = 0.1  # whose mean is rounded
+    found = input_correlations(network, x, "0")
+    assert not found[1].any()
+    assert not found[:, 2].any()
+    assert (found[[0, 2]][:, [0, 1, 3]] > 0).all()
+
+
+def test_correlations_do_not_hang_on_scales_or_on_the_order_of_images():
+    network = nn.Sequential(nn.Linear(6, 3), nn.ReLU())
+    x = X[:, 0, 0]
+    found = input_correlations(network, x, "0")
+    assert (found <= 1 + 1e-12).all()
+    np.testing.assert_allclose(input_correlations(network, x.flip(0), "0"), found, atol=1e-6)
+    with torch.no_grad():
+        network[0].weight *= -7
+    np.testing.assert_allclose(input_correlations(network, x, "0"), found, atol=1e-6)

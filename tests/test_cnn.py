@@ -11,7 +11,8 @@ import torch
 from networks import rng_of
 
 from modclust_utils import datasets
-from modclust_utils.cnn import CnnState, small_cnn, train_cnn
+from modclust_utils.cnn import CnnState, train_cnn
+from modclust_utils.convolutional import small_cnn
 from modclust_utils.graphs import network_graph
 from modclust_utils.models import derived_seed
 from modclust_utils.settings import CnnSettings
@@ -122,7 +123,7 @@ def test_a_network_learns_digits():
         ({"x": np.ones((50, 63))}, r"x has shape \(50, 63\); allowed: \(n, 64\)"),
         ({"y": np.full(50, 3)}, "y has labels from 3 to 3; allowed: 0 to 2"),
         ({"seed": -1}, "seed=-1 is not allowed"),
-        ({"settings": {}}, "settings is of type dict; allowed: CnnSettings"),
+        ({"settings": {}}, "settings is of type dict; allowed: CnnSettings or VggSettings"),
         ({"state": CnnState(7, {}, {})}, "seed=1 is not that of the state, 7"),
     ],
 )
@@ -145,6 +146,8 @@ def test_bad_input_is_refused_by_name(changes, message):
         ("batch_size", 0),
         ("learning_rate", 0.0),
         ("channels", 2.5),
+        ("precision", "half"),
+        ("precision", 32),
     ],
 )
 def test_settings_that_make_no_network_are_refused(field, value):

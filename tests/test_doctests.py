@@ -11,7 +11,7 @@ import pytest
 
 # What a reader or a student calls; all else may keep to the short form.
 ENTRY_POINTS = {
-    "activations": ["unit_activations"],
+    "activations": ["unit_activations", "input_correlations"],
     "channel_edges": ["conv_edge_weights"],
     "channel_operations": [],
     "channel_walk": [],
@@ -63,6 +63,8 @@ ENTRY_POINTS = {
     "nulls": ["random_ncuts", "shuffle_test", "shuffle_tests"],
     "partitionings": ["partition_units"],
     "partitions": ["match_labels", "merge_single_units", "order_labels"],
+    "datasets.images": ["load_images"],
+    "pretrained.loading": ["load"],
     "pruning": ["magnitude_mask", "polynomial_sparsity"],
     "quantized": ["lattice_index"],
     "regularized": ["train_regularized", "uniform_mlp"],

@@ -11,13 +11,16 @@ import pytest
 
 from modclust_utils.publish.chapters import plan
 from modclust_utils.publish.engine import missing, planned
+from modclust_utils.publish.exercises import exercises
 from modclust_utils.publish.origins import changes, commit_times, origins
 from modclust_utils.publish.records import RecordStore, published_folder
 from modclust_utils.publish.run import check_run
 
-PAGES = {1: "paper", 2: "paper-part", 3: "paper", 5: "paper"}
-#: sha256 of the lines ``kind/key``, sorted: of chapters 1 to 3, partitions apart; and of chapter 5.
+PAGES = {1: "paper", 2: "paper-part", 3: "paper", 4: "paper-part", 5: "paper"}
+#: sha256 of the lines ``kind/key``, sorted: of chapters 1 to 3, partitions apart; of chapter 4; and
+#: of chapter 5.
 DIGEST = "0097db588aa4127e57cb615399c54db7e95f66c042b44ee57f5406687ccbc551"
+DIGEST_4 = "f79d697a39f9ad826318d33f89d45e5bb7cb804147f7012d0a3e0a2681e844d6"
 DIGEST_5 = "5baa60605156624443d051a05177c3213df27ce5d36e62dcd60ae06d7c8e79a4"
 COUNTS = {
     "clustering": 280,
@@ -27,13 +30,23 @@ COUNTS = {
     "shuffle-test": 500,
 }
 
-
+COUNTS_4 = {
+    "classifier": 20,
+    "graph-shuffles": 110,
+    "input-correlations": 20,
+    "pretrained-network": 10,
+    "set-lesions": 76,
+    "set-visualizations": 61,
+    "unit-partition": 91,
+}
 COUNTS_5 = {
     "regularized-network": 370,
     "shuffle-test": 370,
     "similarity-clusters": 370,
     "similarity-matrices": 3,
 }
+#: Records of the run that ends pruning at half of the weights (chapter 1).
+COUNT_OF_EXERCISES = 29
 
 
 def jobs_of(*chapters):
@@ -51,7 +64,8 @@ def jobs():
 
 
 @pytest.mark.parametrize(
-    ("chapters", "counts", "digest"), [((1, 2, 3), COUNTS, DIGEST), ((5,), COUNTS_5, DIGEST_5)]
+    ("chapters", "counts", "digest"),
+    [((1, 2, 3), COUNTS, DIGEST), ((4,), COUNTS_4, DIGEST_4), ((5,), COUNTS_5, DIGEST_5)],
 )
 def test_planned_keys_stay_what_they_were(chapters, counts, digest):
     places = sorted(f"{kind}/{key}" for kind, key in jobs_of(*chapters) if kind != "partition")
@@ -59,9 +73,23 @@ def test_planned_keys_stay_what_they_were(chapters, counts, digest):
     assert hashlib.sha256(("\n".join(places) + "\n").encode()).hexdigest() == digest
 
 
+def jobs_of_exercises():
+    """Every job of the runs whose records judge an exercise."""
+    found = {}
+    for chapter in PAGES:
+        for each in exercises(chapter).values():
+            if each.records is not None:
+                values = check_run(chapter, each.records.profile, overrides=each.records.changes)
+                found |= planned(plan(chapter, SimpleNamespace(**values)))
+    return found
+
+
 def test_published_records_are_those_that_are_planned(jobs):
     published = {(p.parent.name, p.stem) for p in published_folder().glob("*/*.json")}
-    assert published == set(jobs)
+    of_exercises = set(jobs_of_exercises())
+    assert published == set(jobs) | of_exercises
+    # one exercise asks for a run that is no chapter's page
+    assert len(of_exercises - set(jobs)) == COUNT_OF_EXERCISES
 
 
 def test_pages_need_no_computing(jobs, tmp_path):

@@ -145,7 +145,7 @@ def as_network_graph(graph: BlockGraph):
     ]
     names = tuple(map(str, range(len(graph.sizes))))
     layers = np.repeat(np.arange(len(graph.sizes)), graph.sizes)
-    return NetworkGraph(graph.adjacency(), layers, names, names, tuple(connections))
+    return NetworkGraph(layers, names, names, tuple(connections), np.arange(len(layers)))
 
 
 def groups_of_channels(n_groups, n_layers=3, width=12):

@@ -6,16 +6,22 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from small_book import ROOT
 
-from modclust_utils.publish.chapters import chapter_numbers, room, room_folder
+from modclust_utils.publish.chapters import (
+    chapter_notebook,
+    chapter_numbers,
+    room,
+    room_folder,
+)
 
 NAME = "modclust_utils"
 PACKAGE = ROOT / NAME
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Flat modules that are no science.
-SHARED_BY_CHAPTERS = ("tables", "verdicts")
+SHARED_BY_CHAPTERS = ("coverage", "exercises", "tables", "verdicts")
 FRONT = ("__init__", "__main__")
 #: What each part may import, beside itself.
 MAY_IMPORT = {
@@ -23,13 +29,21 @@ MAY_IMPORT = {
     "settings": set(),
     "paths": set(),
     "datasets": {"science", "settings", "paths"},
+    "pretrained": {"science", "settings", "paths", "datasets"},
     "figures": {"science", "settings", "datasets"},
-    "recipes": {"science", "settings", "datasets", "figures"},
-    "shared by chapters": {"science", "settings", "datasets", "figures", "recipes"},
-    "chapters": {"science", "settings", "datasets", "figures", "recipes", "shared by chapters"},
+    "recipes": {"science", "settings", "datasets", "pretrained", "figures"},
+    "shared by chapters": {"science", "settings", "datasets", "pretrained", "figures", "recipes"},
+    "chapters": {
+        *("science", "settings", "datasets", "pretrained", "figures", "recipes"),
+        "shared by chapters",
+    },
+    "own": {
+        *("science", "settings", "paths", "datasets", "pretrained", "figures", "recipes"),
+        "shared by chapters",
+    },
     "publish": {
-        *("science", "settings", "paths", "datasets", "figures", "recipes"),
-        *("shared by chapters", "front"),
+        *("science", "settings", "paths", "datasets", "pretrained", "figures", "recipes"),
+        *("shared by chapters", "own", "front"),
     },
     "front": {"publish"},
 }
@@ -107,7 +121,8 @@ def test_science_touches_no_file_and_draws_nothing():
 
 @pytest.mark.parametrize("chapter", chapter_numbers())
 def test_every_chapter_has_its_room(chapter):
-    assert {"plan.py", "rules.py", "claims.yml"} <= {p.name for p in room_folder(chapter).iterdir()}
+    needed = {"plan.py", "rules.py", "claims.yml", "coverage.py", "contents.yml"}
+    assert needed <= {p.name for p in room_folder(chapter).iterdir()}
     tables = {path.name for path in (ROOT / "data" / "papers").glob("*.csv")}
     papers = room(chapter).PAPERS
     assert papers
@@ -118,6 +133,15 @@ def test_every_chapter_has_its_room(chapter):
 def test_every_room_has_its_chapter():
     rooms = [p.name for p in sorted((PACKAGE / "chapters").iterdir()) if p.name.startswith("ch")]
     assert [int(name[2:4]) for name in rooms] == chapter_numbers()
+
+
+def test_figures_of_all_chapters_have_names_of_their_own():
+    """The site has one list of them, and no page where two are the same."""
+    cells = [c for n in chapter_numbers() for c in nbformat.read(chapter_notebook(n), 4).cells]
+    figures = [cell.metadata["mystnb"]["figure"] for cell in cells if "mystnb" in cell.metadata]
+    names = [figure["name"] for figure in figures]
+    assert len(names) > 30
+    assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
 def lines_of(path: Path) -> int:

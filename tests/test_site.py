@@ -1,41 +1,36 @@
-"""The built site, looked at with a browser: every page, in light and dark, served and from disk.
-
-`MODCLUST_SITE` may name a built site (the folder with `index.html`); without it one is built.
-"""
+"""The built site, looked at with a browser: every page, in light and dark, served and from disk."""
 
 from __future__ import annotations
 
-import base64
 import csv
-import functools
 import hashlib
 import io
-import os
 import re
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, unquote_to_bytes, urldefrag, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urldefrag, urljoin, urlsplit
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from searching import wait_for_results
+
+from modclust_utils.publish.scoreboard import committed
+from modclust_utils.publish.viewer import viewed_networks
+from modclust_utils.publish.viewer_links import PAGE
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page, Request
+    from playwright.sync_api import BrowserContext, Page, Request
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "book" / "_static"
 FACTS = (Path(__file__).parent / "site_facts.js").read_text(encoding="utf-8")
 MATHJAX_SHA256 = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882"
 FIRST = "book/index.html"
-PATIENCE_MS = 120_000
+VIEWER = f"{PAGE}.html"
 #: Whether what has the keyboard looks otherwise without it: a ring on itself or on a part of it.
 RING = """() => {
     const focused = document.activeElement;
@@ -61,65 +56,6 @@ class Visit:
     foreign: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
-
-
-@pytest.fixture(scope="session")
-def site() -> Path:
-    """Folder of the built html."""
-    ready = os.environ.get("MODCLUST_SITE")
-    if ready:
-        folder = Path(ready).expanduser().resolve()
-    else:
-        # as `make book` does: runs what is not up to date, then builds
-        command = [sys.executable, "-m", "modclust_utils", "book"]
-        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert run.returncode == 0, run.stdout + run.stderr
-        folder = ROOT / "_build" / "html"
-    assert (folder / "index.html").is_file(), f"{folder} holds no site"
-    return folder
-
-
-@pytest.fixture(scope="session")
-def pages(site: Path) -> list[str]:
-    """Paths of all pages, relative to the site.
-
-    Without the templates in `_static`, and `index.html`, which only leads to the first page.
-    """
-    found = (page.relative_to(site) for page in sorted(site.rglob("*.html")))
-    paths = [page.as_posix() for page in found if page.parts[0] not in {"_static", "_sources"}]
-    return [path for path in paths if path != "index.html"]
-
-
-@pytest.fixture(scope="session")
-def host(site: Path) -> Iterator[str]:
-    """Address of the site, served by this computer."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(viewport={"width": 1280, "height": 900})
-    made.set_default_timeout(PATIENCE_MS)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    opened = context.new_page()
-    yield opened
-    opened.close()
 
 
 def look_through(context: BrowserContext, base: str, paths: list[str], theme: str) -> list[Visit]:
@@ -206,6 +142,15 @@ def test_the_address_of_the_site_leads_to_the_first_page(page, host):
     page.wait_for_url(urljoin(host, FIRST))
 
 
+def test_committed_verdicts_follow_from_the_records(page, host):
+    """The status page, which the build makes from the runs, names those that do not."""
+    assert committed()
+    page.goto(urljoin(host, "book/status.html"))
+    assert page.locator(".mc-verdict").count() > 50
+    warnings = page.locator("article .admonition.warning").all_inner_texts()
+    assert [each for each in warnings if "do not follow" in each] == []
+
+
 def test_every_page_can_be_reached(visits, pages):
     to = {}
     for visit in visits:
@@ -219,8 +164,23 @@ def test_every_page_can_be_reached(visits, pages):
     assert set(pages) - reached - {"search.html"} == set()
 
 
+def is_viewed(place: str, viewed: dict[str, Any]) -> bool:
+    """Whether the network viewer shows a place such as ``network=mnist-0&k=4&unit=h2-17``."""
+    asked = dict(parse_qsl(place, keep_blank_values=True))
+    network = viewed.get(asked.pop("network"))
+    if network is None or int(asked.pop("k", network.numbers[0])) not in network.numbers:
+        return False
+    column, _, index = asked.pop("unit", "in-0").partition("-")
+    layers = ["in", *(f"h{i}" for i in range(1, len(network.sizes) - 1)), "out"]
+    if column not in layers or int(index) >= network.sizes[layers.index(column)]:
+        return False
+    layer, cluster = map(int, asked.pop("sub-cluster", "0-0").split("-"))
+    return not asked and layer < len(layers) and cluster < max(network.numbers)
+
+
 def test_links_lead_somewhere(visits, site):
     ids = {visit.path: set(visit.facts["ids"]) for visit in visits}
+    viewed = {network.name: network for network in viewed_networks()}
 
     def broken(visit: Visit) -> list[str]:
         found = []
@@ -231,7 +191,11 @@ def test_links_lead_somewhere(visits, site):
             target = unquote(urlsplit(urljoin(visit.path, link)).path) if parts.path else visit.path
             anchor = unquote(parts.fragment)
             is_there = not parts.scheme and (site / target).is_file()
-            if not is_there or (anchor and target in ids and anchor not in ids[target]):
+            if target == VIEWER and anchor.startswith("network="):
+                is_there &= is_viewed(anchor, viewed)
+            elif anchor and target in ids:
+                is_there &= anchor in ids[target]
+            if not is_there:
                 found.append(link)
         return found
 
@@ -288,25 +252,25 @@ def test_figures_have_number_caption_and_strip(visits):
         assert all(len(figure["caption"].split()) >= 3 for figure in figures), visit.path
 
 
-def strips_of(visits: list[Visit]) -> list[dict[str, Any]]:
-    return [b for visit in visits for b in visit.facts["figures"] if b["kind"] == "strip"]
+def strips_of(visits: list[Visit], site: Path) -> list[dict[str, Any]]:
+    """All strips, each with the content of the file that its link leads to."""
+    return [
+        block | {"content": (site / visit.path).parent.joinpath(block["data"]).read_text("utf-8")}
+        for visit in visits
+        for block in visit.facts["figures"]
+        if block["kind"] == "strip"
+    ]
 
 
-def decode(address: str) -> str:
-    """Content of a data address."""
-    head, _, body = address.partition(",")
-    assert head.startswith("data:text/csv"), head
-    raw = unquote_to_bytes(body)
-    return (base64.b64decode(raw, validate=True) if head.endswith(";base64") else raw).decode()
-
-
-def test_strips_name_a_command_and_hold_a_table(visits):
-    strips = strips_of(visits)
+def test_strips_name_a_command_and_hold_a_table(visits, site):
+    strips = strips_of(visits, site)
     assert strips
+    # of a network in memory no command knows
+    made = re.compile(r"modclust (run \d+|analyze \S+)( |$)|modclust_utils\.analyze\(")
     for strip in strips:
-        assert re.match(r"modclust run \d+( |$)", strip["command"]), strip
+        assert made.match(strip["command"]), strip
         assert strip["file"].endswith(".csv"), strip
-        head, *rows = csv.reader(io.StringIO(decode(strip["data"])))
+        head, *rows = csv.reader(io.StringIO(strip["content"]))
         assert head
         assert all(head), head
         assert rows
@@ -319,9 +283,9 @@ def test_data_of_a_figure_can_be_saved(visits, page, host, site, where):
     page.goto(urljoin(host if where == "host" else site.as_uri() + "/", visit.path))
     with page.expect_download() as saved:
         page.locator("a.mc-data[download]").first.click()
-    first = strips_of([visit])[0]
+    first = strips_of([visit], site)[0]
     assert saved.value.suggested_filename == first["file"]
-    assert Path(saved.value.path()).read_bytes().decode() == decode(first["data"])
+    assert Path(saved.value.path()).read_text("utf-8") == first["content"]
 
 
 def test_headings_go_down_one_by_one(visits):
@@ -398,7 +362,7 @@ def test_search_finds_the_n_cut(page, host, site, where):
     page.keyboard.type("n-cut")
     page.keyboard.press("Enter")
     results = page.locator("#search-results li a")
-    results.first.wait_for()
+    wait_for_results(page)
     found = {
         Path(urlsplit(link).path).name for link in results.evaluate_all("a => a.map(b => b.href)")
     }
@@ -433,6 +397,28 @@ def test_pages_fit_the_screen_and_figures_keep_their_shape(page, host, pages, wi
     assert wide == []
     assert n_figures > 5
     assert stretched == []
+
+
+@pytest.mark.parametrize(("chapter", "place"), [("01", "#network="), ("03", "&sub-cluster=")])
+def test_a_chapter_leads_into_the_network_viewer(visits, chapter, place):
+    (facts,) = (v.facts for v in visits if f"/{chapter}-" in v.path and v.theme == "light")
+    links = [link for link in facts["links"] if f"{VIEWER}#network=" in link]
+    assert [link for link in links if place in link]
+
+
+@pytest.mark.parametrize("where", ["host", "disk"])
+def test_the_network_viewer_shows_what_a_link_names(page, host, site, where):
+    base = host if where == "host" else site.as_uri() + "/"
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    network = viewed_networks()[0]
+    k = network.numbers[0]
+    page.goto(urljoin(base, f"{VIEWER}#network={network.name}&k={k}&unit=h1-17"))
+    panel = page.locator("#mc-viewer-panel")
+    panel.get_by_text("hidden 1, unit 17").wait_for()
+    assert page.locator("#mc-viewer-base").bounding_box()["height"] > 300
+    assert complaints == []
 
 
 def test_keyboard_shows_where_it_is(page, host):

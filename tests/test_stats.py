@@ -67,15 +67,20 @@ def test_p_value_lies_between_its_bounds_and_mirrors(value, null):
         assert lower + upper == pytest.approx((n + 2 + both) / (n + 1))
 
 
+TIED = ["444eff0400750381.json", "998b262748cf822a.json"]
+
+
 def test_no_published_p_value_hangs_on_a_tie():
-    """With "count" as with "ignore", each follows from the n-cuts beside it."""
+    """With "count" as with "ignore", each follows from the n-cuts beside it, but for the tests with
+    two clusters that an exercise of chapter 1 is judged by."""
     files = sorted((root() / "data" / "records" / "shuffle-test").glob("*.json"))
-    assert len(files) == 870
+    assert len(files) == 886
     for file in files:
         kept = json.loads(file.read_text(encoding="utf-8"))["value"]
         for ties in ("count", "ignore"):
             p_value = empirical_p_value(kept["ncut"], kept["null_ncuts"], tail="lower", ties=ties)
-            assert p_value == kept["p_value"], file.name
+            tied = ties == "ignore" and file.name in TIED
+            assert (p_value == kept["p_value"]) != tied, file.name
 
 
 def test_p_value_is_uniform_where_value_and_null_are_alike():

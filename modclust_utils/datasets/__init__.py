@@ -9,12 +9,12 @@ welcome too. Each set with a name is a row of `registry`. A result is tied to it
 
 from modclust_utils.datasets.dataset import DataError, Dataset, content_hash, from_arrays
 from modclust_utils.datasets.derived import OWN_NOTE, gray28, halves, mixture, with_pixel_range
+from modclust_utils.datasets.files import IMAGENETTE_CLASSES
 from modclust_utils.datasets.generated import N_CLASSES, lines, random_images
 from modclust_utils.datasets.loading import (
-    DATA_VARIABLE,
     class_names,
-    default_folder,
     dimensions,
+    image_shape,
     load,
     train_hash,
 )
@@ -27,9 +27,11 @@ from modclust_utils.datasets.registry import (
     short_name,
     words,
 )
+from modclust_utils.paths import DATA_VARIABLE, default_folder
 
 __all__ = [
     "DATA_VARIABLE",
+    "IMAGENETTE_CLASSES",
     "MIXTURES",
     "NAMES",
     "N_CLASSES",
@@ -46,6 +48,7 @@ __all__ = [
     "from_arrays",
     "gray28",
     "halves",
+    "image_shape",
     "lines",
     "load",
     "mixture",

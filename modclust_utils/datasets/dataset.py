@@ -17,7 +17,8 @@ MOST_CLASSES = 256
 
 
 class DataError(ValueError):
-    """A data set is missing, damaged, altered, or not of the form that `load` describes."""
+    """A data set, or a file of weights, is missing, damaged, altered, or not of the form that its
+    reader describes."""
 
 
 @dataclass(frozen=True, eq=False)

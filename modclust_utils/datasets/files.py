@@ -33,6 +33,14 @@ IDX_FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+#: The classes of Imagenette in the order of their labels, as their numbers among the 1,000 of
+#: ImageNet.
+IMAGENETTE_CLASSES = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
+#: The classes of CIFAR-10 in the order of their labels.
+CIFAR10_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 _READ_ERRORS = (OSError, EOFError, ValueError, KeyError, zlib.error, tarfile.TarError)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,22 +22,7 @@ from modclust_utils.datasets.derived import (
 )
 from modclust_utils.datasets.generated import Maker, check_at_least, generate
 from modclust_utils.datasets.registry import ROWS, Row, check_name, short_name
-from modclust_utils.paths import root
-
-#: The environment variable that names the folder of the image files.
-DATA_VARIABLE = "MODCLUST_DATA"
-
-
-def default_folder() -> Path:
-    """Folder of the image files: `MODCLUST_DATA` if it is set, else `data/downloads` of the book,
-    or, where no book is found, from here."""
-    named = os.environ.get(DATA_VARIABLE)
-    if named:
-        return Path(named).expanduser().absolute()
-    try:
-        return root() / "data" / "downloads"
-    except FileNotFoundError:
-        return Path("data/downloads").absolute()
+from modclust_utils.paths import default_folder
 
 
 def load(
@@ -53,6 +37,8 @@ def load(
     - `cifar10`: made gray and 28x28 (`gray28`). torchvision's files, or a `cifar10.npz` with arrays
       `x_train`, `y_train`, `x_test`, `y_test` (uint8 32x32x3) and `test_is_lossless` (bool), of
       which only the lossless test images are used (the first 1,000 must be); `test_note` says so.
+      `cifar10_colour`: the same as it is, 32x32 in colour.
+    - `imagenette`: photographs of ten classes of ImageNet (`images.read_imagenette`), 224x224.
     - `lines...` and `random...`: made from `seed`, of the sizes and pixels in their rows.
     - `halves_mnist`, `halves_mnist5k`: two digits side by side, paired by `seed` (`halves`).
     - the names in `MIXTURES`: the `mixture` of two of these.
@@ -103,6 +89,12 @@ def dimensions(name: str | Path) -> tuple[int, int]:
     """Pixels of an image and number of classes; only files of one's own are read for it."""
     known = _known(name)
     return math.prod(known.shape), len(known.class_names)
+
+
+def image_shape(name: str | Path) -> tuple[int, int, int]:
+    """Channels, rows and columns of an image; where they are not known, one row of all pixels."""
+    shape = _known(name).shape
+    return (*(1,) * (3 - len(shape)), *shape)
 
 
 def class_names(name: str | Path) -> tuple[str, ...]:

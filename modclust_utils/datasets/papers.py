@@ -54,5 +54,9 @@ def source(name: str) -> str:
     paper, _, place = name.partition("_")
     if place != "text":
         place = place.capitalize().replace("_a", " A.").replace("_", " ")
-    authors = f"{paper[:-4].capitalize()} et al. {paper[-4:]}"
-    return f"{authors}, {place} ({FOLDER.as_posix()}/{name}.csv)"
+    return f"{paper_name(paper)}, {place} ({FOLDER.as_posix()}/{name}.csv)"
+
+
+def paper_name(paper: str) -> str:
+    """What a page calls a paper by its short name: "Filan et al. 2020" for ``filan2020``."""
+    return f"{paper[:-4].capitalize()} et al. {paper[-4:]}"

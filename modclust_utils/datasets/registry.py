@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from modclust_utils.datasets.dataset import DataError
 from modclust_utils.datasets.derived import mixed_names
-from modclust_utils.datasets.files import Stored, read_cifar10, read_idx_set, read_mnist5k
+from modclust_utils.datasets.files import (
+    CIFAR10_CLASSES,
+    Stored,
+    read_cifar10,
+    read_idx_set,
+    read_mnist5k,
+)
 from modclust_utils.datasets.generated import Maker, lines, random_images
 
 DIGITS = tuple("0123456789")
@@ -52,6 +58,23 @@ class Row:
     halves_of: str | None = None
 
 
+def _read_imagenette(root: Path, download: bool) -> Stored:
+    # imported where it is needed: it brings torch along, which takes seconds
+    from modclust_utils.datasets.images import read_imagenette
+
+    return read_imagenette(root, download)
+
+
+_CIFAR10 = Row(
+    name="cifar10",
+    words="CIFAR-10",
+    class_names=CIFAR10_CLASSES,
+    read=read_cifar10,
+    train_hash="f912919bdea371136f1aa4feed6beeca728015a5f08b1899a29c932a7e30be2b",
+    test_hash="3bbdff8a1946fbed0a833aaf37c6ffbb3d391356d3e79d47a8030d5ee93186db",
+    n_test_hashed=1_000,
+    gray=True,
+)
 _PLAIN = (
     Row(
         name="mnist5k",
@@ -78,18 +101,25 @@ _PLAIN = (
         train_hash="16d82e2b505296aa2b78bd5ea0992634f30419a4c97def7c907d154a35ac6157",
         test_hash="9f1ec356a747bfe4ebab3cfb722d3694c9ca737e2570f6f90cf31d7b6fd689d4",
     ),
+    _CIFAR10,
+    replace(
+        _CIFAR10,
+        name="cifar10_colour",
+        words="CIFAR-10 (in colour)",
+        shape=(3, 32, 32),
+        gray=False,
+    ),
     Row(
-        name="cifar10",
-        words="CIFAR-10",
+        name="imagenette",
+        words="Imagenette",
+        shape=(3, 224, 224),
         class_names=(
-            *("airplane", "automobile", "bird", "cat", "deer"),
-            *("dog", "frog", "horse", "ship", "truck"),
+            *("tench", "English springer", "cassette player", "chain saw", "church"),
+            *("French horn", "garbage truck", "gas pump", "golf ball", "parachute"),
         ),
-        read=read_cifar10,
-        train_hash="f912919bdea371136f1aa4feed6beeca728015a5f08b1899a29c932a7e30be2b",
-        test_hash="3bbdff8a1946fbed0a833aaf37c6ffbb3d391356d3e79d47a8030d5ee93186db",
-        n_test_hashed=1_000,
-        gray=True,
+        read=_read_imagenette,
+        train_hash="718f9676f13ae99ef9663eb39fec413af5f104f09a90e73c4f8a8a02848c92bb",
+        test_hash="34f8c473bdfff572ab1055a3aa5b76bc9e7ee55a73f9c14b5ea8ca6c241a928e",
     ),
     Row(name="lines", words="LINES", make=lines, sizes=(60_000, 10_000)),
     Row(name="random", words="RANDOM", make=random_images, sizes=(60_000, 10_000)),

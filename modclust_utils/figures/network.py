@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,124 +12,18 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.doors import as_labels
 from modclust_utils.figures.colors import CLUSTER_COLORS, cluster_color
+from modclust_utils.figures.network_layout import DrawnNetwork, drawn_network, places, spacing_of
 from modclust_utils.figures.style import ACROSS_COLOR, new_figure, styled
-from modclust_utils.graphs import layer_of_unit, layer_sizes
-from modclust_utils.network_doors import as_weights
 
 _HALF_WIDTH = 0.035  # of a unit's mark, in distances between layers
 _COLUMNS = 4
-_CLUSTER_POWER = 0.4  # see `_spacing`
+_CLUSTER_POWER = 0.4  # see `spacing_of`
 _MOST_NAMED_LOGITS = 12
 
 
-@dataclass(frozen=True)
-class _Network:
-    """What is drawn: units ``(n,)`` and the strongest edges ``(m,)`` as pairs of units."""
-
-    sizes: tuple[int, ...]
-    layers: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    degrees: NDArray[np.float64]
-    n_edges: int
-    lower: NDArray[np.int64]
-    upper: NDArray[np.int64]
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """Units of each cluster in each layer, ``(k, n_layers)``."""
-        counts = np.zeros((int(self.labels.max()) + 1, len(self.sizes)), dtype=np.int64)
-        inside = self.labels >= 0
-        np.add.at(counts, (self.labels[inside], self.layers[inside]), 1)
-        return counts
-
-
-def _network(
-    weights: Sequence[NDArray[np.floating]], labels: ArrayLike, max_edges: int
-) -> _Network:
-    weights = as_weights(weights)
-    if max_edges < 1:
-        raise ValueError(f"max_edges={max_edges} is not allowed: 1 or more")
-    sizes, layers = layer_sizes(weights), layer_of_unit(weights)
-    labels = as_labels("labels", labels)
-    if labels.shape != layers.shape:
-        raise ValueError(
-            f"labels has shape {labels.shape}; allowed: ({len(layers)},), one for each unit"
-        )
-    if not ((labels >= 0) & (labels < len(CLUSTER_COLORS))).any():
-        raise ValueError(
-            f"labels has no unit in clusters 0 to {len(CLUSTER_COLORS) - 1}; allowed: one or more, "
-            "for these have a colour"
-        )
-    magnitudes = [np.abs(np.asarray(weight, dtype=np.float64)) for weight in weights]
-    incoming = [np.zeros(sizes[0]), *(m.sum(1) for m in magnitudes)]
-    outgoing = [*(m.sum(0) for m in magnitudes), np.zeros(sizes[-1])]
-    lower, upper = _strongest_edges(magnitudes, sizes, max_edges)
-    drawn = (labels[lower] >= 0) & (labels[upper] >= 0)
-    return _Network(
-        sizes=sizes,
-        layers=layers,
-        labels=labels,
-        degrees=np.concatenate(incoming) + np.concatenate(outgoing),
-        n_edges=sum(int(np.count_nonzero(m)) for m in magnitudes),
-        lower=lower[drawn],
-        upper=upper[drawn],
-    )
-
-
-def _strongest_edges(
-    magnitudes: Sequence[NDArray[np.float64]], sizes: Sequence[int], max_edges: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Lower and upper units of the strongest edges between every two layers, weakest first.
-
-    All pairs of layers get the same number, for the scale of the weights differs between them;
-    what a pair with few edges does not need goes to the others.
-    """
-    counts = np.array([np.count_nonzero(m) for m in magnitudes])
-    quota = np.zeros(len(counts), dtype=int)
-    left = max_edges
-    for done, index in enumerate(np.argsort(counts, kind="stable")):
-        quota[index] = min(counts[index], left // (len(counts) - done))
-        left -= quota[index]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    lower, upper = [], []
-    for layer, magnitude in enumerate(magnitudes):
-        order = np.argsort(magnitude, axis=None, kind="stable")
-        rows, columns = np.unravel_index(order[magnitude.size - quota[layer] :], magnitude.shape)
-        lower.append(columns + starts[layer])
-        upper.append(rows + starts[layer + 1])
-    return np.concatenate(lower), np.concatenate(upper)
-
-
-def _spacing(
-    counts: NDArray[np.int64], largest: int, power: float, least: float
-) -> NDArray[np.float64]:
-    """Distance between neighbours in each layer, where `largest` units are 1 high.
-
-    A power below 1 draws wide layers denser than narrow ones: 784 pixels and 10 logits both show.
-    """
-    heights = np.maximum((counts / largest) ** power, least)
-    return heights / np.maximum(counts, 1)
-
-
-def _places(
-    network: _Network, shown: NDArray[np.bool_], spacing: NDArray[np.float64], gap: float
-) -> NDArray[np.float64]:
-    """Height ``(n,)`` of each unit, cluster below cluster, each layer centred; NaN if not shown."""
-    y = np.full(len(network.labels), np.nan)
-    for layer, distance in enumerate(spacing):
-        units = np.flatnonzero(shown & (network.layers == layer))
-        if len(units) > 0:
-            units = units[np.argsort(network.labels[units], kind="stable")]
-            rank = np.unique(network.labels[units], return_inverse=True)[1]
-            depth = np.arange(len(units)) * distance + rank * gap
-            y[units] = depth[-1] / 2 - depth
-    return y
-
-
 def _draw_units(
-    ax: Axes, network: _Network, y: NDArray[np.float64], spacing: NDArray[np.float64]
+    ax: Axes, network: DrawnNetwork, y: NDArray[np.float64], spacing: NDArray[np.float64]
 ) -> None:
     shown = np.flatnonzero(np.isfinite(y))
     x, y = network.layers[shown], y[shown]
@@ -147,7 +40,7 @@ def _draw_units(
 
 
 def _draw_edges(
-    ax: Axes, network: _Network, y: NDArray[np.float64], chosen: NDArray[np.bool_], **style: Any
+    ax: Axes, network: DrawnNetwork, y: NDArray[np.float64], chosen: NDArray[np.bool_], **style: Any
 ) -> None:
     lower, upper = network.lower[chosen], network.upper[chosen]
     starts = np.stack([network.layers[lower] + _HALF_WIDTH, y[lower]], axis=1)
@@ -165,10 +58,10 @@ def _finish(ax: Axes, n_layers: int, captions: Sequence[str], margin: float, lim
     ax.spines[:].set_visible(False)
 
 
-def _draw_whole(ax: Axes, network: _Network) -> None:
+def _draw_whole(ax: Axes, network: DrawnNetwork) -> None:
     live = network.counts.sum(0)
-    spacing = _spacing(live, live.max(), power=0.3, least=0.42)
-    y = _places(network, network.labels >= 0, spacing, gap=0.02)
+    spacing = spacing_of(live, live.max(), power=0.3, least=0.42)
+    y = places(network, network.labels >= 0, spacing, gap=0.02)
     lower, upper = network.labels[network.lower], network.labels[network.upper]
     inside = lower == upper
     _draw_edges(ax, network, y, ~inside, colors=ACROSS_COLOR, linewidths=0.25, alpha=0.55, zorder=1)
@@ -194,10 +87,10 @@ def _draw_whole(ax: Axes, network: _Network) -> None:
     )
 
 
-def _draw_cluster(ax: Axes, network: _Network, cluster: int, limit: float) -> None:
+def _draw_cluster(ax: Axes, network: DrawnNetwork, cluster: int, limit: float) -> None:
     counts = network.counts[cluster]
-    spacing = _spacing(counts, network.counts.max(), power=_CLUSTER_POWER, least=0.0)
-    y = _places(network, network.labels == cluster, spacing, gap=0.0)
+    spacing = spacing_of(counts, network.counts.max(), power=_CLUSTER_POWER, least=0.0)
+    y = places(network, network.labels == cluster, spacing, gap=0.0)
     inside = (network.labels[network.lower] == cluster) & (network.labels[network.upper] == cluster)
     color = CLUSTER_COLORS[cluster]
     _draw_edges(ax, network, y, inside, colors=color, linewidths=0.3, alpha=0.5, zorder=2)
@@ -221,7 +114,7 @@ def network_figure(
     Clusters from number 12 on share one colour and have no panel: numbered by size, the smallest.
     Raises ValueError for matrices or labels that do not fit, or without a cluster for a panel.
     """
-    network = _network(weights, labels, max_edges)
+    network = drawn_network(weights, labels, max_edges)
     # labels matched with those of another network may leave a number out
     clusters = np.flatnonzero(network.counts[: len(CLUSTER_COLORS)].any(1))
     columns = min(len(clusters), _COLUMNS)
@@ -240,4 +133,20 @@ def network_figure(
         else:
             ax.set_visible(False)
     below.supxlabel("units of each cluster in each layer, pixels to logits", size=8.5)
+    return figure
+
+
+@styled
+def network_card(
+    weights: Sequence[NDArray[np.floating]], labels: ArrayLike, *, title: str, max_edges: int = 4000
+) -> Figure:
+    """A clustered network below a title: a picture of 1200 x 630 pixels for links to a page.
+
+    weights, labels, max_edges: as for `network_figure`, which raises what this raises.
+    """
+    figure = Figure(figsize=(12, 6.3), dpi=100)
+    ax = figure.add_axes((0.02, 0.06, 0.96, 0.74))
+    _draw_whole(ax, drawn_network(weights, labels, max_edges))
+    ax.set_title("")
+    figure.text(0.04, 0.87, title, size=26, weight="bold")
     return figure

@@ -1,46 +1,56 @@
 """Who is at work: locks that end with their process, and private folders.
 
 The system lets go of a lock when its process ends, however it ends, so a lock that is held tells
-the truth where a note on the disk would not. Where locks cannot be had (some network disks,
-Windows) nothing is locked, and runs go on as they would alone.
+the truth where a note on the disk would not. Where locks cannot be had (some network disks) nothing
+is locked, and runs go on as they would alone.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from modclust_utils.publish.errors import RunError
+import psutil
+from filelock import FileLock, Timeout
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from modclust_utils.publish.errors import RunError
 
 PREFIX = "modclust-"
 #: Longest path of a socket, 103 characters on macOS, less what the kernel's sockets add.
 LONGEST = 80
+#: What disks say that have no locks.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+#: Seconds in which a process that only looks whether a lock is held lets go of it.
+LOOK_SECONDS = 0.5
 
 
-def _take(file: int, *, wait: bool) -> bool:
-    """Lock an open file; False where another process holds it."""
-    if fcntl is None:
-        return True
+def _take(file: FileLock, seconds: float) -> bool:
+    """Take a lock within some seconds, any number for -1; False where another process holds it.
+
+    Raises OSError where its file cannot be used.
+    """
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
+        file.acquire(timeout=seconds)
+    except Timeout:
         return False
-    except OSError:  # this disk has no locks
-        return True
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
     return True
+
+
+def _native(path: Path) -> FileLock:
+    # never one that is a file's mere existence, which outlives its process
+    return FileLock(path, fallback_to_soft=False)
 
 
 @contextmanager
@@ -50,33 +60,47 @@ def lock(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     Raises RunError that says who holds it, unless it is to `wait` for that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    file = _native(path)
+    if not _take(file, LOOK_SECONDS):
+        if not wait:
+            raise RunError(
+                f"{what} is at work already: {holder(path)}. Wait until it is done, or stop "
+                "it; runs with other parameters may go beside it."
+            )
+        print(f"--- waiting for {what}: {holder(path)}", flush=True)
+        _take(file, -1)
     try:
-        if not _take(handle, wait=False):
-            if not wait:
-                raise RunError(
-                    f"{what} is at work already: {holder(path)}. Wait until it is done, or stop "
-                    "it; runs with other parameters may go beside it."
-                )
-            print(f"--- waiting for {what}: {holder(path)}", flush=True)
-            _take(handle, wait=True)
-        os.truncate(handle, 0)
-        os.write(handle, json.dumps(runner()).encode())
+        _note(path).write_text(json.dumps(runner()), encoding="utf-8")
         yield
     finally:
-        os.close(handle)
+        with suppress(OSError):  # somebody reads it, and this system minds
+            _note(path).unlink(missing_ok=True)
+        file.release()
+
+
+def _note(path: Path) -> Path:
+    # a file of its own: on Windows nobody can read one that is locked
+    return path.with_name(f"{path.name}.holder")
 
 
 def is_held(path: Path) -> bool:
     """Whether a process that is alive holds a lock."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
+    if not path.is_file():
         return False
+    file = _native(path)
     try:
-        return not _take(handle, wait=False)
-    finally:
-        os.close(handle)
+        if not _take(file, 0):
+            return True
+    except OSError:  # it is somebody else's, or its disk is read-only: believe the note
+        found = _read_note(path)
+        return bool(found) and is_there(found["process"], found["machine"])
+    file.release()
+    return False
+
+
+def is_there(process: int, machine: str) -> bool:
+    """Whether a process is there; True where that cannot be seen from here."""
+    return platform.node() != machine or psutil.pid_exists(process)
 
 
 def runner() -> dict[str, Any]:
@@ -87,11 +111,18 @@ def runner() -> dict[str, Any]:
 
 def holder(path: Path) -> str:
     """Who holds a lock, in words."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {found['process']} on {found['machine']}, since {found['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    found = _read_note(path)
+    if not found:
         return "another process"
+    return f"process {found['process']} on {found['machine']}, since {found['since']}"
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_note(path).read_text(encoding="utf-8"))
+        return {name: found[name] for name in ("process", "machine", "since")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 @contextmanager
@@ -114,12 +145,12 @@ def private_folder() -> Iterator[Path]:
 
 def _clear(base: Path) -> None:
     """Remove this user's folders whose process is gone."""
-    for folder in base.glob(f"{PREFIX}*") if fcntl else ():
+    for folder in base.glob(f"{PREFIX}*"):
         try:
             own = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
         except OSError:
             continue
         file = folder / "lock"
-        # one without a lock is being made just now, or is of another kind
-        if own and not folder.is_symlink() and file.is_file() and not is_held(file):
+        # one without a note is being made just now, or is of another kind
+        if own and not folder.is_symlink() and _note(file).is_file() and not is_held(file):
             shutil.rmtree(folder, ignore_errors=True)

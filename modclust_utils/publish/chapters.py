@@ -2,7 +2,7 @@
 
 A chapter's room is the folder ``modclust_utils/chapters/chNN_...``. Nothing here knows what is in
 it beyond a few names: `RANGES` and `PAPERS` of the room itself, `plan` of its module `plan`,
-`RULES` of its module `rules`, and its ``claims.yml``.
+`RULES` of its module `rules`, and its ``claims.yml`` and ``contents.yml``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from modclust_utils.publish.errors import ParameterError
 from modclust_utils.recipes.base import Job
 from modclust_utils.verdicts import Rule
 
-CLAIM_FIELDS = {"id", "place", "claim", "rule", "holds_if"}
+CLAIM_FIELDS = {"id", "place", "claim", "rule", "seen_in", "holds_if"}
+ITEM_FIELDS = {"paper", "item", "words"}
 
 
 def _notebooks() -> dict[int, Path]:
@@ -105,4 +106,27 @@ def read_claims(path: Path, known: Collection[str]) -> list[Mapping[str, Any]]:
             raise ValueError(
                 f"{path}: rule={claim['rule']!r} of {claim['id']}; allowed: {', '.join(known)}"
             )
+    return found
+
+
+def contents(chapter: int) -> list[Mapping[str, Any]]:
+    """The tables and figures of papers that a chapter is about."""
+    return read_contents(room_folder(chapter) / "contents.yml")
+
+
+def read_contents(path: Path) -> list[Mapping[str, Any]]:
+    """The tables and figures in a file, each with where it is shown or why it is not.
+
+    Raises ValueError for an entry without its fields, or one that stands there twice.
+    """
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    names = [(each.get("paper"), each.get("item")) for each in found]
+    for each, name in zip(found, names, strict=True):
+        missing = ITEM_FIELDS - set(each)
+        if missing:
+            raise ValueError(f"{path}: item {each.get('item')} lacks {sorted(missing)}")
+        if not (each.get("shown_in") or each.get("note")):
+            raise ValueError(f"{path}: item {each['item']} lacks 'shown_in' or 'note'")
+        if names.count(name) > 1:
+            raise ValueError(f"{path}: item {each['item']} of {each['paper']} stands there twice")
     return found

@@ -17,7 +17,7 @@ import yaml
 
 from modclust_utils import verdicts
 from modclust_utils.publish import chapters
-from modclust_utils.publish.session import leave_with_run
+from modclust_utils.publish.session import VERDICTS, leave_with_run
 from modclust_utils.recipes.frames import Shown, trace_of
 from modclust_utils.verdicts import Case, Verdict
 
@@ -37,7 +37,7 @@ def decide(chapter: int, results: Any, ordinary: Any = None) -> Shown:
         for each in (results, ordinary)
         if each is not None
     )
-    leave_with_run("verdicts.json", [_summary(verdict, known) for verdict in found])
+    leave_with_run(VERDICTS, [_summary(verdict, known) for verdict in found])
     table = plain(found)
     for other in without:
         moved = plain(other)[["verdict", "holds", "evidence"]].add_suffix("_without_far_out")
@@ -91,33 +91,46 @@ def _summary(verdict: Verdict, known: Chances) -> dict[str, Any]:
 def readable(
     found: Sequence[Verdict], known: Chances, ordinary: Sequence[Verdict] | None = None
 ) -> pd.DataFrame:
-    """Claim, verdict, place, rule, evidence and chances of each, as HTML.
+    """Claim, verdict, number of cases and chances of each, as HTML; its rule and evidence are
+    folded below the claim.
 
     ordinary: the verdicts without networks that are far from their kind. Where they differ, and for
     cases that do, both are shown.
     """
     rows = []
     for verdict, other in zip(found, ordinary or found, strict=True):
-        evidence = "<br>".join(
-            line
-            for case, without in zip(verdict.cases, other.cases, strict=True)
-            for line in [_seen(case)]
-            + [f"{FAR_OUT}: {_seen(without)}"] * (case.holds is not without.holds)
-        )
         moved = f"<br>{FAR_OUT}: {_badge(other)}" if other.verdict != verdict.verdict else ""
         chance = known.get(verdict.claim["id"], {})
         rows.append(
             {
-                "Claim": html.escape(verdict.claim["claim"]),
+                "No.": html.escape(verdict.claim["id"]),
+                "Claim": html.escape(verdict.claim["claim"]) + _evidence(verdict, other),
                 "Verdict": _badge(verdict) + moved,
-                "Where": html.escape(verdict.claim["place"]),
-                "Holds if": html.escape(_rule(verdict.claim)),
-                "Evidence": evidence or "no records for it in this run",
+                "Cases hold / fail": f"{verdict.held} / {verdict.failed} of {len(verdict.cases)}",
                 "Passes without the effect": percent(chance.get("without_effect")),
                 "Passes in a replication": percent(chance.get("replication")),
             }
         )
-    return pd.DataFrame(rows).set_index("Claim")
+    return pd.DataFrame(rows).set_index("No.")
+
+
+def _evidence(verdict: Verdict, other: Verdict) -> str:
+    """The fold of a claim, which links lead to: its rule, and what was seen in each case."""
+    claim = verdict.claim
+    lines = [
+        line
+        for case, without in zip(verdict.cases, other.cases, strict=True)
+        for line in [_seen(case)]
+        + [f"{FAR_OUT}: {_seen(without)}"] * (case.holds is not without.holds)
+    ]
+    items = "".join(f"<li>{line}</li>" for line in lines or ["no records for it in this run"])
+    return (
+        f'<details class="mc-evidence" id="claim-{html.escape(claim["id"])}">'
+        f"<summary>{html.escape(claim['place'])}: rule and evidence</summary>"
+        f"<p>Holds if {html.escape(_rule(claim))}.</p><ul>{items}</ul>"
+        f'<p><a href="#how-{html.escape(claim["seen_in"])}">Where one sees it</a>, with its '
+        "records and the command that makes them again.</p></details>"
+    )
 
 
 def _seen(case: Case) -> str:
@@ -125,8 +138,20 @@ def _seen(case: Case) -> str:
 
 
 def _badge(verdict: Verdict) -> str:
-    slug = verdict.verdict.replace(" ", "-")
-    return f'<span class="mc-verdict mc-verdict-{slug}">{verdict.verdict}</span>'
+    return _marked(verdict.verdict, verdict.verdict)
+
+
+def _marked(verdict: str, words: str) -> str:
+    slug = verdict.replace(" ", "-")
+    return f'<span class="mc-verdict mc-verdict-{slug}">{words}</span>'
+
+
+def tally(decided: Shown) -> str:
+    """How many claims have each verdict, as HTML with a link to the table of `decide`."""
+    found = decided.data.drop_duplicates("id")["verdict"]
+    counts = [(verdict, int((found == verdict).sum())) for verdict in verdicts.VERDICTS]
+    marks = " ".join(_marked(verdict, f"{n} {verdict}") for verdict, n in counts if n)
+    return f'<a href="#table-verdicts">Of {len(found)} claims</a> {marks}'
 
 
 def is_late(claim: Mapping[str, Any], of: str = "rule_written") -> bool:

@@ -1,4 +1,4 @@
-"""The command ``modclust``: run, build, book, status, verify, publish.
+"""The command ``modclust``: run, build, book, status, verify, analyze, publish.
 
 What needs torch is imported by the commands that use it: help, a wrong parameter and the start of a
 run's kernel should not wait seconds for it.
@@ -21,7 +21,8 @@ import numpy as np
 
 from modclust_utils import __version__
 from modclust_utils.datasets import DATA_VARIABLE, DataError
-from modclust_utils.paths import VARIABLE
+from modclust_utils.paths import SCHEDULER_VARIABLE, VARIABLE, WEIGHTS_VARIABLE
+from modclust_utils.publish.analyze_command import add_parser
 from modclust_utils.publish.chapters import chapter_numbers, profiles
 from modclust_utils.publish.errors import (
     BuildError,
@@ -45,6 +46,21 @@ ERRORS = (ParameterError, DataError, RecordError, RunError, BuildError, OSError)
 SIGNALS = ("SIGTERM", "SIGHUP")
 
 
+#: What the help of `run` says below its options.
+RUN_HELP = """\
+One machine computes what is missing in a process for each core. A Dask scheduler
+hands the same work to workers anywhere, each with this package and no shared disk:
+
+  dask scheduler                                  on any machine; prints its address
+  dask worker tcp://HOST:8786 --nthreads 1        once for each core or GPU
+  modclust run 1 --scheduler tcp://HOST:8786      where the records are to be
+
+It needs `pip install 'modclust-utils[dask]'` on all of them. MODCLUST_SCHEDULER may
+name the scheduler, too, for papermill and Jupyter as well. The book says more under
+"Beyond one machine".
+"""
+
+
 class Stopped(KeyboardInterrupt):
     """A signal asked the command to end."""
 
@@ -52,10 +68,11 @@ class Stopped(KeyboardInterrupt):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 if all went well, 2 for input that is not allowed, 1 otherwise."""
     options = _parser().parse_args(arguments)
-    folder = os.environ.get(DATA_VARIABLE)
-    if folder:
-        # kernels and workers stand elsewhere, and a relative folder is that of the user
-        os.environ[DATA_VARIABLE] = str(Path(folder).expanduser().absolute())
+    for variable in (DATA_VARIABLE, WEIGHTS_VARIABLE):
+        folder = os.environ.get(variable)
+        if folder:
+            # kernels and workers stand elsewhere, and a relative folder is that of the user
+            os.environ[variable] = str(Path(folder).expanduser().absolute())
     try:
         with _signals_stop():
             code = options.action(options)
@@ -113,7 +130,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"modclust {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="execute a chapter; its page joins the book")
+    run = commands.add_parser(
+        "run",
+        help="execute a chapter; its page joins the book",
+        epilog=RUN_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     run.add_argument("chapter", type=_whole(1))
     run.add_argument("--profile", default="quick", help="parameter set (default: quick)")
     run.add_argument(
@@ -122,6 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-f", "--file", type=Path, help="parameters from a YAML file")
     run.add_argument(
         "--timeout", type=_whole(1), help="seconds that a cell may take (default: no limit)"
+    )
+    run.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="compute on the workers of a Dask scheduler (default: on this machine)",
     )
     run.set_defaults(action=_run)
 
@@ -153,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(action=_verify)
 
+    add_parser(commands)
+
     publish = commands.add_parser("publish", help="copy a run's records to data/records")
     publish.add_argument("chapter", type=_whole(1))
     publish.add_argument("run", help="the run's name, such as paper")
@@ -181,14 +210,37 @@ def _step(name: str) -> Iterator[None]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.scheduler is not None:
+        # the kernel reads it from there, as it does where papermill starts it
+        os.environ[SCHEDULER_VARIABLE] = options.scheduler
     from_file = read_parameter_file(options.file) if options.file else {}
     parameters = check_run(
         options.chapter, options.profile, overrides=from_file, texts=_each_once(options.parameter)
     )
+    _greet_workers(parameters["device"])
     with _step(f"chapter {options.chapter}, run {run_name(options.chapter, parameters)}"):
         info = run_chapter(options.chapter, parameters, timeout=options.timeout)
     print(f"Its page is in {info.notebook}; `modclust build` puts it into the book.")
     return 0
+
+
+def _greet_workers(device: str) -> None:
+    """Say which workers there are, where a scheduler is named, before anything starts."""
+    from modclust_utils.publish.dask_address import named_scheduler
+    from modclust_utils.publish.dask_owner import DaskCrew
+
+    address = named_scheduler()
+    if address:
+        with DaskCrew(address, device) as crew:
+            crew.wait_for_workers(say=_say)
+            n = len(crew.workers)
+            _say(f"scheduler {address}: {n} worker{'s' * (n != 1)}")
+            for line in crew.said():
+                _say(line)
+
+
+def _say(line: str) -> None:
+    print(plain_text(f"--- {line}"), flush=True)
 
 
 def _each_once(typed: Sequence[tuple[str, str]]) -> dict[str, str]:

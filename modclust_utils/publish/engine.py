@@ -7,25 +7,20 @@ condition train as one batch); tasks that need nothing of each other share the c
 from __future__ import annotations
 
 import hashlib
-import io
-import time
 from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
-import torch
 
+from modclust_utils.publish.checkpoints import CheckpointFile
 from modclust_utils.publish.errors import RecordError
-from modclust_utils.publish.records import RecordStore, commit, read_record, write_atomically
-from modclust_utils.publish.workers import BACKEND, Steps, in_workers, shown_steps
-from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, made_from
+from modclust_utils.publish.groups import Crew, Done, Packet
+from modclust_utils.publish.records import RecordStore, commit, read_record
+from modclust_utils.recipes.base import Job, Record, Task, keeper, made_from
 from modclust_utils.recipes.frames import frame
 
-CHECKPOINT_SECONDS = 60
 Place = tuple[str, str]
 
 
@@ -40,28 +35,24 @@ def compute(
     jobs: Sequence[Job],
     store: RecordStore,
     *,
-    device: str,
-    n_jobs: int,
+    crew: Crew,
     progress: Progress,
-    backend: str = BACKEND,
 ) -> None:
     """Compute and write every record of the jobs that is missing, with what these need.
 
-    n_jobs: processes of the joblib backend. Stopped at any point, a second call goes on there.
+    Stopped at any point, a second call goes on there.
     """
     commit()  # read before the work begins: the repository may move on while it runs
     for stage in stages(jobs, store):
         groups, shelf = _groups(stage), Shelf(store)
         total = sum(group[0].recipe.steps(group) for group in groups)
         words = " and ".join(dict.fromkeys(job.recipe.words for job in stage))
-        # small operations on more threads than free cores wait for each other most of the time
-        threads = max(n_jobs // len(groups), 1)
-        with progress(words, total) as bar, shown_steps(bar) as steps:
-            tasks = (_packet(i, groups[i], shelf, device, steps) for i in range(len(groups)))
-            processes = min(n_jobs, len(groups))
-            for done in in_workers(
-                run_group, tasks, n_jobs=processes, threads=threads, backend=backend
-            ):
+        packets = (_packet(i, group, shelf) for i, group in enumerate(groups))
+        with (
+            progress(words, total) as bar,
+            closing(crew.compute(packets, len(groups), bar)) as results,
+        ):
+            for done in results:
                 _write(groups[done.index], done, shelf)
 
 
@@ -131,7 +122,7 @@ def missing(jobs: Iterable[Job], store: RecordStore) -> list[Job]:
             (need.kind, need.key)
             for job in found
             if job.kept
-            for need in job.needs.values()
+            for need in [keeper(job.needs)]
             if (record := shelf.record(need)) and store.kept(record, job.kept) is None
         }
         if not lost:
@@ -176,69 +167,34 @@ def _groups(jobs: Sequence[Job]) -> list[list[Job]]:
     return parts
 
 
-@dataclass(frozen=True)
-class _Packet:
-    """All that a worker needs for one group of jobs."""
-
-    index: int
-    recipe: Recipe
-    tasks: list[Task]
-    device: str
-    steps: Steps
-    n_steps: int
-    checkpoint: Path
-    commit: str
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What comes back for a group; seconds: all of them together; begun_by: the commit."""
-
-    index: int
-    values: list[Value]
-    seconds: float
-    device: str
-    begun_by: str
-
-
-def _packet(
-    index: int, group: Sequence[Job], shelf: Shelf, device: str, steps: Steps
-) -> tuple[_Packet]:
+def _packet(index: int, group: Sequence[Job], shelf: Shelf) -> Packet:
     recipe = group[0].recipe
     tasks = [task_of(job, shelf) for job in group]
     checkpoint = _checkpoint(group, shelf.store)
-    n_steps = recipe.steps(group)
-    return (_Packet(index, recipe, tasks, device, steps, n_steps, checkpoint, commit()),)
+    return Packet(index, recipe, tasks, recipe.steps(group), checkpoint, commit())
 
 
-def _checkpoint(group: Sequence[Job], store: RecordStore) -> Path:
+def _checkpoint(group: Sequence[Job], store: RecordStore) -> CheckpointFile:
     # by all of their keys: another group may begin with the same network, and have the same seeds
     keys = hashlib.sha256(" ".join(job.key for job in group).encode()).hexdigest()[:16]
-    return store.cache / "checkpoints" / f"{keys}-{len(group)}.pt"
+    return CheckpointFile(store.cache / "checkpoints" / f"{keys}-{len(group)}.pt")
 
 
 def task_of(job: Job, shelf: Shelf, **known: Any) -> Task:
     """A job with the records that it needs. Raises RecordError where one is not there."""
     needs = {name: shelf.require(need) for name, need in job.needs.items()}
-    kept: dict[str, np.ndarray] = {}
-    for record in needs.values() if job.kept else ():
-        arrays = shelf.store.kept(record, job.kept)
-        if arrays is None:
-            path = shelf.store.kept_path(record.key, job.kept)
+    kept = None
+    if job.kept:
+        owner = keeper(needs)
+        kept = shelf.store.kept(owner, job.kept)
+        if kept is None:
+            path = shelf.store.kept_path(owner.key, job.kept)
             raise RecordError(f"{path} is missing, or of another training. Run the chapter again.")
-        kept |= arrays
-    return Task(job.parameters, needs, kept, job.images, known)
+    owner_job = keeper(job.needs) if job.needs else job
+    return Task(job.parameters, needs, kept or {}, job.images, known, owner_job.architecture)
 
 
-def run_group(packet: _Packet) -> _Done:
-    """Compute a group of jobs, wherever this runs."""
-    place = _Place(packet)
-    values = packet.recipe.compute(packet.tasks, place)
-    packet.steps.add(packet.n_steps - place.n_steps)
-    return _Done(packet.index, values, place.seconds, device_name(packet.device), place.begun_by)
-
-
-def _write(group: Sequence[Job], done: _Done, shelf: Shelf) -> None:
+def _write(group: Sequence[Job], done: Done, shelf: Shelf) -> None:
     for job, made in zip(group, done.values, strict=True):
         needs = {name: shelf.require(need) for name, need in job.needs.items()}
         shelf.store.put(
@@ -248,105 +204,9 @@ def _write(group: Sequence[Job], done: _Done, shelf: Shelf) -> None:
             device=done.device,
             needs=needs,
             begun_by=done.begun_by,
+            made_with=done.software,
         )
-    _checkpoint(group, shelf.store).unlink(missing_ok=True)
-
-
-@dataclass
-class _Place:
-    """What a computation may use of where it runs: `recipes.base.Work` with a checkpoint file."""
-
-    packet: _Packet
-    n_steps: int = 0
-    checkpoint: Checkpoint | None = None
-    started: float = field(default_factory=time.monotonic)
-    saved: float = field(default_factory=time.monotonic)
-
-    @property
-    def device(self) -> str:
-        return self.packet.device
-
-    @property
-    def begun_by(self) -> str:
-        return self.checkpoint.commit if self.checkpoint else self.packet.commit
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    def step(self) -> None:
-        self.n_steps += 1
-        self.packet.steps.add()
-
-    def keep(self, state: Any) -> None:
-        if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
-            version = self.packet.recipe.version
-            state_now = Checkpoint(state, self.seconds, version, self.begun_by)
-            save_checkpoint(self.packet.checkpoint, state_now)
-            self.saved = time.monotonic()
-
-    def resume(self) -> Any | None:
-        seeds = [task.parameters["seed"] for task in self.packet.tasks]
-        kind = self.packet.recipe.state
-        if kind is None:
-            return None
-        path, version = self.packet.checkpoint, self.packet.recipe.version
-        self.checkpoint = load_checkpoint(path, seeds, self.device, version, kind)
-        if self.checkpoint is None:
-            return None
-        self.started -= self.checkpoint.seconds
-        state = self.checkpoint.state
-        self.n_steps += state.n_steps
-        self.packet.steps.add(state.n_steps)
-        return state
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A training that goes on from here: its state (`Recipe.state`), the seconds spent so far, the
-    version of its recipe, and the commit by whose code it began."""
-
-    state: Any
-    seconds: float
-    version: int
-    commit: str
-
-
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in place of the one before."""
-    facts = {name: getattr(checkpoint, name) for name in ("seconds", "version", "commit")}
-    state = {each.name: getattr(checkpoint.state, each.name) for each in fields(checkpoint.state)}
-    buffer = io.BytesIO()
-    torch.save(facts | state, buffer)
-    write_atomically(path, buffer.getvalue())
-
-
-def load_checkpoint(
-    path: Path, seeds: Sequence[int], device: str, version: int, kind: type[Any]
-) -> Checkpoint | None:
-    """What was saved, with a state of a kind; None where there is none that fits.
-
-    A damaged checkpoint, or one of another code version, is left behind: training starts over.
-    """
-    if not path.is_file():
-        return None
-    try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        state = kind(**{each.name: content[each.name] for each in fields(kind)})
-        facts = float(content["seconds"]), int(content["version"]), str(content["commit"])
-    except Exception:
-        # torch raises many types for a damaged file; whatever it is, the work can be done again
-        path.unlink(missing_ok=True)
-        return None
-    fits = facts[1] == version and list(state.seeds) == list(seeds)
-    return Checkpoint(state, *facts) if fits else None
-
-
-def device_name(device: str) -> str:
-    """What computed a record, for its provenance: the GPU's name, or the kind of processor."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} thread" + "s" * (torch.get_num_threads() > 1)
+    _checkpoint(group, shelf.store).clear()
 
 
 def planned(plan: dict[str, list[Job]]) -> dict[Place, Job]:

@@ -21,13 +21,17 @@ import nbformat
 import yaml
 
 from modclust_utils.paths import root
+from modclust_utils.publish import dask_facts
 from modclust_utils.publish.at_work import lock
 from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, plan
-from modclust_utils.publish.claims import percent
+from modclust_utils.publish.coverage_page import coverage_page
+from modclust_utils.publish.data_files import write_data_files
 from modclust_utils.publish.engine import missing, planned
 from modclust_utils.publish.errors import BuildError
-from modclust_utils.publish.escape import clean_outputs, markdown, sentence
-from modclust_utils.publish.origins import origins, sentences
+from modclust_utils.publish.escape import clean_outputs, markdown
+from modclust_utils.publish.folds import mark_folds
+from modclust_utils.publish.front import stage_front
+from modclust_utils.publish.head import head_settings, stage_card, write_missing_page
 from modclust_utils.publish.policy import add_policies
 from modclust_utils.publish.records import (
     RecordStore,
@@ -37,7 +41,14 @@ from modclust_utils.publish.records import (
     published_folder,
     read_record,
 )
+from modclust_utils.publish.reference import add_functions, stage_reference, used_by
+from modclust_utils.publish.repairs import repair
 from modclust_utils.publish.run import RunInfo, check_run, read_runs
+from modclust_utils.publish.scoreboard import ShownRun, status_page
+from modclust_utils.publish.students import add_student_link
+from modclust_utils.publish.teaching_page import stage_teaching
+from modclust_utils.publish.tutorials import executed, tutorials
+from modclust_utils.publish.viewer_page import stage_viewer
 
 #: Profiles that a chapter's page may show, the first that is there. ``paper-part`` holds what of
 #: the paper's scale has been computed so far.
@@ -120,6 +131,8 @@ def _build_site(build: Path, output: Path) -> Path:
     if done.returncode != 0 or not (html / "index.html").is_file():
         tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-30:])
         raise BuildError(f"jupyter-book failed ({done.returncode}); the end of {log}:\n{tail}")
+    write_missing_page(html, _title())
+    repair(html)
     add_policies(html)
     shutil.rmtree(output, ignore_errors=True)
     shutil.move(html, output)
@@ -146,37 +159,58 @@ def stage(work: Path) -> None:
     work.mkdir(parents=True)
     shutil.copytree(base / "book", work / "book")
     toc = yaml.safe_load((base / "_toc.yml").read_text(encoding="utf-8"))
-    rows: list[tuple[RunInfo, bool]] = []
+    rows: list[ShownRun] = []
+    functions = used_by()
     for chapter in chapter_numbers():
         runs = read_runs(chapter)
         chosen = main_run(chapter, runs)
         source = chapter_notebook(chapter)
         notebook = nbformat.read(chosen.notebook, as_version=4)
-        _write(work / "notebooks" / source.name, notebook)
+        add_functions(notebook, chapter, functions)
+        add_student_link(notebook, source.name)
+        _write(work, Path("notebooks") / source.name, notebook)
         sections = []
         for run in runs:
-            rows.append((run, run is chosen))
-            if run is not chosen and _has_page(run):
+            shown = "chapter" if run is chosen else "page" if _has_page(run) else "–"
+            rows.append(ShownRun(run, state(run), shown))
+            if shown == "page":
                 page = Path("runs") / f"{chapter:02d}" / f"{run.name}.ipynb"
-                _write(work / page, run_page(run))
+                _write(work, page, run_page(run))
                 sections.append({"file": str(page.with_suffix(""))})
         _add_sections(toc, f"notebooks/{source.stem}", sections)
     (work / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
-    (work / "book" / "status.md").write_text(status_page(rows), encoding="utf-8")
+    for name, text in (("status", status_page(rows)), ("coverage", coverage_page(rows))):
+        (work / "book" / f"{name}.md").write_text(text, encoding="utf-8")
+    stage_viewer(work / "book")
+    stage_reference(work / "book", functions)
+    said = stage_front(work / "book", rows)
+    for source in tutorials():
+        _write(work, Path("book") / source.name, executed(source))
+    stage_teaching(work / "book", rows)
     config = yaml.safe_load((base / "_config.yml").read_text(encoding="utf-8"))
     sphinx = config.setdefault("sphinx", {}).setdefault("config", {})
-    sphinx.setdefault("myst_substitutions", {}).update(facts())
+    sphinx.setdefault("myst_substitutions", {}).update(facts() | said)
+    sphinx.update(head_settings())
+    stage_card(work / "book", _title())
     (work / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def _title() -> str:
+    return str(yaml.safe_load((root() / "_config.yml").read_text(encoding="utf-8"))["title"])
 
 
 def _has_page(run: RunInfo) -> bool:
     return run.status["state"] == "done" and run.notebook.is_file()
 
 
-def _write(path: Path, notebook: nbformat.NotebookNode) -> None:
+def _write(work: Path, page: Path, notebook: nbformat.NotebookNode) -> None:
+    """Write a page that is a notebook into the folder `work`, its data in files beside it."""
+    path = work / page
     path.parent.mkdir(parents=True, exist_ok=True)
     notebook = figures_alone(notebook)
     clean_outputs(notebook)
+    write_data_files(notebook, page, work)
+    mark_folds(notebook)
     nbformat.write(notebook, path)
 
 
@@ -273,6 +307,7 @@ def facts() -> dict[str, str]:
         "n_published_records": str(len(kinds)),
         "book_commit": commit(),
         **_tried(),
+        **dask_facts.facts(),
     }
 
 
@@ -289,105 +324,15 @@ def _tried() -> dict[str, str]:
     }
 
 
-def status_page(rows: list[tuple[RunInfo, bool]]) -> str:
-    """Scoreboard and status of every run, written from what the runs themselves noted."""
-    lines = [
-        "# Scoreboard and status",
-        "",
-        "## Claims",
-        "",
-        "Each claim of a paper, and the verdict that its rule gave on the records behind the",
-        "chapter's page. The chapter shows rule and evidence. [How to read this book]"
-        "(how-to-read.md) says what the two chances and the last column are.",
-        "",
-    ]
-    for run, is_main in rows:
-        if is_main:
-            lines += _scoreboard(run)
-    lines += [
-        "## Runs",
-        "",
-        "What this site was made from. A run is one execution of a chapter with one set of",
-        "parameters; its page is shown only if it finished and every figure was drawn.",
-        "",
-        "| Chapter | Run | State | Shown as | Records | Seconds | Commit | Started |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for run, is_main in rows:
-        shown = "chapter" if is_main else "page" if _has_page(run) else "–"
-        cells = [
-            run.status["chapter"],
-            run.name,
-            state(run),
-            shown,
-            len(run.status.get("records", [])),
-            run.status.get("seconds", "–"),
-            run.status["commit"],
-            run.status["started"],
-        ]
-        chapter, *words = map(markdown, cells)
-        words[-2] = f"`{words[-2]}`" if re.fullmatch(r"[\w +]*", words[-2]) else words[-2]
-        lines.append(f"| {' | '.join([chapter, *words])} |")
-    lines += ["", "## Records", "", _record_counts(), "", *_record_origins(), ""]
-    return "\n".join(lines)
+def _content(record: Path) -> tuple[Any, bytes]:
+    """What a record says, but when and where it was made, and its arrays.
 
-
-def _scoreboard(run: RunInfo) -> list[str]:
-    file = run.folder / "verdicts.json"
-    if not file.is_file():
-        return []
-    chapter = int(run.status["chapter"])
-    lines = [
-        f"[Chapter {chapter}](../notebooks/{chapter_notebook(chapter).name}), "
-        f"{markdown(run.name)} run:",
-        "",
-        "| | Claim | Verdict | Where | Cases hold / fail | Passes without the effect "
-        "| Passes in a replication | Rule |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in json.loads(file.read_text(encoding="utf-8")):
-        slug = re.sub("[^a-z-]", "", row["verdict"].replace(" ", "-"))
-        verdict = f'<span class="mc-verdict mc-verdict-{slug}">{markdown(row["verdict"])}</span>'
-        claim, place, rule = (
-            _one_line(row.get(name) or "–") for name in ("claim", "place", "rule")
-        )
-        held, failed, n = (markdown(row.get(name, "?")) for name in ("held", "failed", "cases"))
-        lines.append(
-            f"| {markdown(row['id'])} | {claim} | {verdict} | {place} | {held} / {failed} of {n} | "
-            f"{percent(row.get('without_effect'))} | {percent(row.get('replication'))} | {rule} |"
-        )
-    return [*lines, ""]
-
-
-def _one_line(text: str) -> str:
-    """A sentence of the book for a cell of a Markdown table."""
-    return sentence(re.sub(r"\s+", " ", str(text)).replace("|", "/"))
-
-
-def _record_counts() -> str:
-    counts: dict[str, dict[str, int]] = {}
-    store = default_store()
-    for path in store:
-        place = "published" if path.parent.parent == published_folder() else "own"
-        kind = counts.setdefault(path.parent.name, {"published": 0, "own": 0})
-        kind[place] += 1
-    lines = ["| Kind of record | Published with the book | Computed here |", "|---|---|---|"]
-    lines += [
-        f"| {markdown(kind)} | {n['published']} | {n['own']} |"
-        for kind, n in sorted(counts.items())
-    ]
-    return "\n".join(lines)
-
-
-def _record_origins() -> list[str]:
-    """What the published records say of the code that made them, against the history."""
-    made = [
-        (path.parent.name, json.loads(path.read_text(encoding="utf-8"))["provenance"])
-        for path in sorted(published_folder().glob("*/*.json"))
-    ]
-    return ["Of the records that are published with the book:", "", *(
-        f"- {sentence}" for sentence in sentences(origins(made))
-    )] if made else []  # fmt: skip
+    Weights of others are read again where a later job needs them and the cache is new.
+    """
+    text = json.loads(record.read_text(encoding="utf-8"))
+    del text["provenance"], text["sha256"]
+    arrays = record.with_suffix(".npz")
+    return text, arrays.read_bytes() if arrays.is_file() else b""
 
 
 def publish_records(run: RunInfo) -> int:
@@ -403,9 +348,9 @@ def publish_records(run: RunInfo) -> int:
         there = target / kind / f"{key}.json"
         assert path is not None
         if path != there:
-            if there.is_file() and there.read_bytes() == path.read_bytes():
-                continue
             if there.is_file():
+                if _content(there) == _content(path):
+                    continue
                 raise BuildError(
                     f"{there} is published already, and {path} is another record of the same key. "
                     "Delete the one that is not to stay."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import io
+import os
 import re
 import tokenize
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from typing import Any
 import nbformat
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from modclust_utils.paths import SCHEDULER_VARIABLE
 from modclust_utils.publish.chapters import profile_files, profiles, room
 from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.reading import read_yaml
@@ -153,8 +155,11 @@ def shown(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_device(device: str) -> None:
-    """Raise ParameterError for a device that is not there, before anything starts."""
-    if device in ("auto", "cpu"):
+    """Raise ParameterError for a device that is not there, before anything starts.
+
+    Where a scheduler is named, it is one of the workers' devices, and they say so.
+    """
+    if device in ("auto", "cpu") or os.environ.get(SCHEDULER_VARIABLE):
         return
     # torch takes seconds to import
     from modclust_utils.models import resolve_device

@@ -116,11 +116,13 @@ class RecordStore:
         device: str,
         needs: Mapping[str, Record] | None = None,
         begun_by: str = "",
+        made_with: Mapping[str, Any] | None = None,
     ) -> None:
         """Write the record of a job, its arrays first, then its kept arrays.
 
         needs: the records that it was made from; begun_by: the commit at which the work began,
-        where it was broken off and went on at a later one.
+        where it was broken off and went on at a later one; made_with: the `software` of whoever
+        computed it, by default this process's.
         """
         path = self.path(job.kind, job.key)
         content: dict[str, Any] = {
@@ -130,6 +132,7 @@ class RecordStore:
             "value": dict(made.value),
             "provenance": {
                 **provenance_now(begun_by),
+                **(made_with or {}),
                 "seconds": round(seconds, 3),
                 "device": device,
                 **made.extra,
@@ -219,7 +222,8 @@ def read_record(path: Path) -> Record:
 
 
 @cache
-def _static_provenance() -> dict[str, Any]:
+def software() -> dict[str, Any]:
+    """The versions of Python and of the packages that decide values, in this process."""
     return {
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -232,7 +236,7 @@ def provenance_now(begun_by: str = "") -> dict[str, Any]:
     begun_by: the commit at which it began, where it went on at a later one: `resumed_by`.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    found = {"commit": commit(), **_static_provenance(), "made": now}
+    found = {"commit": commit(), **software(), "made": now}
     if begun_by and begun_by != commit():
         found |= {"commit": begun_by, "resumed_by": commit()}
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from modclust_utils import datasets
 from modclust_utils.distributions import TwoSamples, compare_samples
 from modclust_utils.publish import engine
 from modclust_utils.publish.errors import ParameterError, RecordError
+from modclust_utils.publish.groups import Crew
 from modclust_utils.publish.records import RecordStore, cache_folder, default_store
-from modclust_utils.recipes.base import Job, Record, canonical_json
+from modclust_utils.recipes.base import Job, Record, canonical_json, keeper
 
 #: What does not make another condition: the network itself, and what all of a condition share.
 _OF_ONE_NETWORK = {"seed", "network"}
@@ -124,8 +126,7 @@ def find_condition(found: Iterable[Condition], name: str) -> Condition:
 def retrain(
     condition: Condition,
     *,
-    device: str,
-    n_jobs: int,
+    crew: Crew,
     progress: engine.Progress,
     rng: np.random.Generator,
 ) -> Retrained:
@@ -142,10 +143,10 @@ def retrain(
             "records, and it takes two to compare. Run the chapter first."
         )
     keys = {job.key for job in networks}
-    about = [job for job in condition.about if {need.key for need in job.needs.values()} <= keys]
+    about = [job for job in condition.about if keeper(job.needs).key in keys]
     jobs = [*networks, *(job for job in about if kept.record(job) is not None)]
     store = retrained_store()
-    engine.compute(jobs, store, device=device, n_jobs=n_jobs, progress=progress)
+    engine.compute(jobs, store, crew=crew, progress=progress)
     again = engine.Shelf(store)
     old, new = (numbers_of(jobs, shelf) for shelf in (kept, again))
     every = dict.fromkeys((*old, *new))
@@ -163,17 +164,22 @@ def numbers_of(jobs: Iterable[Job], shelf: engine.Shelf) -> dict[str, list[float
     found: dict[str, dict[str, float]] = {}
     for job in jobs:
         record = shelf.require(job)
-        network = next((need.key for need in job.needs.values()), job.key)
+        network = keeper(job.needs).key if job.needs else job.key
+        measured, fields = _measured(record, job), {**job.about, **job.parameters}
         for entry, by in job.recipe.numbers.items():
-            where = [f"{name} {job.parameters[name]}" for name in by]
+            where = [f"{name} {fields[name]}" for name in by]
             name = ", ".join([entry, *where]).replace("_", " ")
-            if (number := _number(record, entry)) is not None:
+            if (number := _number(measured.get(entry))) is not None:
                 found.setdefault(name, {}).setdefault(network, number)
     return {name: list(numbers.values()) for name, numbers in found.items()}
 
 
-def _number(record: Record, entry: str) -> float | None:
-    value = record.value[entry]
+def _measured(record: Record, job: Job) -> Mapping[str, Any]:
+    made = job.recipe.measured
+    return record.value if made is None else made(record)
+
+
+def _number(value: Any) -> float | None:
     values = [each for each in (value if isinstance(value, list) else [value]) if each is not None]
     finite = [float(each) for each in values if np.isfinite(each)]
     return float(np.mean(finite)) if finite else None

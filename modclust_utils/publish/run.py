@@ -33,6 +33,7 @@ from modclust_utils.publish.parameters import check_device, read_profile, read_s
 from modclust_utils.publish.progress import bar
 from modclust_utils.publish.records import commit, default_store, write_atomically
 from modclust_utils.publish.session import (
+    LEFT,
     PROGRESS_VARIABLE,
     RUN_VARIABLE,
     profile_of,
@@ -99,7 +100,7 @@ def source_hash(chapter: int) -> str:
     tables = (root() / "data" / "papers").glob("*.csv")
     cited = [path for path in tables if path.name.startswith(tuple(room(chapter).PAPERS))]
     look = root() / "matplotlibrc"
-    for path in sorted([*own.rglob("*.py"), own / "claims.yml", *shared, *cited, look]):
+    for path in sorted([*own.rglob("*.py"), *own.glob("*.yml"), *shared, *cited, look]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -198,13 +199,13 @@ def _run(chapter: int, folder: Path, parameters: Mapping[str, Any], timeout: int
     }
     _write_status(folder, status)
     unfinished, used = folder / "unfinished.ipynb", folder / "used.json"
-    for file in (unfinished, used, folder / "verdicts.json"):
+    for file in (unfinished, used, *(folder / name for name in LEFT)):
         # what a killed run left behind is not this run's
         file.unlink(missing_ok=True)
     try:
         with (
             private_folder() as sockets,
-            _environment(folder),
+            notebook_environment(folder),
             _watch_progress(folder / "progress.json"),
         ):
             papermill.execute_notebook(
@@ -296,7 +297,7 @@ def _write_status(folder: Path, status: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _environment(folder: Path) -> Iterator[None]:
+def notebook_environment(folder: Path) -> Iterator[None]:
     """Tell the kernel where to report progress, which records it used, and how figures look."""
     values = {
         PROGRESS_VARIABLE: str(folder / "progress.json"),
@@ -380,10 +381,10 @@ def clean_notebook(path: Path, parameters: Mapping[str, Any]) -> None:
                 o for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr")
             ]
         if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata["tags"] = ["injected-parameters", "hide-input"]
+            cell.metadata["tags"] = ["injected-parameters", "remove-cell"]
             lines = [f"{name} = {value!r}" for name, value in shown(parameters).items()]
             cell.source = "\n".join(["# Parameters", *lines])
         if "parameters" in cell.metadata.get("tags", []):
-            # they are the quick profile's; the page shows the values of this run
-            cell.metadata["tags"] = ["parameters", "hide-input"]
+            # they are the quick profile's; the page shows the values of this run in a table
+            cell.metadata["tags"] = ["parameters", "remove-cell"]
     nbformat.write(notebook, path)

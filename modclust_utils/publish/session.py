@@ -13,7 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +25,8 @@ from tqdm.auto import tqdm
 
 from modclust_utils import datasets
 from modclust_utils.publish.chapters import chapter_notebook, plan, profiles
+from modclust_utils.publish.dask_address import named_scheduler
+from modclust_utils.publish.dask_owner import DaskCrew
 from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.escape import texts_in
 from modclust_utils.publish.parameters import (
@@ -94,15 +96,22 @@ class Run:
 
         planned = plan(self.chapter, self.p)
         jobs = [job for each in planned.values() for job in each]
-        engine.compute(
-            jobs, self.store, device=str(self.device), n_jobs=self.n_jobs, progress=progress
-        )
+        with self.crew() as crew:
+            engine.compute(jobs, self.store, crew=crew, progress=progress)
         leave_with_run("used.json", sorted(engine.planned(planned)))
         frames = engine.read_frames(planned, self.store)
         for frame in frames.values():
             for record in frame["record"]:
                 self.heard.update(texts_in([record.value, record.parameters, record.provenance]))
         return frames
+
+    def crew(self) -> AbstractContextManager[Any]:
+        """Who computes: this machine, or the workers of the scheduler that is named."""
+        from modclust_utils.publish.groups import LocalCrew
+
+        if address := named_scheduler():
+            return DaskCrew(address, self.parameters["device"])
+        return nullcontext(LocalCrew(str(self.device), self.n_jobs))
 
     def outside_texts(self) -> set[str]:
         """Texts of this run that the book did not write: parameters, names of classes, and what
@@ -132,16 +141,41 @@ class Run:
     @property
     def changed(self) -> list[str]:
         """The scientific parameters that differ from the quick profile."""
-        defaults = self.schema.defaults
-        return [name for name, v in scientific(self.parameters).items() if v != defaults[name]]
+        return self.differing("quick")
+
+    def differing(self, profile: str) -> list[str]:
+        """The scientific parameters that differ from those of a profile.
+
+        Raises ParameterError where the chapter has no such profile.
+        """
+        expected = self.schema.check(read_profile(self.chapter, profile))
+        return [name for name, v in scientific(self.parameters).items() if v != expected[name]]
 
     # The page: `publish.show` says how each of these looks.
 
     def badge(self) -> None:
-        """The page's first lines: which profile it shows, and the values of its parameters."""
+        """The page's first line: which profile it shows, and the command that made it."""
         from modclust_utils.publish import show
 
         show.badge(self)
+
+    def in_short(self, *sentences: str, answer: str, verdicts: Any) -> None:
+        """What was found, as three to five sentences whose numbers were computed, and how many
+        claims have each verdict (of `decide`). It stands before the method.
+
+        answer: the answer to the chapter's question in one sentence, left with the run for the
+        first page of the book.
+        """
+        from modclust_utils.publish import show
+
+        leave_with_run(ANSWER, answer)
+        show.in_short(sentences, verdicts, self.outside_texts())
+
+    def values(self) -> None:
+        """The values of the parameters as a table."""
+        from modclust_utils.publish import show
+
+        show.values(self)
 
     def show(self, shown: Any, *, name: str) -> None:
         """A figure or table with the strip that says how it was made; name: that of its CSV file.
@@ -158,6 +192,27 @@ class Run:
 
         show.say(text, self.outside_texts())
 
+    def look_into(self, words: str, clustering: Any, **place: tuple[int, int]) -> None:
+        """A paragraph with a link into the network viewer, where that shows this clustering.
+
+        words: what the reader looks into; clustering: its record; place: a `unit` (layer, number)
+        or a `sub_cluster` (layer, cluster).
+        """
+        from modclust_utils.publish import viewer_links
+
+        link = viewer_links.link(f"Look into {words}", clustering, **place)
+        if link:
+            self.say(f"{link} in the network viewer.")
+
+    def check(self, exercise: str, answer: Any) -> None:
+        """Say whether an answer to one of the chapter's exercises is right, or what is wrong.
+
+        answer: ``...`` is none yet. Raises ParameterError for an exercise that is not there.
+        """
+        from modclust_utils.publish import exercises
+
+        exercises.check(exercise, answer, chapter=self.chapter, store=self.store)
+
     def decide(self, results: Any, ordinary: Any = None) -> Any:
         """The chapter's claims decided by its rules from `results`, as a table for `show`.
 
@@ -167,6 +222,20 @@ class Run:
         from modclust_utils.publish import claims
 
         return claims.decide(self.chapter, results, ordinary)
+
+    def cover(self, covered: pd.DataFrame) -> Any:
+        """The tables and figures of papers that the chapter is about, as a table for `show`: how
+        much of each has ours beside it, and how close.
+
+        covered: `coverage.table_of`. It is left with the run, for the page about all papers.
+        """
+        from modclust_utils.publish import coverage
+
+        return coverage.cover(self.chapter, covered)
+
+
+#: What a run leaves in its folder for pages about all chapters.
+VERDICTS, ANSWER, COVERAGE = LEFT = "verdicts.json", "answer.json", "coverage.json"
 
 
 def leave_with_run(name: str, content: Any) -> None:
@@ -204,9 +273,14 @@ def start(chapter: int, namespace: Mapping[str, Any]) -> Run:
         # papermill leaves what it cannot read as a text; read like what is typed for the command
         if isinstance(given[name], str):
             given[name] = schema.parse(name, given[name])
+    if injected:
+        from modclust_utils.publish.papermill_words import check_words
+
+        check_words(schema, given)
     extra = {name: None for name in injected if name not in schema.defaults}
     checked = schema.check({**given, **extra})
     check_device(checked["device"])
+    named_scheduler()  # what is no address should not be found out after other cells
     return Run(chapter, checked, schema, default_store())
 
 

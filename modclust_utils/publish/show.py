@@ -5,29 +5,47 @@ from __future__ import annotations
 import base64
 import html
 import io
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import nbformat
 import pandas as pd
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
 
+from modclust_utils.publish.chapters import claims
+from modclust_utils.publish.claims import tally
 from modclust_utils.publish.escape import clean_html, sentence
+from modclust_utils.publish.html_tables import table_html
 from modclust_utils.publish.origins import faults, origins
-from modclust_utils.publish.parameters import shown
+from modclust_utils.publish.parameters import Parameter, shown
 from modclust_utils.publish.records import commit, commits_of
 from modclust_utils.publish.session import Run, scientific
 from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import Shown
 
 DPI = 200
+
 NOT_RUN = "What was not run"
+FEW = 3  # lines of a parameter's value that a page shows unfolded
+MANY = 20  # parameters of which a page folds those that are as in the quick profile
 
 
-def show(run: Run, thing: Shown, *, name: str) -> None:
+class Asked(Protocol):
+    """What a page is about: its parameters, and the command that makes it."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """By name."""
+
+    @property
+    def command(self) -> str:
+        """As typed in a terminal."""
+
+
+def show(run: Asked, thing: Shown, *, name: str) -> None:
     """Show a figure or table with its strip: parameters, seeds, device, seconds, commit, data.
 
     Caption, number and alt text of a figure are in the metadata of the notebook's cell.
@@ -45,8 +63,8 @@ def show(run: Run, thing: Shown, *, name: str) -> None:
         thing.content.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
         display(Image(buffer.getvalue(), format="png", retina=True))
     else:
-        table = clean_html(thing.content.to_html(escape=not thing.html))
-        display(HTML(f'<div class="mc-table">{table}</div>'))
+        table = table_html(thing.content, name=name, html_cells=thing.html)
+        display(HTML(clean_html(table)))
     display(HTML(strip_html(run, thing, name=name)))
 
 
@@ -55,7 +73,7 @@ def say(text: str, outside: Iterable[str] = ()) -> None:
     display(Markdown(sentence(text, outside)))
 
 
-def strip_html(run: Run, thing: Shown, *, name: str) -> str:
+def strip_html(run: Asked, thing: Shown, *, name: str) -> str:
     """The strip as HTML that needs nothing else: the data are in the link itself."""
     what = "figure" if isinstance(thing.content, Figure) else "table"
     csv = base64.b64encode(thing.data.to_csv(index=False).encode()).decode()
@@ -63,7 +81,9 @@ def strip_html(run: Run, thing: Shown, *, name: str) -> str:
     if thing.trace.sources:
         facts["Source"] = html.escape("; ".join(thing.trace.sources))
     if thing.trace.records:
-        facts |= _record_facts(run, list(thing.trace.records))
+        records = list(thing.trace.records)
+        facts |= _record_facts(run, records)
+        facts["Records"] += f" ({_record_list(records, name)})"
     commits = sorted({each for r in thing.trace.records for each in commits_of(r.provenance)})
     made = [f"records {', '.join(commits)}"] if commits else []
     facts["Commit"] = html.escape("; ".join([*made, f"page {commit()}"]))
@@ -71,16 +91,37 @@ def strip_html(run: Run, thing: Shown, *, name: str) -> str:
     if said:
         facts["Of these records"] = html.escape(" ".join(said))
     facts["Made again by"] = f"<code>{html.escape(run.command)}</code>"
+    if decided := _claims_seen_in(run, name):
+        facts["Claims"] = decided
     rows = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items())
+    place = re.sub(r"[^\w-]", "-", name)
     return (
-        f'<details class="mc-strip"><summary>How this {what} was made</summary>'
+        f'<details class="mc-strip" id="how-{place}"><summary>How this {what} was made</summary>'
         f"<dl>{rows}</dl></details>"
         f'<a class="mc-data" download="{html.escape(name)}.csv" '
         f'href="data:text/csv;base64,{csv}">Data of this {what} (CSV)</a>'
     )
 
 
-def _record_facts(run: Run, records: list[Record]) -> dict[str, str]:
+def _claims_seen_in(run: Asked, name: str) -> str:
+    """Links to the rule and evidence of each claim that one sees in a chapter's figure or table."""
+    if not isinstance(run, Run):
+        return ""
+    numbers = [each["id"] for each in claims(run.chapter) if each["seen_in"] == name]
+    return ", ".join(f'<a href="#claim-{each}">{each}</a>' for each in map(html.escape, numbers))
+
+
+def _record_list(records: Iterable[Record], name: str) -> str:
+    """A link to the list of the records, by the places of their files."""
+    lines = "".join(f"{record.kind},{record.key}\n" for record in records)
+    content = base64.b64encode(f"kind,key\n{lines}".encode()).decode()
+    return (
+        f'<a download="{html.escape(name)}-records.csv" '
+        f'href="data:text/csv;base64,{content}">list</a>'
+    )
+
+
+def _record_facts(run: Asked, records: list[Record]) -> dict[str, str]:
     parameters = ", ".join(
         f"{key} = {value}"
         for key, value in shown(scientific(run.parameters)).items()
@@ -111,7 +152,7 @@ def _numbers(records: list[Record], name: str) -> str:
 
 
 def badge(run: Run) -> None:
-    """The page's first lines: which profile it shows, and the values of its parameters."""
+    """The page's first line: which profile it shows, and the command that made it."""
     part = (
         "This page shows <b>a part of the paper profile</b>: the paper's scale, but not everything "
         "in it."
@@ -128,7 +169,6 @@ def badge(run: Run) -> None:
     kind = run.profile if run.profile in notes else "own"
     command = f"<code>{html.escape(run.command)}</code>"
     display(HTML(f'<p class="mc-badge mc-badge-{kind}">{note} Made by {command}.</p>'))
-    display(HTML(_parameter_table(run)))
 
 
 def _has_heading(run: Run, heading: str) -> bool:
@@ -137,23 +177,64 @@ def _has_heading(run: Run, heading: str) -> bool:
     return any(line.search(cell.source) for cell in cells if cell.cell_type == "markdown")
 
 
-def _parameter_table(run: Run) -> str:
-    """The values of this run, with what each means; those of the quick profile are not marked."""
-    values = shown(scientific(run.parameters))
-    rows = [
-        {
-            "Parameter": parameter.name,
-            "This run": json.dumps(values[parameter.name], ensure_ascii=False),
-            "Quick profile": json.dumps(parameter.default, ensure_ascii=False)
-            if parameter.name in run.changed
-            else "the same",
-            "Meaning": parameter.comment,
-        }
-        for parameter in run.schema.parameters
-        if parameter.name in values
-    ]
-    table = pd.DataFrame(rows).to_html(index=False)
-    return (
-        '<details class="mc-parameters" open><summary>The parameters of this page</summary>'
-        f'<div class="mc-table">{table}</div></details>'
-    )
+def values(run: Run) -> None:
+    """The values of this run's parameters as a table: bold, and beside those of the quick profile,
+    where they are others. Of many, those that are the same are folded."""
+    table = pd.DataFrame([_value_row(run, parameter) for parameter in run.schema.parameters])
+    table = table[table["Parameter"].isin(scientific(run.parameters))].set_index("Parameter")
+    head = "The parameters of this run."
+    if run.changed:
+        head += " Values in bold are not those of the quick profile, which stand beside them."
+    else:
+        table = table.drop(columns="Quick profile")
+    same = table.iloc[:0]
+    if run.changed and len(table) > MANY:
+        is_changed = table.index.isin(run.changed)
+        table, same = table[is_changed], table[~is_changed].drop(columns="Quick profile")
+    parts = [f"<p>{head}</p>", table_html(table, name="parameters", html_cells=True)]
+    if len(same):
+        words = f"<summary>{len(same)} more, as in the quick profile</summary>"
+        rest = table_html(same, name="other-parameters", html_cells=True)
+        parts.append(f'<details class="mc-evidence">{words}{rest}</details>')
+    display(HTML(clean_html(f'<div class="mc-parameters">{"".join(parts)}</div>')))
+
+
+def _value_row(run: Run, parameter: Parameter) -> dict[str, str]:
+    name = parameter.name
+    is_changed = name in run.changed
+    own = _value_html(shown(run.parameters)[name])
+    return {
+        "Parameter": html.escape(name),
+        "This run": f"<b>{own}</b>" if is_changed else own,
+        "Quick profile": _value_html(parameter.default) if is_changed else "",
+        "Meaning": html.escape(parameter.comment),
+    }
+
+
+def _value_html(value: object) -> str:
+    """A parameter's value in words; names with the same settings together, many in a fold."""
+    if isinstance(value, Mapping):
+        names: dict[str, list[str]] = {}
+        for name, settings in value.items():
+            words = ", ".join(f"{k} {_value_html(v)}" for k, v in settings.items())
+            names.setdefault(words, []).append(html.escape(name))
+        lines = "<br>".join(f"{', '.join(v)}: {k}" for k, v in names.items()) or "none"
+        if len(names) <= FEW:
+            return lines
+        summary = f"<summary>for {len(value)} data sets</summary>"
+        return f'<details class="mc-evidence">{summary}{lines}</details>'
+    if isinstance(value, list):
+        return ", ".join(map(_value_html, value)) or "none"
+    return html.escape(f"{value:.4g}" if isinstance(value, float) else str(value))
+
+
+def in_short(sentences: Sequence[str], verdicts: Shown, outside: Iterable[str] = ()) -> None:
+    """What was found, as a list; and how many claims have each verdict, with a link to them.
+
+    verdicts: the table of `claims.decide`; outside: texts in it that the book did not write.
+    Raises ValueError for fewer than three sentences and for more than five.
+    """
+    if not 3 <= len(sentences) <= 5:
+        raise ValueError(f"{len(sentences)} sentences in short; allowed: 3 to 5")
+    say("\n".join(f"- {text}" for text in sentences), outside)
+    display(HTML(clean_html(f'<p class="mc-tally">{tally(verdicts)}</p>')))

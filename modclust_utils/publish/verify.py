@@ -22,7 +22,7 @@ from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.records import RecordStore, read_record
 from modclust_utils.publish.workers import in_workers
 from modclust_utils.recipes import all_recipes, recipe_of
-from modclust_utils.recipes.base import Images, Record, Task
+from modclust_utils.recipes.base import Images, Record, Task, keeper
 from modclust_utils.recipes.network import run_seed
 
 
@@ -138,9 +138,14 @@ class Survey:
 
     def _way(self, record: Record, needs: Mapping[str, Record]) -> tuple[Way, str, Images | None]:
         recipe = recipe_of(record.kind)
+        if "own-network" in (record.kind, *(need.kind for need in needs.values())):
+            raise CannotCheckError(
+                "a network of one's own: `modclust analyze` knows how it is built"
+            )
+        _check_readable(record)
         images = self._images(record, needs) if recipe.with_images else None
         kept = _kept(record)
-        if kept and any(self.store.kept(need, kept) is None for need in needs.values()):
+        if kept and not self._has_kept(keeper(needs), kept):
             why = f"the weights of its network ({kept}) are not here"
         elif recipe.agree is not None:
             return Way.EXACTLY, "", images
@@ -154,13 +159,23 @@ class Survey:
             raise CannotCheckError(f"{why}, and this kind has no numbers to compare")
         return Way.STATISTICALLY, why, self._images(record, needs)
 
+    def _has_kept(self, network: Record, group: str) -> bool:
+        """Whether a group of kept arrays is here, or can be read again from where it came.
+
+        Raises CannotCheckError where it was read, and cannot be: no training brings it back.
+        """
+        if self.store.kept(network, group) is not None:
+            return True
+        _check_readable(network)
+        return recipe_of(network.kind).lacks is not None
+
     def _images(self, record: Record, needs: Mapping[str, Record]) -> Images:
         """The images of a record or its network. Raises CannotCheckError where they are gone."""
         owner = record
         while "train_hash" not in owner.parameters:
-            (owner,) = needs.values() if owner is record else self._needs(owner).values()
+            owner = keeper(needs if owner is record else self._needs(owner))
         p = owner.parameters
-        images = self._known_images(p["dataset"], p["train_hash"], run_seed(p["seed"]))
+        images = self._known_images(p["dataset"], p["train_hash"], run_seed(p.get("seed", 0)))
         found = hash_of_test_images(images)
         if found is None:
             raise CannotCheckError(f"the images of {p['dataset']} are not here")
@@ -177,6 +192,13 @@ class Survey:
         raise CannotCheckError(
             f"the images {name}.npz of one's own are not at hand: `--images FILE` names them"
         )
+
+
+def _check_readable(record: Record) -> None:
+    """Raises CannotCheckError for a record whose kept arrays were read, and cannot be again."""
+    lacks = recipe_of(record.kind).lacks
+    if lacks is not None and (why := lacks(record)):
+        raise CannotCheckError(why)
 
 
 def _kept(record: Record) -> str:
@@ -227,15 +249,28 @@ def verify(store: RecordStore, looked: Looked) -> Check:
         assert recipe.follows is not None
         assert looked.images is not None
         return Check(looked.path, *recipe.follows(record, looked.images.load(download=False)))
-    kept: dict[str, np.ndarray] = {}
-    for need in looked.needs.values() if looked.kept else ():
-        kept |= store.kept(need, looked.kept) or {}
     assert recipe.agree is not None
     # the record's own clusters: k-means may find others here, of an n-cut that is nearly the same
     known = {**record.value, **record.arrays}
-    task = Task(record.parameters, looked.needs, kept, looked.images, known)
-    (again,) = recipe.compute([task], _Here())
+    try:
+        kept = _kept_arrays(store, looked)
+        task = Task(record.parameters, looked.needs, kept, looked.images, known)
+        (again,) = recipe.compute([task], _Here())
+    except ValueError as error:  # weights that are read again may be damaged, or others
+        return Check(looked.path, False, f"it cannot be computed again: {error}")
     return Check(looked.path, *recipe.agree(record, again))
+
+
+def _kept_arrays(store: RecordStore, looked: Looked) -> Mapping[str, np.ndarray]:
+    """The kept arrays that a record needs: from the cache, or read again where they came from."""
+    if not looked.kept:
+        return {}
+    network = keeper(looked.needs)
+    kept = store.kept(network, looked.kept)
+    if kept is not None:
+        return kept
+    (again,) = recipe_of(network.kind).compute([Task(network.parameters)], _Here())
+    return again.kept[looked.kept]
 
 
 class _Here:

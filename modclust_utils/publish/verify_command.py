@@ -60,9 +60,8 @@ def retrained(
     """Train a condition of a chapter's run anew and compare; the exit status."""
     run = _run(number, parameters)
     condition = find_condition(conditions(plan(number, run.p)), name)
-    found = retrain(
-        condition, device=str(run.device), n_jobs=run.n_jobs, progress=progress, rng=rng
-    )
+    with run.crew() as crew:
+        found = retrain(condition, crew=crew, progress=progress, rng=rng)
     return print_retrained(found)
 
 

@@ -21,7 +21,7 @@ import joblib
 import torch
 
 from modclust_utils.paths import VARIABLE, root
-from modclust_utils.publish.at_work import private_folder
+from modclust_utils.publish.at_work import is_there, private_folder
 
 BACKEND = "loky"
 POLL_SECONDS = 0.3
@@ -87,19 +87,6 @@ def end_with_owner(owner: int, machine: str) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def is_there(process: int, machine: str) -> bool:
-    """Whether a process is there; True where that cannot be seen from here."""
-    if os.name != "posix" or platform.node() != machine:
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 @contextmanager

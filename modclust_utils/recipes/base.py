@@ -11,12 +11,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from modclust_utils import datasets
 from modclust_utils.datasets import Dataset
+
+T = TypeVar("T")
 
 
 def canonical_json(content: Any) -> str:
@@ -95,8 +97,9 @@ class Images:
 class Task:
     """One job as computing sees it.
 
-    needs: the records it needs, by the field of the key that names them; kept: arrays of these
-    that lie in the cache alone; known: the value that a check takes the record's word for.
+    needs: the records it needs, by the field of the key that names them; kept: arrays of the one
+    named network that lie in the cache alone; known: the value that a check takes the record's word
+    for; architecture: makes that network before its weights, where its key does not say how.
     """
 
     parameters: Mapping[str, Any]
@@ -104,6 +107,7 @@ class Task:
     kept: Mapping[str, np.ndarray] = field(default_factory=dict)
     images: Images | None = None
     known: Mapping[str, Any] = field(default_factory=dict)
+    architecture: Callable[[], Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -153,9 +157,12 @@ class Recipe:
     - follows: whether what follows from its own arrays and its images does, and a note, where the
       rest cannot be computed again (None: nothing does);
     - contradiction: what in a record contradicts the rest of it, "" for nothing;
-    - numbers: entries of its value that are compared as distributions with those of networks
-      trained anew, each with the fields of the key that make it another number (empty: none). Of
-      an entry that is a list it is the mean.
+    - numbers: entries of its value, or of what `measured` makes of a record, that are compared as
+      distributions with those of networks trained anew, each with the fields of the key, or of
+      what a reader calls the job, that make it another number (empty: none). Of an entry that is a
+      list it is the mean;
+    - lacks: of a kind whose kept arrays are read from elsewhere, and not made: why they cannot be
+      read again, "" where they can (None: they are made, and are not the same a second time).
     """
 
     kind: str
@@ -171,6 +178,8 @@ class Recipe:
     follows: Callable[[Record, Dataset], tuple[bool, str]] | None = None
     contradiction: Callable[[Record], str] | None = None
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    measured: Callable[[Record], Mapping[str, Any]] | None = None
+    lacks: Callable[[Record], str] | None = None
     code: tuple[Callable[..., Any], ...] = ()
     steps: Callable[[Sequence[Job]], int] = len
     state: type[Any] | None = None
@@ -181,8 +190,9 @@ class Job:
     """A record that is wanted.
 
     parameters: its key; needs: the jobs whose records it needs, by the field that names them; kept:
-    the group of their kept arrays that it needs; images: which images; about: what a reader calls
-    it, the columns of the frame. Raises ValueError for parameters that are not the recipe's fields.
+    the group of its network's kept arrays that it needs; images: which images; about: what a reader
+    calls it, the columns of the frame; architecture: of a network of one's own, what makes it
+    before its weights. Raises ValueError for parameters that are not the recipe's fields.
     """
 
     recipe: Recipe
@@ -191,6 +201,7 @@ class Job:
     kept: str = ""
     images: Images | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    architecture: Callable[[], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if set(self.parameters) != set(self.recipe.fields):
@@ -214,6 +225,11 @@ class Job:
         """Equal for jobs that are computed together."""
         shared = {k: v for k, v in self.parameters.items() if k not in self.recipe.together}
         return canonical_json([self.kind, shared, self.kept])
+
+
+def keeper(needs: Mapping[str, T]) -> T:
+    """Of what a job needs, that whose kept arrays it wants: its network, or the only one."""
+    return needs["network"] if "network" in needs else next(iter(needs.values()))
 
 
 def made_from(needs: Mapping[str, Record], test_hash: str = "") -> dict[str, Any]:

@@ -25,6 +25,12 @@ MEAN = 0.05
 ROUNDING = 1e-6
 
 
+def other_arrays(record: Record, again: Value, names: Sequence[str]) -> str:
+    """Which of some arrays are not the same, in words; "" where all are."""
+    others = [name for name in names if not np.array_equal(record.arrays[name], again.arrays[name])]
+    return f"its {', '.join(others)} are others" if others else ""
+
+
 def ncuts_agree(record: Record, again: Value) -> tuple[bool, str]:
     """Whether the n-cut, or the sample of n-cuts, agrees."""
     if "ncuts" in record.value:
@@ -90,6 +96,16 @@ def test_contradicts(record: Record) -> str:
         np.isclose(kept["z_score"], z_score, rtol=0.01, atol=0.01, equal_nan=True)
     )
     return "" if follow else "p-value or z-score do not follow from its own n-cuts"
+
+
+def other_shapes(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Which arrays of a record do not have the shape that its key and value ask for, in words.
+
+    Axes after those in `shapes` are free; "" where all fit.
+    """
+    arrays = record.arrays
+    others = [n for n, shape in shapes.items() if arrays[n].shape[: len(shape)] != shape]
+    return f"the shape of its {', '.join(others)} does not fit its key" if others else ""
 
 
 def rows_agree(

@@ -25,6 +25,8 @@ EVERY = [(chapter, profile) for chapter in chapter_numbers() for profile in prof
 #: Chapters about pruned networks of conditions (paper A).
 PRUNED = [(chapter, profile) for chapter, profile in EVERY if chapter in (1, 2, 3)]
 SEEDS_OF_THE_PAPER = 10
+#: Kinds of record that hold a network.
+NETWORKS = {"classifier", "network", "pretrained-network", "regularized-network"}
 
 
 def parameters_of(chapter: int, profile: str = "quick", **changes: Any) -> SimpleNamespace:
@@ -65,8 +67,8 @@ def test_plan_is_of_one_piece(chapter, profile):
     # no frame shows a record twice, and each network is in a frame of its own
     for jobs in found.values():
         assert len({(job.kind, job.key) for job in jobs}) == len(jobs)
-    shown = {job.key for jobs in found.values() for job in jobs if "network" in job.kind}
-    every = [job for job in jobs_of(chapter, p) if job.kind in ("network", "regularized-network")]
+    shown = {job.key for jobs in found.values() for job in jobs if job.kind in NETWORKS}
+    every = [job for job in jobs_of(chapter, p) if job.kind in NETWORKS]
     assert shown == {job.key for job in every}
     again = plan(chapter, p)
     assert {n: [j.key for j in jobs] for n, jobs in again.items()} == {

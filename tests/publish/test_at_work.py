@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import platform
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -22,7 +25,7 @@ from modclust_utils.publish import at_work, cli, pages, run
 from modclust_utils.publish.errors import RecordError, RunError
 from modclust_utils.publish.run import check_run, lock_of, read_runs, run_chapter, run_name
 
-POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="this system has no such locks")
+POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="this system has no such signals")
 ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 DRAW = (
     f"from base64 import b64decode\nfrom IPython.display import Image\nImage(b64decode({PIXEL!r}))"
@@ -46,6 +49,12 @@ def scratch(monkeypatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+def heed_signals() -> None:
+    """A process that is started in the background, or under nohup, ignores some of them."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def modclust(*words: str, cwd: Path | None = None) -> subprocess.Popen:
     """The command in a process of its own."""
     return subprocess.Popen(
@@ -55,6 +64,7 @@ def modclust(*words: str, cwd: Path | None = None) -> subprocess.Popen:
         text=True,
         cwd=cwd,
         env={**os.environ, **ENVIRONMENT},
+        preexec_fn=heed_signals,
     )
 
 
@@ -93,7 +103,6 @@ def test_runs_that_start_together_have_sockets_of_their_own(book, scratch):
     assert list(scratch.glob("modclust-*")) == []
 
 
-@POSIX_ONLY
 def test_the_second_run_of_the_same_parameters_is_told_who_runs_it(book):
     with at_work.lock(lock_of(1, "seed-3"), "it"):
         with pytest.raises(RunError, match=rf"run seed-3, is at work .* process {os.getpid()} on "):
@@ -101,7 +110,6 @@ def test_the_second_run_of_the_same_parameters_is_told_who_runs_it(book):
         assert not (book / "runs" / "01" / "seed-3").exists()
 
 
-@POSIX_ONLY
 def test_a_lock_ends_with_its_process_however_it_ends(tmp_path):
     file, ready = tmp_path / "lock", tmp_path / "ready"
     code = (
@@ -113,7 +121,7 @@ def test_a_lock_ends_with_its_process_however_it_ends(tmp_path):
     wait_for(ready, process)
     assert at_work.is_held(file)
     assert f"process {process.pid} on " in at_work.holder(file)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     assert not at_work.is_held(file)
     with at_work.lock(file, "it"):
@@ -122,7 +130,6 @@ def test_a_lock_ends_with_its_process_however_it_ends(tmp_path):
     assert not at_work.is_held(tmp_path / "none")
 
 
-@POSIX_ONLY
 def test_a_build_waits_for_another(tmp_path, capsys):
     file = tmp_path / "lock"
     code = (
@@ -137,6 +144,65 @@ def test_a_build_waits_for_another(tmp_path, capsys):
     assert f"waiting for a build of the site: process {process.pid}" in capsys.readouterr().out
 
 
+def test_who_only_looks_stops_nobody(tmp_path, monkeypatch):
+    """Looking takes a lock for a moment, in which a run may begin."""
+    file = tmp_path / "lock"
+    looking = at_work.FileLock(file, thread_local=False)
+    looking.acquire()
+    monkeypatch.setattr(at_work, "LOOK_SECONDS", 30)
+    threading.Timer(0.1, looking.release).start()
+    with at_work.lock(file, "it"):
+        assert at_work.is_held(file)
+
+
+def test_asking_for_a_lock_makes_none(tmp_path):
+    assert not at_work.is_held(tmp_path / "runs" / "lock")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def refused(monkeypatch) -> Callable[[int], None]:
+    """Makes every lock fail with an error of the system."""
+
+    def refuse(number: int) -> None:
+        def acquire(self: object, **_: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(at_work.FileLock, "acquire", acquire)
+
+    return refuse
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_is_no_obstacle(tmp_path, refused, number):
+    refused(number)
+    with at_work.lock(tmp_path / "lock", "it"), at_work.lock(tmp_path / "lock", "it"):
+        assert (tmp_path / "lock.holder").is_file()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_lock_that_cannot_be_written_is_an_error_of_the_system(tmp_path, refused, number):
+    refused(number)
+    with pytest.raises(OSError, match=os.strerror(number)), at_work.lock(tmp_path / "lock", "it"):
+        pass
+
+
+@pytest.mark.parametrize("machine", ["here", "elsewhere"])
+def test_of_a_lock_that_is_somebody_elses_the_note_is_believed(tmp_path, refused, machine):
+    """As on a disk that can only be read."""
+    file = tmp_path / "lock"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    refused(errno.EACCES)
+    file.touch()
+    assert not at_work.is_held(file)
+    for process, held in ((os.getpid(), True), (ended.pid, machine == "elsewhere")):
+        node = platform.node() if machine == "here" else machine
+        who = {"process": process, "machine": node, "since": "then"}
+        (tmp_path / "lock.holder").write_text(json.dumps(who))
+        assert at_work.is_held(file) == held
+
+
 def test_private_folders_go_and_those_of_the_killed_with_the_next(scratch):
     with at_work.private_folder() as folder:
         assert folder.parent == scratch
@@ -147,12 +213,17 @@ def test_private_folders_go_and_those_of_the_killed_with_the_next(scratch):
     assert not folder.exists()
     left = scratch / "modclust-killed"
     left.mkdir()
-    (left / "lock").write_text("{}")
+    (left / "lock").touch()
+    (left / "lock.holder").write_text("{}")
     (left / "kernel-1").touch()
     (scratch / "modclust-of-somebody").mkdir()  # no lock: not one of these
+    beginning = scratch / "modclust-beginning"
+    beginning.mkdir()
+    (beginning / "lock").touch()  # its process is about to lock it
     with at_work.private_folder():
-        assert left.exists() == (at_work.fcntl is None)
+        assert not left.exists()
     assert (scratch / "modclust-of-somebody").is_dir()
+    assert (beginning / "lock").is_file()
 
 
 @POSIX_ONLY
@@ -209,15 +280,14 @@ def test_paths_are_those_of_the_folder_where_the_user_stands(book, tmp_path, mon
     }
 
 
-def test_a_relative_folder_of_images_is_the_users(book, tmp_path, monkeypatch):
+@pytest.mark.parametrize("variable", ["MODCLUST_DATA", "MODCLUST_WEIGHTS"])
+def test_a_relative_folder_of_files_is_the_users(book, tmp_path, monkeypatch, variable):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MODCLUST_DATA", "images")
+    monkeypatch.setenv(variable, "files")
     seen = []
-    monkeypatch.setattr(
-        cli, "_status", lambda options: seen.append(os.environ["MODCLUST_DATA"]) or 0
-    )
+    monkeypatch.setattr(cli, "_status", lambda options: seen.append(os.environ[variable]) or 0)
     assert cli.main(["status"]) == 0
-    assert seen == [str(tmp_path / "images")]
+    assert seen == [str(tmp_path / "files")]
 
 
 def test_downloads_go_to_the_book_and_not_to_where_one_stands(book, tmp_path, monkeypatch):
@@ -298,7 +368,7 @@ def test_a_status_that_cannot_be_written_hides_no_error(book, monkeypatch):
     with pytest.raises(RunError, match="ZeroDivisionError: division by zero"):
         run_chapter(1, check_run(1))
     (info,) = read_runs(1)
-    assert pages.state(info) == ("broken off" if at_work.fcntl else "running")
+    assert pages.state(info) == ("broken off")
 
 
 # Sentences

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 from datetime import datetime
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,9 +56,17 @@ def test_every_rule_is_used(chapter):
     assert used == set(chapters.rules(chapter))
 
 
+@pytest.mark.parametrize("chapter", chapter_numbers())
+def test_every_claim_is_seen_in_what_its_chapter_shows(chapter):
+    cells = nbformat.read(chapters.chapter_notebook(chapter), as_version=4).cells
+    source = "".join(cell.source for cell in cells if cell.cell_type == "code")
+    shown = set(re.findall(r'name="([\w-]+)"', source))
+    assert {claim["seen_in"] for claim in chapters.claims(chapter)} <= shown
+
+
 def entry(**changes: object) -> dict:
     claim = {"id": "X1", "place": "Figure 1", "claim": "It is so."}
-    return claim | {"rule": "pruning_lowers", "holds_if": "it is"} | changes
+    return claim | {"rule": "pruning_lowers", "seen_in": "t", "holds_if": "it is"} | changes
 
 
 def write(path: Path, *entries: dict) -> Path:
@@ -64,7 +74,7 @@ def write(path: Path, *entries: dict) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["id", "place", "claim", "rule", "holds_if"])
+@pytest.mark.parametrize("name", ["id", "place", "claim", "rule", "seen_in", "holds_if"])
 def test_claim_that_lacks_a_field(tmp_path, name):
     claim = entry()
     del claim[name]
@@ -91,21 +101,30 @@ DECIDED = [
 KNOWN = {"X1": {"without_effect": 0.04, "replication": 0.9}}
 
 
+def evidence_of(row: dict) -> list[str]:
+    """What a page says of each case of a claim."""
+    return re.findall(r"<li>(.*?)</li>", row["Claim"])
+
+
 def test_readable_verdicts_show_texts_as_they_are():
     first, second, third = claims.readable(DECIDED, KNOWN).reset_index().to_dict("records")
     assert first == {
-        "Claim": "It is &lt;so&gt;.",
-        "Where": "Figure 1",
-        "Holds if": "it is",
-        "Evidence": "✓ MNIST, no dropout: +0.1<br>✗ MNIST &amp; more: &lt;b&gt;+0.2&lt;/b&gt;",
+        "No.": "X1",
+        "Claim": "It is &lt;so&gt;."
+        '<details class="mc-evidence" id="claim-X1"><summary>Figure 1: rule and evidence</summary>'
+        "<p>Holds if it is.</p><ul><li>✓ MNIST, no dropout: +0.1</li>"
+        "<li>✗ MNIST &amp; more: &lt;b&gt;+0.2&lt;/b&gt;</li></ul>"
+        '<p><a href="#how-t">Where one sees it</a>, with its records and the command that makes '
+        "them again.</p></details>",
         "Verdict": '<span class="mc-verdict mc-verdict-partly">partly</span>',
+        "Cases hold / fail": "1 / 1 of 2",
         "Passes without the effect": "4%",
         "Passes in a replication": "90%",
     }
     assert second["Passes in a replication"] == "–"
-    assert second["Evidence"] == "no records for it in this run"
+    assert evidence_of(second) == ["no records for it in this run"]
     assert "mc-verdict-not-attempted" in second["Verdict"]
-    assert third["Evidence"] == "? all: [-1, +1]"
+    assert evidence_of(third) == ["? all: [-1, +1]"]
     assert "mc-verdict-cannot-tell" in third["Verdict"]
 
 
@@ -119,12 +138,12 @@ def test_verdicts_that_a_network_far_out_moves_stand_there_both_ways():
         '<span class="mc-verdict mc-verdict-reproduced">reproduced</span>',
     ]
     # of the cases, that one which it moves
-    assert first["Evidence"].split("<br>") == [
+    assert evidence_of(first) == [
         "✓ MNIST, no dropout: +0.1",
         "✗ MNIST &amp; more: &lt;b&gt;+0.2&lt;/b&gt;",
         "without networks far out: ✓ MNIST &amp; more: +0.3",
     ]
-    assert "without" not in third["Verdict"] + third["Evidence"]
+    assert "without" not in third["Verdict"] + third["Claim"]
 
 
 def test_plain_verdicts():
@@ -193,8 +212,8 @@ def test_late_rules():
     marks = ["", "[rule written after its first records]", "[rule changed after its first records]"]
     texts = (in_time, entry(rule_written=late, first_record=early), changed)
     for claim, mark in zip(texts, marks, strict=True):
-        (shown,) = claims.readable([Verdict(claim, ())], {})["Holds if"]
-        assert shown == f"it is {mark}".strip()
+        (shown,) = claims.readable([Verdict(claim, ())], {})["Claim"]
+        assert f"<p>Holds if {f'it is {mark}'.strip()}.</p>" in shown
 
 
 def test_dates_are_those_of_the_commits():
@@ -220,4 +239,4 @@ def test_every_claim_says_when_its_rule_came():
     assert [claim["id"] for _, claim in ALL if "rule_written" not in claim] == []
     # those without records could not be decided yet, or need none
     without = [claim["id"] for _, claim in ALL if "first_record" not in claim]
-    assert without == ["B6", "B15"]
+    assert without == ["B6", "B15", "D15"]

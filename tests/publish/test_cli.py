@@ -17,6 +17,7 @@ from modclust_utils.datasets import DataError
 from modclust_utils.distributions import compare_samples
 from modclust_utils.publish import cli, engine, pages, parameters, records, verify_command
 from modclust_utils.publish.errors import BuildError, RecordError, RunError
+from modclust_utils.publish.groups import LocalCrew
 from modclust_utils.publish.records import default_store
 from modclust_utils.publish.retrain import Retrained
 from modclust_utils.publish.run import RunInfo, check_run, read_runs
@@ -63,7 +64,7 @@ def built(monkeypatch) -> list[Path | None]:
 def record(book, monkeypatch) -> str:
     """The key of a record of random networks in the book, made by committed code."""
     monkeypatch.setattr(records, "provenance_now", lambda _: {"commit": "abc123"})
-    engine.compute([RANDOM], default_store(), device="cpu", n_jobs=1, progress=progress)
+    engine.compute([RANDOM], default_store(), crew=LocalCrew(), progress=progress)
     return RANDOM.key
 
 

@@ -20,10 +20,16 @@ import torch
 from small_book import digest
 
 from modclust_utils import datasets
-from modclust_utils.publish import engine
+from modclust_utils.publish import engine, groups
 from modclust_utils.publish import records as records_module
-from modclust_utils.publish.engine import Checkpoint, load_checkpoint, save_checkpoint
+from modclust_utils.publish.checkpoints import (
+    Checkpoint,
+    CheckpointFile,
+    load_checkpoint,
+    save_checkpoint,
+)
 from modclust_utils.publish.errors import RecordError
+from modclust_utils.publish.groups import LocalCrew
 from modclust_utils.publish.records import RecordStore
 from modclust_utils.recipes import clustering, network, regularized_network, shuffle_test
 from modclust_utils.recipes.base import Images, Job, Recipe, Record, Task, Value, Work
@@ -55,8 +61,7 @@ def store(tmp_path) -> RecordStore:
 
 def compute(jobs: Sequence[Job], store: RecordStore, **options: object) -> Bars:
     bars = Bars()
-    settings = {"device": "cpu", "n_jobs": 1} | options
-    engine.compute(jobs, store, progress=bars, **settings)
+    engine.compute(jobs, store, progress=bars, crew=LocalCrew(**options))
     return bars
 
 
@@ -333,16 +338,16 @@ def test_training_that_stopped_goes_on_to_the_same_networks(
     jobs = networks(images)
     whole = RecordStore(tmp_path / "whole")
     compute(jobs, whole)
-    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", -1)  # after each epoch
-    save = engine.save_checkpoint
+    monkeypatch.setattr(groups, "CHECKPOINT_SECONDS", -1)  # after each epoch
+    save = groups.save_checkpoint
 
-    def stop_after(path: Path, checkpoint: Checkpoint) -> None:
+    def stop_after(path: CheckpointFile, checkpoint: Checkpoint) -> None:
         save(path, checkpoint)
         if checkpoint.state.epoch == stop:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "save_checkpoint", stop_after)
+        patch.setattr(groups, "save_checkpoint", stop_after)
         with pytest.raises(KeyboardInterrupt):
             compute(jobs, store)
     assert list(store) == []
@@ -369,16 +374,16 @@ def regularized(images: str, *penalties: float) -> list[Job]:
 def test_networks_of_any_settings_go_on_to_the_same_networks(images, store, tmp_path, monkeypatch):
     jobs, whole = regularized(images, 0.0, 0.01), RecordStore(tmp_path / "whole")
     compute(jobs, whole)
-    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", -1)  # after each epoch
-    save, n_saved = engine.save_checkpoint, itertools.count(1)
+    monkeypatch.setattr(groups, "CHECKPOINT_SECONDS", -1)  # after each epoch
+    save, n_saved = groups.save_checkpoint, itertools.count(1)
 
-    def stop_after_two(path: Path, checkpoint: Checkpoint) -> None:
+    def stop_after_two(path: CheckpointFile, checkpoint: Checkpoint) -> None:
         save(path, checkpoint)
         if next(n_saved) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "save_checkpoint", stop_after_two)
+        patch.setattr(groups, "save_checkpoint", stop_after_two)
         with pytest.raises(KeyboardInterrupt):
             compute(jobs, store)
     # as many networks of the same seeds, the first of them the same, are others all the same
@@ -396,17 +401,17 @@ def test_networks_of_any_settings_go_on_to_the_same_networks(images, store, tmp_
 
 def test_training_that_goes_on_names_the_commit_at_which_it_began(images, store, other_commits):
     at_commits(other_commits, "first")
-    jobs, save = networks(images), engine.save_checkpoint
+    jobs, save = networks(images), groups.save_checkpoint
 
-    def stop(path: Path, checkpoint: Checkpoint) -> None:
+    def stop(path: CheckpointFile, checkpoint: Checkpoint) -> None:
         save(path, checkpoint)
         raise KeyboardInterrupt
 
-    other_commits.setattr(engine, "CHECKPOINT_SECONDS", -1)
-    other_commits.setattr(engine, "save_checkpoint", stop)
+    other_commits.setattr(groups, "CHECKPOINT_SECONDS", -1)
+    other_commits.setattr(groups, "save_checkpoint", stop)
     with pytest.raises(KeyboardInterrupt):
         compute(jobs, store)
-    other_commits.setattr(engine, "save_checkpoint", save)
+    other_commits.setattr(groups, "save_checkpoint", save)
     at_commits(other_commits, "second")  # another process, later
     compute(jobs, store)
     for record in records(jobs, store):
@@ -420,19 +425,19 @@ KILLED = """
 import sys
 from pathlib import Path
 from test_engine import compute, networks
-from modclust_utils.publish import engine
+from modclust_utils.publish import engine, groups
 from modclust_utils.publish.records import RecordStore
 import os, signal
 
-engine.CHECKPOINT_SECONDS = -1
-save = engine.save_checkpoint
+groups.CHECKPOINT_SECONDS = -1
+save = groups.save_checkpoint
 
 def kill(path, checkpoint):
     save(path, checkpoint)
     if checkpoint.state.epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
-engine.save_checkpoint = kill
+groups.save_checkpoint = kill
 compute(networks(sys.argv[1]), RecordStore(Path(sys.argv[2])))
 """
 
@@ -469,10 +474,10 @@ def begun() -> Checkpoint:
 def test_saved_state_is_read_again_and_a_later_one_takes_its_place(tmp_path):
     path = tmp_path / "deep" / "state.pt"
     state = initial_state(SETTINGS, seeds=SEEDS, device="cpu")
-    save_checkpoint(path, Checkpoint(state, 12.5, 1, "abc"))
+    save_checkpoint(CheckpointFile(path), Checkpoint(state, 12.5, 1, "abc"))
     state.epoch = 2
-    save_checkpoint(path, Checkpoint(state, 20.0, 1, "abc"))
-    found = load_checkpoint(path, SEEDS, "cpu", 1, TrainingState)
+    save_checkpoint(CheckpointFile(path), Checkpoint(state, 20.0, 1, "abc"))
+    found = load_checkpoint(CheckpointFile(path), SEEDS, "cpu", 1, TrainingState)
     assert found is not None
     assert (found.seconds, found.version, found.commit) == (20.0, 1, "abc")
     again = found.state
@@ -484,10 +489,10 @@ def test_saved_state_is_read_again_and_a_later_one_takes_its_place(tmp_path):
 
 def test_checkpoint_of_other_networks_or_other_code_is_not_used(tmp_path):
     path = tmp_path / "state.pt"
-    assert load_checkpoint(path, SEEDS, "cpu", 1, TrainingState) is None
-    save_checkpoint(path, begun())
+    assert load_checkpoint(CheckpointFile(path), SEEDS, "cpu", 1, TrainingState) is None
+    save_checkpoint(CheckpointFile(path), begun())
     for seeds, version in ((SEEDS[::-1], 1), (SEEDS[:1], 1), (SEEDS, 2)):
-        assert load_checkpoint(path, seeds, "cpu", version, TrainingState) is None
+        assert load_checkpoint(CheckpointFile(path), seeds, "cpu", version, TrainingState) is None
 
 
 class Harmful:
@@ -503,7 +508,7 @@ class Harmful:
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "list", "fields", "harmful"])
 def test_damaged_checkpoint_is_put_away(tmp_path, damage):
     path = tmp_path / "state.pt"
-    save_checkpoint(path, begun())
+    save_checkpoint(CheckpointFile(path), begun())
     whole = path.read_bytes()
     if damage == "list":
         torch.save([1, 2], path)
@@ -514,5 +519,5 @@ def test_damaged_checkpoint_is_put_away(tmp_path, damage):
     else:
         contents = {"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"no torch"}
         path.write_bytes(contents[damage])
-    assert load_checkpoint(path, SEEDS, "cpu", 1, TrainingState) is None
+    assert load_checkpoint(CheckpointFile(path), SEEDS, "cpu", 1, TrainingState) is None
     assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,7 @@ from small_book import ROOT, copy_book, digest
 from modclust_utils.publish import engine
 from modclust_utils.publish.chapters import plan
 from modclust_utils.publish.errors import ParameterError, RecordError
+from modclust_utils.publish.groups import LocalCrew
 from modclust_utils.publish.records import RecordStore, default_store, read_record, sealed
 from modclust_utils.publish.retrain import (
     Condition,
@@ -50,7 +51,7 @@ def folder(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODCLUST_ROOT", str(folder / "book"))
         jobs = [job for part in planned(folder).values() for job in part]
-        engine.compute(jobs, default_store(), device="cpu", n_jobs=1, progress=progress)
+        engine.compute(jobs, default_store(), crew=LocalCrew(), progress=progress)
     return folder
 
 
@@ -80,9 +81,7 @@ def planned(folder: Path) -> dict[str, list[Job]]:
 
 
 def again(condition: Condition):
-    return retrain(
-        condition, device="cpu", n_jobs=1, progress=progress, rng=np.random.default_rng(0)
-    )
+    return retrain(condition, crew=LocalCrew(), progress=progress, rng=np.random.default_rng(0))
 
 
 def condition_of(folder: Path, name: str = "mine") -> Condition:
@@ -190,7 +189,7 @@ def test_conditions_are_called_what_readers_see(chapter, name, n_networks):
     assert {need.key for job in condition.about for need in job.needs.values()} == keys
 
 
-@pytest.mark.parametrize("chapter", [1, 2, 3])
+@pytest.mark.parametrize("chapter", [1, 2, 3, 4])
 def test_no_two_conditions_have_one_name(chapter):
     jobs = plan(chapter, SimpleNamespace(**check_run(chapter, "paper")))
     names = [name for condition in conditions(jobs) for name in {*condition.names}]
@@ -209,16 +208,16 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from test_retrain import again, condition_of
-from modclust_utils.publish import engine
+from modclust_utils.publish import groups
 
-engine.CHECKPOINT_SECONDS = -1
-save = engine.save_checkpoint
+groups.CHECKPOINT_SECONDS = -1
+save = groups.save_checkpoint
 
 def kill(path, checkpoint):
     save(path, checkpoint)
     os.kill(os.getpid(), signal.SIGKILL)
 
-engine.save_checkpoint = kill
+groups.save_checkpoint = kill
 again(condition_of(Path(sys.argv[1])))
 """
 

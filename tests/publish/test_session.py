@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -178,6 +179,8 @@ def test_progress_is_written_for_the_command(tmp_path, monkeypatch):
 
 
 def test_progress_is_a_bar_elsewhere(monkeypatch, capsys):
+    # in a notebook
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
     monkeypatch.delenv("MODCLUST_PROGRESS", raising=False)
     with session.progress("random networks", 3) as bar:
         bar.update(2)

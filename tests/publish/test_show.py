@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from small_book import ROOT, frame_of, make_network, make_test, printed
 from modclust_utils.publish import origins, show
 from modclust_utils.publish.parameters import Schema, read_profile, read_schema
 from modclust_utils.publish.records import commit, default_store
-from modclust_utils.publish.session import Run
+from modclust_utils.publish.session import ANSWER, RUN_VARIABLE, Run, scientific
 from modclust_utils.recipes.frames import Shown, Trace, shown_figure, shown_table
 
 SCHEMA = read_schema(next((ROOT / "notebooks").glob("01-*.ipynb")))
@@ -45,7 +46,7 @@ def figure_of(frame: pd.DataFrame) -> Figure:
 def facts_of(strip: str) -> dict[str, str]:
     """What a strip says, as readers see it."""
     found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", strip)
-    return {name: html.unescape(re.sub(r"</?code>", "", value)) for name, value in found}
+    return {name: html.unescape(re.sub(r"</?(code|a)\b[^>]*>", "", value)) for name, value in found}
 
 
 NETWORKS = [make_network(seed=seed, seconds=600) for seed in (0, 1, 2, 5)]
@@ -64,12 +65,29 @@ def test_strip_says_how_a_table_was_made():
     assert facts == {
         "Clusters": "2, 4",
         "Seeds": "0, 1, 2, 5",
-        "Records": "4 network, 8 shuffle-test",
+        "Records": "4 network, 8 shuffle-test (list)",
         "Computed on": "CPU, 1 thread",
         "Seconds of computing": "2,412.0",
         "Commit": f"records abc; page {commit()}",
         "Made again by": "modclust run 1 -p n_clusters 7",
+        "Claims": "A4, A5, A9",
     }
+    assert 'id="how-table-1"' in strip
+    assert '<a href="#claim-A5">A5</a>' in strip
+
+
+def test_strip_lists_its_records():
+    frame = frame_of([make_network(seed=3), make_network(seed=4)])
+    strip = show.strip_html(run_of(), rows_of(frame), name="t")
+    (data,) = re.findall(r'download="t-records.csv" href="data:text/csv;base64,(.*?)"', strip)
+    table = pd.read_csv(io.BytesIO(base64.b64decode(data, validate=True)), dtype=str)
+    keys = [record.key for record in frame["record"]]
+    assert table.to_dict("list") == {"kind": ["network"] * 2, "key": keys}
+
+
+def test_name_that_is_no_anchor_becomes_one():
+    strip = show.strip_html(run_of(), rows_of(frame_of(TESTS)), name='networks-"><b> x.npz')
+    assert 'id="how-networks----b--x-npz"' in strip
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.031, "0.031"), (1.26, "1.3")])
@@ -89,7 +107,8 @@ def test_parameters_are_this_runs_and_those_that_decide_results():
 def test_strip_holds_the_plain_data():
     shown = rows_of(frame_of(TESTS))
     strip = show.strip_html(run_of(), shown, name="table-1")
-    (name, data) = re.findall(r'download="(.*?)" href="data:text/csv;base64,(.*?)"', strip)[0]
+    pattern = r'"mc-data" download="(.*?)" href="data:text/csv;base64,(.*?)"'
+    (name, data) = re.findall(pattern, strip)[0]
     assert name == "table-1.csv"
     table = pd.read_csv(io.BytesIO(base64.b64decode(data, validate=True)))
     pd.testing.assert_frame_equal(table, shown.data, check_dtype=False)
@@ -198,8 +217,8 @@ def test_cells_of_a_table_are_html_only_where_they_are_said_to_be(displayed, as_
     run_of().show(table(frame_of(TESTS)), name="t")
     shown, strip = displayed
     assert isinstance(shown, HTML)
-    assert shown.data.startswith('<div class="mc-table"><table')
-    assert f"<td>{cell}</td>" in shown.data
+    assert shown.data.startswith('<div class="mc-table" id="table-t" role="region"')
+    assert re.search(f"<td[^>]*>{cell}</td>", shown.data)
     assert "How this table was made" in strip.data
 
 
@@ -274,28 +293,80 @@ def test_the_books_partial_chapter_has_what_its_badge_links_to(displayed):
     assert '<a href="#what-was-not-run">' in displayed[0].data
 
 
-def parameter_rows(shown: list[Any]) -> dict[str, list[str]]:
-    table = shown[1].data
-    heads = re.findall(r"<th>(.*?)</th>", table)
-    assert heads == ["Parameter", "This run", "Quick profile", "Meaning"]
-    cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", table)]
-    return {cells[i]: cells[i + 1 : i + 4] for i in range(0, len(cells), 4)}
+# The parameters
 
 
-def test_parameter_table_marks_what_differs_from_the_quick_profile(displayed):
+def value_rows(run: Run, shown: list[Any]) -> dict[str, list[str]]:
+    run.values()
+    (table,) = (each.data for each in shown)
+    cells = re.findall(r'<th scope="row"[^>]*>(.*?)</th>(.*?)</tr>', table)
+    return {name: re.findall(r"<td[^>]*>(.*?)</td>", rest) for name, rest in cells}
+
+
+def test_values_mark_what_differs_from_the_quick_profile(displayed):
     names = [f"a/quite/long/path/to/a/file/of/images/{i}.npz" for i in range(3)]
-    run_of(n_clusters=7, datasets=names, n_jobs=3).badge()
-    rows = parameter_rows(displayed)
+    settings = {"mnist": {"epochs": 3}, "lines": {"epochs": 3}, "mnist+dropout": {"epochs": 5}}
+    run = run_of(n_clusters=7, datasets=names, dataset_settings=settings, n_jobs=3)
+    rows = value_rows(run, displayed)
     comments = {p.name: p.comment for p in SCHEMA.parameters}
     assert "n_jobs" not in rows
     assert set(rows) < set(SCHEMA.defaults)
-    assert rows["n_clusters"] == ["7", "4", comments["n_clusters"]]
-    assert rows["seed"] == ["0", "the same", comments["seed"]]
+    assert rows["n_clusters"] == ["<b>7</b>", "4", comments["n_clusters"]]
+    assert rows["seed"] == ["0", "", comments["seed"]]
     # of a file the name alone: where it lies is nobody's business
-    assert rows["datasets"][0] == '["0.npz", "1.npz", "2.npz"]'
+    assert rows["datasets"][0] == "<b>0.npz, 1.npz, 2.npz</b>"
+    own = "<b>mnist, lines: epochs 3<br>mnist+dropout: epochs 5</b>"
+    assert rows["dataset_settings"][:2] == [own, "none"]
 
 
-def test_parameter_table_escapes_names(displayed):
-    run_of(datasets=["<i>.npz"]).badge()
-    assert "<i>" not in displayed[1].data
-    assert "&lt;i&gt;.npz" in displayed[1].data
+def test_values_of_the_quick_profile_have_nothing_beside_them(displayed):
+    rows = value_rows(run_of(), displayed)
+    assert rows["n_clusters"][0] == "4"
+    assert {len(row) for row in rows.values()} == {2}
+    assert "<b>" not in displayed[0].data
+
+
+def test_many_values_that_are_the_same_are_folded(displayed):
+    schema = read_schema(next((ROOT / "notebooks").glob("04-*.ipynb")))
+    run_of(schema, 4, n_networks=3, seed=5).values()
+    first, rest = displayed[0].data.split('<details class="mc-evidence">')
+    names = [re.findall(r'<th scope="row"[^>]*>(.*?)</th>', part) for part in (first, rest)]
+    assert names[0] == ["n_networks", "seed"]
+    assert {*names[0], *names[1]} == set(scientific(schema.defaults))
+    assert f"<summary>{len(names[1])} more, as in the quick profile</summary>" in rest
+    assert "Quick profile</th>" not in rest
+
+
+def test_values_escape_names(displayed):
+    run_of(datasets=["<i>.npz"], dataset_settings={"<u>.npz": {"epochs": 3}}).values()
+    assert not re.search("<[iu]>", displayed[0].data)
+    assert "&lt;i&gt;.npz" in displayed[0].data
+
+
+# In short
+
+
+def decided(*verdicts: str) -> Shown:
+    data = pd.DataFrame({"id": [f"X{i}" for i in range(len(verdicts))], "verdict": verdicts})
+    return Shown(data, pd.concat([data, data]), Trace())
+
+
+def test_in_short_says_what_was_found_and_counts_verdicts(displayed, monkeypatch, tmp_path):
+    monkeypatch.setenv(RUN_VARIABLE, str(tmp_path))
+    run = run_of(datasets=["<i>.npz"])
+    verdicts = decided("reproduced", "not", "reproduced", "cannot tell")
+    run.in_short("**One** of <i>.npz.", "Two.", "Three.", answer="So.", verdicts=verdicts)
+    assert json.loads((tmp_path / ANSWER).read_text()) == "So."
+    said, tally = displayed
+    assert isinstance(said, Markdown)
+    assert said.data == "- **One** of \\<i\\>\\.npz.\n- Two.\n- Three."
+    assert re.sub(r"<[^>]*>", "", tally.data) == "Of 4 claims 2 reproduced 1 not 1 cannot tell"
+    assert 'class="mc-verdict mc-verdict-cannot-tell">1 cannot tell' in tally.data
+    assert 'href="#table-verdicts"' in tally.data
+
+
+@pytest.mark.parametrize("n", [2, 6])
+def test_in_short_is_short(displayed, n):
+    with pytest.raises(ValueError, match=f"{n} sentences in short; allowed: 3 to 5"):
+        run_of().in_short(*["One."] * n, answer="So.", verdicts=decided("not"))
+    assert displayed == []

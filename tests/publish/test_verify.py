@@ -19,6 +19,7 @@ from small_book import make_network, write_data
 from modclust_utils import datasets
 from modclust_utils.publish import engine
 from modclust_utils.publish import verify as verify_module
+from modclust_utils.publish.groups import LocalCrew
 from modclust_utils.publish.records import RecordStore, read_record, sealed
 from modclust_utils.publish.session import progress
 from modclust_utils.publish.verify import Check, Looked, Survey, Way, draw, verify_all
@@ -82,7 +83,7 @@ def made(tmp_path_factory) -> Path:
     ]
     small = {**jobs[3].parameters, "layer_sizes": [12, 8, 4]}
     jobs[3] = replace(jobs[3], parameters=small)
-    engine.compute(jobs, store, device="cpu", n_jobs=1, progress=progress)
+    engine.compute(jobs, store, crew=LocalCrew(), progress=progress)
     return store.cache
 
 
@@ -104,13 +105,20 @@ def alter(path: Path, change: Callable[[dict], object]) -> None:
 
 
 KINDS = ["clustering", "lesions", "partition", "random-ncuts", "shuffle-test"]
+#: `tests/recipes/test_specialization_kinds.py` verifies them.
+SPECIALIZATION = [
+    *("graph-shuffles", "input-correlations", "pretrained-network", "set-lesions"),
+    *("set-visualizations", "unit-partition"),
+]
+#: Of networks of one's own: `tests/analyze` compares them.
+OWN = ["balanced-shuffles", "layer-edges", "rescaled-ncuts"]
 SIMILARITIES = ["similarity-clusters", "similarity-matrices"]
 
 
 def test_every_kind_says_how_it_is_checked():
     recipes = all_recipes()
     assert sorted(kind for kind, recipe in recipes.items() if recipe.agree) == sorted(
-        KINDS + SIMILARITIES
+        KINDS + OWN + SIMILARITIES + SPECIALIZATION
     )
     assert [kind for kind, recipe in recipes.items() if recipe.follows] == ["network"]
     assert {kind for kind, recipe in recipes.items() if recipe.numbers} >= {
@@ -415,7 +423,7 @@ def own(tmp_path) -> tuple[RecordStore, Path]:
               device="CPU")  # fmt: skip
     lesions = lesion_recipe.job(job, n_random_sets=3, n_random_pairs=2, pairs="all", n_clusters=2,
                                 seed=0)  # fmt: skip
-    engine.compute([lesions], store, device="cpu", n_jobs=1, progress=progress)
+    engine.compute([lesions], store, crew=LocalCrew(), progress=progress)
     return store, file
 
 

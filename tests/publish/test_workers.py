@@ -19,12 +19,12 @@ from joblib.externals.loky import get_reusable_executor
 from small_book import copy_book
 
 from modclust_utils import paths
+from modclust_utils.publish.at_work import is_there
 from modclust_utils.publish.workers import (
     WATCH_SECONDS,
     OwnerGoneError,
     Steps,
     in_workers,
-    is_there,
     shown_steps,
 )
 

@@ -187,7 +187,16 @@ def test_module_that_is_not_there():
 # The recipes of this package
 
 OF_A_NETWORK = {"clustering", "lesions", "partition", "shuffle-test"}
-TRAINED = {"network", "regularized-network"}
+#: What needs the sub-clusters of a network of chapter 4.
+OF_SETS = {"input-correlations", "set-lesions", "set-visualizations"}
+#: What builds a network of chapter 4 asks for the shape of its images, for which files are read.
+OF_A_CLASSIFIER = OF_SETS | {"graph-shuffles", "unit-partition"}
+OF_A_GRAPH = OF_A_CLASSIFIER | {"balanced-shuffles", "rescaled-ncuts", "layer-edges"}
+# Of a network in other scalings of its units.
+SCALED = {"balanced-shuffles", "rescaled-ncuts"}
+TRAINED = {"classifier", "network", "regularized-network"}
+#: What clusters a graph by k-means.
+BY_KMEANS = OF_A_NETWORK | SCALED | {"graph-shuffles", "random-ncuts", "unit-partition"}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +206,7 @@ TRAINED = {"network", "regularized-network"}
             "recipes/base.py",
             "[seed, int(",
             "[seed + 1, int(",
-            OF_A_NETWORK | {"similarity-clusters"},
+            OF_A_NETWORK | OF_A_CLASSIFIER | SCALED | {"similarity-clusters"},
         ),
         ("recipes/similarity_clusters.py", ", 8) + 0.0", ", 7) + 0.0", {"similarity-clusters"}),
         ("similarity.py", "own.sqrt()", "own", {"similarity-clusters"}),
@@ -207,10 +216,32 @@ TRAINED = {"network", "regularized-network"}
         ("recipes/random_ncuts.py", "values, 6", "values, 5", {"random-ncuts"}),
         ("recipes/partition.py", "spawn(2)", "spawn(3)[:2]", {"partition"}),
         ("recipes/lesions.py", "class_drops[i], 6", "class_drops[i], 5", {"lesions"}),
-        ("stats.py", "(value - sample.mean())", "(value - 2 * sample.mean())", {"shuffle-test"}),
-        ("kmeans.py", "clamp(min=1)", "clamp(min=2)", OF_A_NETWORK | {"random-ncuts"}),
+        (
+            "stats.py",
+            "(value - sample.mean())",
+            "(value - 2 * sample.mean())",
+            {"balanced-shuffles", "graph-shuffles", "shuffle-test"},
+        ),
+        ("kmeans.py", "clamp(min=1)", "clamp(min=2)", BY_KMEANS),
         ("datasets/derived.py", "def gray28(", "def gray28(*, ", TRAINED),
         ("datasets/dataset.py", "np.float32(255", "np.float32(256", TRAINED),
+        ("cnn.py", "2 * settings.l2", "settings.l2", {"classifier"}),
+        ("recipes/unit_partition.py", "torch.zeros(1", "torch.ones(1", OF_A_GRAPH),
+        ("recipes/set_lesions.py", "labels, -1)", "labels, -2)", OF_SETS),
+        ("recipes/set_visualizations.py", "SMALLEST = 3", "SMALLEST = 4", {"set-visualizations"}),
+        ("activations.py", ").T @", ").T * 2 @", {"input-correlations"}),
+        (
+            "activations.py",
+            "columns.sum(2)",
+            "columns.mean(2)",
+            {"input-correlations", "unit-partition"},
+        ),
+        (
+            "recipes/pretrained_network.py",
+            "parameter.numel()",
+            "parameter.ndim",
+            {"pretrained-network"},
+        ),
         # what compares records, packs them and shows them computes none
         ("recipes/compare.py", "ROUNDING = 1e-6", "ROUNDING = 1e-5", set()),
         ("recipes/packing.py", "array.size / 2", "array.size / 3", set()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,15 @@ def ncut_accuracy(table: Rows, tests: pd.DataFrame) -> Figure:
     if other:
         raise ValueError(f"phase={other[0]!r} is not allowed: 'before' or 'after'")
     datasets = in_order(table["dataset"])
-    figure = new_figure(1.2 + 1.75 * len(datasets))
-    panels = figure.subplots(len(datasets), 1, sharex=True, squeeze=False).ravel()
-    for dataset, ax in zip(datasets, panels, strict=True):
+    n_columns = min(len(datasets), 3)
+    n_rows = math.ceil(len(datasets) / n_columns)
+    figure = new_figure(1.0 + 2.3 * n_rows)
+    panels = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
+    for ax in panels.flat[len(datasets) :]:
+        ax.set_visible(False)
+    for ax in panels[:, 0]:
+        ax.set_ylabel("test accuracy")
+    for dataset, ax in zip(datasets, panels.flat, strict=False):
         for (dropout, phase), style in CONDITION_STYLE.items():
             chosen = table[
                 (table["dataset"] == dataset)
@@ -88,9 +95,8 @@ def ncut_accuracy(table: Rows, tests: pd.DataFrame) -> Figure:
                     zorder=3,
                 )
         ax.set_title(dataset_name(dataset))
-        ax.set_ylabel("test accuracy")
         ax.margins(x=0.04, y=0.16)
-    panels[-1].set_xlabel(ncut_label(only_k(tests)))
+    panels[-1, n_columns // 2].set_xlabel(ncut_label(only_k(tests)))
     used = set(zip(table["dropout"].astype(bool), table["phase"], strict=True))
     handles = [
         Line2D([], [], linestyle="", markersize=6, markeredgecolor=marker_edge(key[0]), **style)

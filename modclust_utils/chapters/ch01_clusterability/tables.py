@@ -152,12 +152,12 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         index.append((*place, "ours"))
         rows.append(
             {
-                "n-cut": spread(row["ncut_mean"], row["ncut_std"]),
+                "n-cut": f"{spread(row['ncut_mean'], row['ncut_std'])} "
+                f"[{row['ncut_low']:.3f}, {row['ncut_high']:.3f}]",
                 "Null n-cut": spread(row["null_ncut_mean"], row["null_ncut_std"]),
                 "Prop. sig.": share_with_interval(row["n_sig"], row["n"]),
                 "Test acc.": f"{row['test_acc']:.3f}",
                 "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
-                "95 % of mean": f"[{row['ncut_low']:.3f}, {row['ncut_high']:.3f}]",
                 "Ours − paper": "",
             }
         )
@@ -171,12 +171,11 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
                 "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
                 "Test acc.": f"{row['paper_test_acc']:.3f}",
                 "Train acc.": f"{row['paper_train_acc']:.3f}",
-                "95 % of mean": "",
                 "Ours − paper": f"{row['ncut_mean'] - row['paper_ncut_mean']:+z.3f} "
                 f"[{row['difference_low']:+z.3f}, {row['difference_high']:+z.3f}]",
             }
         )
-    names = pd.MultiIndex.from_tuples(index, names=["Data set", "Dropout", ""])
+    names = pd.MultiIndex.from_tuples(index, names=["Data set", "Dropout", "Source"])
     return pd.DataFrame(rows, index=names)
 
 

@@ -14,7 +14,7 @@ from modclust_utils.datasets import OWN_NOTE
 from modclust_utils.datasets.papers import beside
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.recipes.frames import shown_table, traced
-from modclust_utils.tables import N_PAPER, is_significant, share_with_interval, spread
+from modclust_utils.tables import is_significant, share_with_interval, spread
 
 _KIND = ["role", "dataset", "dropout"]
 
@@ -99,7 +99,7 @@ def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
                 "Null n-cut": spread(row["paper_null_mean"], row["paper_null_std"]),
             }
     table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.rename_axis(["Data", "Dropout", ""])
+    return table.rename_axis(["Data", "Dropout", "Source"])
 
 
 def paper_controls(networks: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
@@ -152,25 +152,31 @@ def _mixture(members: pd.DataFrame) -> dict[str, object]:
 @shown_table
 def readable_mixtures(table: pd.DataFrame) -> pd.DataFrame:
     """`mixtures` as a page shows it."""
-    rows = pd.DataFrame([_readable_mixture(row) for row in table.to_dict("records")])
-    return rows.set_index(["Data set", "Dropout"])
+    rows = {
+        (dataset_name(row["dataset"]), "yes" if row["dropout"] else "no"): _readable_mixture(row)
+        for row in table.to_dict("records")
+    }
+    shown = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["Data set", "Dropout"])
+    return shown.set_axis(pd.MultiIndex.from_tuples(shown.columns), axis=1)
 
 
-def _readable_mixture(row: Mapping[str, float]) -> dict[str, object]:
+def _readable_mixture(row: Mapping[str, float]) -> dict[tuple[str, str], object]:
     def number(name: str) -> str:
         return "–" if np.isnan(row[name]) else f"{row[name]:.3f}"
 
     there, in_print = row["n"] > 0, not np.isnan(row["paper_ncut_mean"])
     return {
-        "Data set": dataset_name(str(row["dataset"])),
-        "Dropout": "yes" if row["dropout"] else "no",
-        "Networks": row["n"] or "–",
-        "n-cut": spread(row["ncut_mean"], row["ncut_std"]) if there else "not run",
-        "n-cut, paper": spread(row["paper_ncut_mean"], row["paper_ncut_std"]) if in_print else "–",
-        "Train acc.": f"{number('running_acc')} ({number('train_acc')})" if there else "–",
-        "Train acc., paper": number("paper_train_acc"),
-        "Test acc.": number("test_acc"),
-        "Test acc., paper": number("paper_test_acc"),
+        ("Ours", "Networks"): row["n"] or "–",
+        ("Ours", "n-cut"): spread(row["ncut_mean"], row["ncut_std"]) if there else "not run",
+        ("Ours", "Train acc."): f"{number('running_acc')} ({number('train_acc')})"
+        if there
+        else "–",
+        ("Ours", "Test acc."): number("test_acc"),
+        ("Paper", "n-cut"): spread(row["paper_ncut_mean"], row["paper_ncut_std"])
+        if in_print
+        else "–",
+        ("Paper", "Train acc."): number("paper_train_acc"),
+        ("Paper", "Test acc."): number("paper_test_acc"),
     }
 
 
@@ -178,38 +184,3 @@ def notes(table: pd.DataFrame) -> dict[str, str]:
     """What is to know of the test images, by the words for the data set; from `mixtures`."""
     known = table[table["note"].fillna("") != ""]
     return {dataset_name(row.dataset): row.note for row in known.itertuples()}
-
-
-@traced
-def coverage(
-    networks: pd.DataFrame, controls: pd.DataFrame, mixtures: pd.DataFrame, paper: pd.DataFrame
-) -> pd.DataFrame:
-    """A row for each of the paper's tables that this chapter repeats: networks of its kinds here,
-    and in the paper.
-
-    networks: `tables.per_network`; controls, mixtures: the tables of this module; paper: the rows
-    of `printed.networks` beside ours.
-    """
-    place = ["dataset", "dropout"]
-    tested = beside(networks, paper, place)
-    learned = controls[controls["paper_after_mean"].notna()]
-    mixed = mixtures[mixtures["paper_ncut_mean"].notna()]
-    rows = [("A.4 to A.15", len(tested.drop_duplicates([*place, "network"])), 6)]
-    rows += [
-        (f"{number} ({words})", learned.loc[learned["role"] == role, "n"].sum(), 2)
-        for role, (number, words, _) in CONTROLS.items()
-    ]
-    rows += [("A.16 and A.17", mixed["n"].sum(), len(printed.mixtures()))]
-    table = pd.DataFrame(rows, columns=["table", "here", "kinds"])
-    return table.assign(paper=N_PAPER * table.pop("kinds"))
-
-
-@shown_table
-def readable_coverage(table: pd.DataFrame) -> pd.DataFrame:
-    """`coverage` as a page shows it."""
-    names = {
-        "table": "Table of the paper",
-        "here": "Networks here",
-        "paper": "Networks in the paper",
-    }
-    return table.rename(columns=names).set_index("Table of the paper")

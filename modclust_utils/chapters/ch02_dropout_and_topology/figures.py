@@ -140,7 +140,7 @@ def cohens_d(table: pd.DataFrame) -> Figure:
     """
     table = as_table(table, "table", others=["dropout", "source"], numbers=["cohens_d"])
     conditions = list(table.groupby(["dataset", "dropout"], sort=False).groups)
-    figure = new_figure(1.4 + 0.55 * len(conditions))
+    figure = new_figure(1.4 + 0.5 * len(conditions))
     panels = figure.subplots(1, len(PHASES), sharex=True, sharey=True)
     names = [f"{dataset_name(dataset)}\n{dropout_name(dropout)}" for dataset, dropout in conditions]
     for phase, ax in zip(PHASES, panels, strict=True):

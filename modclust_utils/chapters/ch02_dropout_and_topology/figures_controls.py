@@ -98,7 +98,7 @@ def training_alone(controls: pd.DataFrame, tests: pd.DataFrame, facts: pd.DataFr
     controls: `controls.controls`; tests: where its n-cuts are from; facts: what the text of the
     paper says, with the range of freshly initialized networks, which is shaded.
     """
-    figure = new_figure(1.7 + 0.62 * len(controls))
+    figure = new_figure(1.7 + 0.5 * len(controls))
     ax = figure.add_subplot()
     ax.axvspan(*printed_support(facts), color=_SUPPORT_COLOR, linewidth=0, zorder=0)
     names = [control_name(row) for row in controls.to_dict("records")]
@@ -174,7 +174,7 @@ def mixtures(table: pd.DataFrame, ncuts: pd.DataFrame) -> Figure:
     `controls.shown_mixtures`; ncuts: where its n-cuts are from.
     """
     datasets = in_order(table["dataset"])
-    figure = new_figure(1.3 + 0.42 * len(datasets))
+    figure = new_figure(1.3 + 0.37 * len(datasets))
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     handles = []
     for dropout, ax in zip((False, True), panels, strict=True):

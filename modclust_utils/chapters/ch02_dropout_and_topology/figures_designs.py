@@ -37,7 +37,7 @@ def p_lattice(table: pd.DataFrame) -> Figure:
     beside what independent shuffles would give on average. table: `designs.lattice`.
     """
     numerators = np.rint(table["p_value"].to_numpy() * _LAST).astype(int)
-    figure = new_figure(5.0)
+    figure = new_figure(4.4)
     above, below = figure.subplots(2, 1)
     _draw_numerators(above, numerators)
     above.set_title(

@@ -1,9 +1,8 @@
-"""What chapter 2 finds: numbers for its sentences."""
+"""What chapter 2 finds, in sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,192 +17,148 @@ from modclust_utils.datasets import MIXTURES
 from modclust_utils.tables import N_PAPER
 
 
-@dataclass(frozen=True)
-class Count:
+def _of(passed: Iterable[bool]) -> str:
     """How many of how many."""
-
-    n: int
-    of: int
-
-    def __str__(self) -> str:
-        return f"{self.n} of {self.of}"
-
-
-def _count(passed: Iterable[bool]) -> Count:
     each = [*passed]
-    return Count(int(sum(each)), len(each))
+    return f"{int(sum(each))} of {len(each)}"
 
 
-def lowered(effect: pd.DataFrame) -> dict[str, Count]:
-    """In how many comparisons dropout lowers the mean n-cut (the interval lies below 0), here and,
+def answer(effect: pd.DataFrame, controls: pd.DataFrame) -> str:
+    """The answer to the chapter's question in one sentence, from `tables.dropout_effect` and
+    `controls.controls`."""
+    ours = effect[effect["source"] == "ours"]
+    learned, others = (
+        f"{rows['n_sig'].sum()} of {rows['n'].sum()}" for rows in _by_learning(controls)
+    )
+    return (
+        f"Dropout lowers the mean n-cut in {_of(ours['high'] < 0)} comparisons; of networks on "
+        f"random data, {learned} that learned most of its labels fall into clusters after pruning, "
+        f"and {others} that did not."
+    )
+
+
+def _by_learning(controls: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Kinds of network that have more than half of their training labels right, and the others."""
+    learned = controls["train_acc"] > 0.5
+    return controls[learned], controls[~learned]
+
+
+def dropout(effect: pd.DataFrame) -> str:
+    """In how many comparisons of `tables.dropout_effect` dropout lowers the mean n-cut, here and,
     where it has the data sets, in the paper."""
     places = {"ours": "here", "paper": "in the paper"}
-    sources = effect.groupby("source", sort=False)
-    return {places[source]: _count(rows["high"] < 0) for source, rows in sources}
+    counts = [
+        f"{_of(rows['high'] < 0)} comparisons {places[source]}"
+        for source, rows in effect.groupby("source", sort=False)
+    ]
+    return (
+        "**Dropout** lowers the mean n-cut (95 % interval of the difference below 0) in "
+        f"{' and in '.join(counts)}."
+    )
 
 
-@dataclass(frozen=True)
-class Topology:
-    """In how many kinds of network, after pruning, networks are more clusterable than shuffles that
-    keep their topology (`beyond`), and these than full shuffles (`alone`)."""
+def training(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
+    """What training on random data does, from `controls.controls` and networks not trained."""
+    low, high = min(fresh["ncuts"].iloc[0]), max(fresh["ncuts"].iloc[0])
+    first, second = (
+        f"{rows['n_sig'].sum()} of {rows['n'].sum()}" for rows in _by_learning(controls)
+    )
+    return (
+        "**Training alone:** before pruning, the mean n-cut of networks trained on random data "
+        f"lies within the range of freshly initialized ones ({low:.3f} to {high:.3f}) in "
+        f"{_of(controls['before_mean'].between(low, high))} kinds of network. After pruning, "
+        f"{first} networks are below all their shuffles where more than half of the training "
+        f"labels are right, and {second} where at most half are."
+    )
 
-    beyond: Count
-    alone: Count
 
-
-def topology(networks: pd.DataFrame) -> Topology:
+def topology(networks: pd.DataFrame) -> str:
     """What topology alone does, from `tables.per_network`."""
     after = networks[networks["phase"] == "after"]
     after = after.assign(gap=after["ncut"] - after["null_layer_nonzero_mean"])
     kinds = after.groupby(["dataset", "dropout"])
-    return Topology(
-        beyond=_count(stats.mean_interval(gaps)[1] < 0 for _, gaps in kinds["gap"]),
-        alone=_count(kinds["cohens_d"].mean() > 0),
+    beyond = _of(stats.mean_interval(gaps)[1] < 0 for _, gaps in kinds["gap"])
+    return (
+        "**Topology:** after pruning, networks are more clusterable than the shuffles that keep "
+        f"their zeros in place (95 % interval below 0) in {beyond} kinds of network. Keeping the "
+        "zeros makes the shuffles themselves more clusterable (mean of d above 0) in "
+        f"{_of(kinds['cohens_d'].mean() > 0)}."
     )
 
 
-@dataclass(frozen=True)
-class Training:
-    """low, high: range of our freshly initialized networks; inside: kinds of network whose mean
-    n-cut before pruning is in it; learned, others: significant networks after pruning, in kinds
-    that learned more than half of their labels, and in the other kinds."""
-
-    low: float
-    high: float
-    inside: Count
-    learned: Count
-    others: Count
-
-
-def training(controls: pd.DataFrame, fresh: pd.DataFrame) -> Training:
-    """What training on random data does, from `controls.controls` and networks not trained."""
-    ncuts = fresh["ncuts"].iloc[0]
-    low, high = min(ncuts), max(ncuts)
-    learned = controls["train_acc"] > 0.5
-    return Training(
-        low=low,
-        high=high,
-        inside=_count(controls["before_mean"].between(low, high)),
-        learned=_significant(controls[learned]),
-        others=_significant(controls[~learned]),
-    )
-
-
-def _significant(controls: pd.DataFrame) -> Count:
-    return Count(int(controls["n_sig"].sum()), int(controls["n"].sum()))
-
-
-@dataclass(frozen=True)
-class Memorized:
-    """n-cuts before pruning of the networks without dropout that memorize.
-
-    fresh, fresh_std: mean and standard deviation of freshly initialized networks; paper: the
-    printed mean, NaN where this run has not the paper's images; reach: networks, of images of all
-    scales, that reach it.
-    """
-
-    fresh: float
-    fresh_std: float
-    paper: float
-    reach: Count
-
-
-def memorized(controls: pd.DataFrame, fresh: pd.DataFrame) -> Memorized:
-    """What memorizing alone does, from `controls.controls` and networks not trained."""
-    rows = controls[(controls["role"] == "memorization") & ~controls["dropout"].astype(bool)]
-    paper = float(rows["paper_before_mean"].max())
-    ncuts = [ncut for each in rows["before"] for ncut in each]
-    sample = np.array(fresh["ncuts"].iloc[0])
-    reach = _count(ncut >= paper for ncut in ncuts)
-    return Memorized(float(sample.mean()), float(sample.std(ddof=1)), paper, reach)
-
-
-def below_both_parts(mixtures: pd.DataFrame) -> dict[str, Count]:
+def mixtures(table: pd.DataFrame) -> list[str]:
     """In how many comparisons a mixture has a lower mean n-cut than both of its parts, here and in
-    the paper; of the mixtures that this run has together with both parts."""
-    table = mixtures.set_index(["dataset", "dropout"])
+    the paper, from `controls.mixtures`; nothing where no mixture stands beside both."""
+    means = table.set_index(["dataset", "dropout"])[["ncut_mean", "paper_ncut_mean"]]
     found: dict[str, list[bool]] = {"here": [], "in the paper": []}
-    for name, dropout in table.index[table.index.get_level_values("dataset").isin([*MIXTURES])]:
-        places = [(each, dropout) for each in (name, *MIXTURES[name][:2])]
-        means = table.reindex(places)[["ncut_mean", "paper_ncut_mean"]].to_numpy(float)
-        for where, (own, *parts) in zip(found, means.T, strict=True):
-            if not np.isnan([*means[:, 0], own, *parts]).any():
-                found[where].append(own < min(parts))
-    return {where: _count(each) for where, each in found.items() if each}
+    for name, is_dropped in means.index[means.index.get_level_values("dataset").isin([*MIXTURES])]:
+        places = [(each, is_dropped) for each in (name, *MIXTURES[name][:2])]
+        here, paper = means.reindex(places).to_numpy(float).T
+        for where, ncuts in zip(found, (here, paper), strict=True):
+            if not np.isnan([*here, *ncuts]).any():
+                found[where].append(ncuts[0] < ncuts[1:].min())
+    counts = [f"{_of(each)} comparisons {where}" for where, each in found.items() if each]
+    said = "**Mixtures** have a lower mean n-cut than both of their parts in "
+    return [f"{said}{' and in '.join(counts)}."] if counts else []
 
 
-@dataclass(frozen=True)
-class Lattice:
-    """fits: printed p-values of the form (10 m + 1) / 321; between: how many are neither the
-    smallest nor the largest; chance: the share of such that would fit by accident."""
-
-    fits: Count
-    between: int
-    chance: float
-
-
-def lattice(table: pd.DataFrame) -> Lattice:
+def p_values(table: pd.DataFrame) -> str:
     """What the printed p-values have in common, from `designs.lattice`."""
-    between = table["m"].between(0, N_DISTINCT, inclusive="neither")
-    chance = quantized.chance_of_fitting(inner=True)
-    return Lattice(_count(table["fits"]), int(between.sum()), chance)
+    return (
+        f"**The paper's p-values:** {_of(table['fits'])} printed ones have the form "
+        f"({COPIES} m + 1) / {N_SHUFFLES + 1}, as if {N_DISTINCT} shuffles had been counted "
+        f"{COPIES} times each."
+    )
 
 
-def multiples_of_ten(simulated: pd.DataFrame, design: str) -> Count:
-    """Of the tests with a number of shuffles below the network that is neither none nor all, those
-    in which it is a multiple of ten; from `designs.simulated`."""
-    return _count(simulated[f"remainder_{design}"].dropna() == 0)
+def between(table: pd.DataFrame) -> str:
+    """How much the form of those p-values tells that not every design gives."""
+    n = table["m"].between(0, N_DISTINCT, inclusive="neither").sum()
+    return (
+        f"The smallest and the largest value fit every design, so look at the {n} between them: of "
+        f"all p-values that {N_SHUFFLES} independent shuffles can give there, "
+        f"{quantized.chance_of_fitting(inner=True):.1%} would fit by accident."
+    )
 
 
-@dataclass(frozen=True)
-class Scatter:
-    """The standard deviation of Cohen's d over networks before pruning.
-
-    independent, repeated: expected of so many independent shuffles as the paper says, and of few
-    that are counted several times; ours, paper: observed, with the 95 % interval; n: networks.
-    """
-
-    independent: float
-    repeated: float
-    n_ours: int
-    ours: tuple[float, float, float]
-    n_paper: int
-    paper: tuple[float, float, float]
+def memorized(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
+    """What memorizing alone does before pruning, without dropout, from `controls.controls`."""
+    rows = controls[(controls["role"] == "memorization") & ~controls["dropout"].astype(bool)]
+    sample, paper = np.array(fresh["ncuts"].iloc[0]), float(rows["paper_before_mean"].max())
+    said = f"Freshly initialized networks have {sample.mean():.3f} ± {sample.std(ddof=1):.3f}."
+    if np.isnan(paper):
+        return said
+    reach = _of(ncut >= paper for each in rows["before"] for ncut in each)
+    return f"{said} The paper's have {paper:.3f} after memorizing; {reach} of ours reach it."
 
 
-def scatter_of_d(ours: pd.DataFrame, paper: pd.DataFrame) -> Scatter:
+def scatter_of_d(ours: pd.DataFrame, paper: pd.DataFrame) -> str:
     """What the scatter of d tells of the number of distinct shuffles, from `tables.per_network` and
     `printed.networks`."""
-    before = [table.loc[table["phase"] == "before", "cohens_d"] for table in (ours, paper)]
-    own, theirs = ((d.std(ddof=1), *stats.std_interval(d)) for d in before)
-    return Scatter(
-        independent=quantized.expected_d_spread(N_SHUFFLES, 1),
-        repeated=quantized.expected_d_spread(N_DISTINCT, COPIES),
-        n_ours=len(before[0]),
-        ours=own,
-        n_paper=len(before[1]),
-        paper=theirs,
+    said = []
+    for whose, table in (("the paper's", paper), ("our", ours)):
+        d = table.loc[table["phase"] == "before", "cohens_d"]
+        low, high = stats.std_interval(d)
+        said.append(f"{d.std(ddof=1):.3f} ({low:.3f} to {high:.3f}) for {whose} {len(d)} networks")
+    return (
+        f"One expects {quantized.expected_d_spread(N_SHUFFLES, 1):.3f} of {N_SHUFFLES} independent "
+        f"shuffles, and {quantized.expected_d_spread(N_DISTINCT, COPIES):.3f} of {N_DISTINCT} that "
+        f"are counted {COPIES} times each. It is, with its 95 % interval, {' and '.join(said)}."
     )
 
 
-@dataclass(frozen=True)
-class Significant:
-    """Tests of one phase: how many are significant with independent shuffles, are expected to be
-    with repeated ones, and are in print (of how many)."""
-
-    phase: str
-    independent: Count
-    repeated: float
-    paper: Count
-
-
-def significant(table: pd.DataFrame) -> list[Significant]:
-    """How many tests pass in each phase, from `designs.significance`."""
-    found = []
+def significant(table: pd.DataFrame) -> str:
+    """How many tests pass in each phase under both designs and in print, from
+    `designs.significance`."""
+    said = []
     for phase, rows in table.groupby("phase", sort=False):
         n, known = rows["n"], rows["paper"].dropna()
-        independent = Count(round((rows["ours_independent"] * n).sum()), int(n.sum()))
-        repeated = float((rows["ours_repeated"] * n).sum())
-        in_print = Count(round(known.sum() * N_PAPER), len(known) * N_PAPER)
-        found.append(Significant(str(phase), independent, repeated, in_print))
-    return found
+        passed = round((rows["ours_independent"] * n).sum())
+        in_print = f", printed {round(known.sum() * N_PAPER)} of {len(known) * N_PAPER}"
+        said.append(
+            f"{phase} pruning {passed} of {n.sum()} with independent shuffles, expected "
+            f"{(rows['ours_repeated'] * n).sum():.1f} with {N_DISTINCT} of them"
+            + in_print
+            * (len(known) > 0)
+        )
+    return f"Significant tests: {'; '.join(said)}."

@@ -5,6 +5,7 @@ All of it is for 4 clusters: for another number of clusters the frames have no r
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import pandas as pd
@@ -23,19 +24,24 @@ CONTROLS = {
     "memorization": (4, "memorization", "random3k"),
 }
 KILO_EPOCHS = 1000  # of the long training
+#: The `CONDITION` of each of Tables A.4 to A.15, by the name of its file.
+CONDITION_OF = {
+    name: (dataset, dropout, phase)
+    for name, (dataset, phase, dropout) in zip(
+        PER_NETWORK_TABLES,
+        itertools.product(("mnist", "fashion_mnist", "cifar10"), PHASES, (False, True)),
+        strict=True,
+    )
+}
 
 
 def networks(n_clusters: int = N_CLUSTERS) -> pd.DataFrame:
     """Tables A.4 to A.15, network by network."""
-    conditions = [
-        {"dataset": dataset, "dropout": dropout, "phase": phase}
-        for dataset in ("mnist", "fashion_mnist", "cifar10")
-        for phase in PHASES
-        for dropout in (False, True)
-    ]
     parts = [
-        paper_table(name).rename(columns={"run": "network"}).assign(**condition)
-        for name, condition in zip(PER_NETWORK_TABLES, conditions, strict=True)
+        paper_table(name)
+        .rename(columns={"run": "network"})
+        .assign(**dict(zip(CONDITION, condition, strict=True)))
+        for name, condition in CONDITION_OF.items()
     ]
     return _together(parts, "Tables A.4 to A.15", n_clusters)
 

@@ -90,7 +90,7 @@ def readable_networks(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Place": rows["rank"],
-            "": rows["source"],
+            "Source": rows["source"],
             "Run": rows["network"],
             "n-cut": [f"{v:.3f}" for v in rows["ncut"]],
             "p": [f"{v:.3f}" for v in rows["p_value_layer"]],
@@ -99,7 +99,7 @@ def readable_networks(rows: pd.DataFrame) -> pd.DataFrame:
             "Null n-cut (non-zero)": _spreads(rows, "null_layer_nonzero"),
             "Cohen's d": [f"{v:+.2f}" for v in rows["cohens_d"]],
         }
-    ).set_index(["Place", ""])
+    ).set_index(["Place", "Source"])
 
 
 def _spreads(rows: pd.DataFrame, name: str) -> list[str]:
@@ -116,7 +116,7 @@ def readable_conditions(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame
             if len(found):
                 rows[condition_name(place[0], place[1]), place[2], source] = _means(found)
     table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.rename_axis(["Networks", "Pruning", ""])
+    return table.rename_axis(["Networks", "Pruning", "Source"])
 
 
 def _means(networks: pd.DataFrame) -> dict[str, str]:
@@ -187,14 +187,14 @@ def readable_effect(effect: pd.DataFrame) -> pd.DataFrame:
         {
             "Data set": [dataset_name(v) for v in effect["dataset"]],
             "Pruning": effect["phase"],
-            "": effect["source"],
+            "Source": effect["source"],
             "With − without dropout": [
                 f"{r.difference:+.3f} [{r.low:+.3f}, {r.high:+.3f}]" for r in effect.itertuples()
             ],
             "Z": [f"{v:.1f}" for v in effect["z"]],
             "Ranges overlap": ["yes" if v else "no" for v in effect["overlap"]],
         }
-    ).set_index(["Data set", "Pruning", ""])
+    ).set_index(["Data set", "Pruning", "Source"])
 
 
 @traced

@@ -1,126 +1,108 @@
-"""What chapter 3 finds: the numbers for its sentences."""
+"""What chapter 3 finds, in sentences."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from modclust_utils.chapters.ch03_lesions.tables import Studies, Study, agreement, important_pairs
+from modclust_utils.chapters.ch03_lesions.dependencies import graph, graph_of
+from modclust_utils.chapters.ch03_lesions.tables import Studies, agreement
+from modclust_utils.tables import condition_name
 
 
-@dataclass(frozen=True)
-class Worst:
-    """Important sub-clusters of a network, and the lesion that costs most.
-
-    drop: its loss of accuracy, null_mean and null_std that of random sets, in percentage points.
-    """
-
-    n_important: int
-    n: int
-    layer: int
-    label: int
-    drop: float
-    null_mean: float
-    null_std: float
-
-
-def worst_lesion(singles: pd.DataFrame) -> Worst:
-    """How many sub-clusters are important, and which lesion costs most; ours or the paper's."""
-    row = singles.loc[singles["drop"].idxmax()]
-    return Worst(
-        n_important=int((singles["kind"] == "important").sum()),
-        n=len(singles),
-        layer=int(row["layer"]),
-        label=int(row["label"]),
-        drop=100 * row["drop"],
-        null_mean=100 * row["null_mean"],
-        null_std=100 * row["null_std"],
+def answer(ours: pd.DataFrame) -> str:
+    """The answer to the chapter's question in one sentence."""
+    worst = ours.loc[ours["drop"].idxmax()]
+    return (
+        f"Silencing a part of one layer's units that lies in one cluster matters in "
+        f"{(ours['kind'] == 'important').sum()} of {len(ours)} cases: up to "
+        f"{100 * worst['drop']:.1f} points of accuracy, where random sets of that size cost "
+        f"{100 * worst['null_mean']:z.1f}."
     )
 
 
-@dataclass(frozen=True)
-class WorstClass:
-    """How uneven lesions are over the classes.
+def single_lesions(ours: pd.DataFrame, paper: pd.DataFrame) -> str:
+    """How many sub-clusters are important, and which lesion costs most; ours and the paper's."""
+    counts = [
+        f"{(singles['kind'] == 'important').sum()} of {len(singles)}" for singles in (ours, paper)
+    ]
+    worst, theirs = (singles.loc[singles["drop"].idxmax()] for singles in (ours, paper))
+    return (
+        f"**One at a time:** {counts[0]} sub-clusters are important; in the paper it is "
+        f"{counts[1]}. The most harmful lesion, of {worst['layer']}-{worst['label']}, costs "
+        f"{100 * worst['drop']:.1f} percentage points, where random sets of its size in the same "
+        f"layer cost {100 * worst['null_mean']:z.1f} ± {100 * worst['null_std']:.1f}. In the paper "
+        f"the largest is {100 * theirs['drop']:.1f} points."
+    )
 
-    n: important sub-clusters; ratio: median over these of the largest loss of a class, divided by
-    the mean over all classes; n_gain: those with a class that gains more than half a point.
-    """
 
-    n: int
-    ratio: float
-    n_gain: int
-
-
-def classes(drops: pd.DataFrame) -> WorstClass:
-    """How uneven the losses are that `tables.class_drops` holds."""
+def classes(drops: pd.DataFrame) -> list[str]:
+    """How uneven the losses are that `tables.class_drops` holds; nothing where there are none."""
+    if drops.empty:
+        return []
     values = drops.filter(like="class_").to_numpy(float)
-    ratios = values.max(1) / values.mean(1) if len(values) else np.array([np.nan])
-    return WorstClass(len(values), float(np.median(ratios)), int((values < -0.005).any(1).sum()))
+    ratio = np.median(values.max(1) / values.mean(1))
+    n_gain = (values < -0.005).any(1).sum()
+    return [
+        f"**Classes:** the one that suffers most loses {ratio:.1f} times as much as classes do on "
+        f"average (median over {len(values)} important sub-clusters); in {n_gain} of them some "
+        "class gains more than half a point."
+    ]
 
 
-@dataclass(frozen=True)
-class Graph:
-    """Edges among the pairs of important sub-clusters, and the other pairs; how many of each lie
-    within a cluster."""
-
-    n_edges: int
-    n_same_edges: int
-    n_others: int
-    n_same_others: int
-
-    @property
-    def n_pairs(self) -> int:
-        """All pairs of important sub-clusters in different layers."""
-        return self.n_edges + self.n_others
-
-
-def graph(*tables: tuple[pd.DataFrame, pd.DataFrame]) -> Graph:
-    """What there is in graphs, each with its edges and with all pairs of important sub-clusters."""
-    n_edges, n_pairs = (sum(len(each[i]) for each in tables) for i in (0, 1))
-    same_edges, same_pairs = (
-        sum(int((each[i]["x_label"] == each[i]["y_label"]).sum()) for each in tables)
-        for i in (0, 1)
+def dependencies(studies: Studies, edges: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """The graph of who depends on whom: ours, and the paper's from its edges and all its pairs."""
+    own, every, paper = (
+        graph_of(studies.reference),
+        graph_of(*studies.networks),
+        graph((edges, pairs)),
     )
-    return Graph(n_edges, same_edges, n_pairs - n_edges, same_pairs - same_edges)
+    within, theirs = (
+        f"{g.n_same_edges} of {g.n_edges} edges and {g.n_same_others} of {g.n_others} other pairs"
+        for g in (every, paper)
+    )
+    return (
+        f"**Who depends on whom:** {own.n_edges} of {own.n_pairs} pairs of important sub-clusters "
+        f"in different layers are edges; in the paper, {paper.n_edges} of {paper.n_pairs}. Within "
+        f"one cluster lie {within} over all our networks, and {theirs} in the paper."
+    )
 
 
-def graph_of(*studies: Study) -> Graph:
-    """`graph` of studies together."""
-    return graph(*((s.edges, important_pairs(s.pairs, s.singles)) for s in studies))
+def stability(studies: Studies, table: pd.DataFrame) -> str:
+    """How much of the first network's graph comes back, from `tables.edge_stability`."""
+    counts = [len(study.edges) for study in studies.networks]
+    said = f"the graphs of {len(counts)} networks have {min(counts)} to {max(counts)} edges."
+    if table.empty:
+        return f"**Stability:** {said}"
+    again, elsewhere, chance = (
+        f"{table[name].mean():.0%}"
+        for name in ("share_reclusterings", "share_networks", "chance_networks")
+    )
+    return (
+        f"**Stability:** {said} An edge of the first one comes back in {again} of its "
+        f"re-clusterings on average, and in {elsewhere} of the other networks, where clusters "
+        f"numbered by chance would give {chance}."
+    )
 
 
-@dataclass(frozen=True)
-class Stability:
-    """How much of the first network's graph comes back.
-
-    fewest, most: edges in the graphs of all networks. agreement: least and largest adjusted Rand
-    index of re-clusterings with the first one. again, elsewhere, chance: share of re-clusterings,
-    and of other networks, in which an edge comes back, its mean over the edges, and that to expect
-    of clusters numbered by chance; NaN where the graph has no edge.
-    """
-
-    n_networks: int
-    fewest: int
-    most: int
-    n_reclusterings: int
-    agreement: tuple[float, float]
-    again: float
-    elsewhere: float
-    chance: float
+def reclusterings(studies: Studies) -> str:
+    """How alike the clusterings of the first network are."""
+    indices = agreement(studies)
+    return (
+        f"The {len(indices)} re-clusterings of the first network have an adjusted Rand index of "
+        f"{min(indices):.2f} to {max(indices):.2f} with its first clustering."
+    )
 
 
-def stability(studies: Studies, table: pd.DataFrame) -> Stability:
-    """What `tables.edge_stability` holds, over all edges."""
-    counts, indices = [len(study.edges) for study in studies.networks], agreement(studies)
-    return Stability(
-        n_networks=len(counts),
-        fewest=min(counts),
-        most=max(counts),
-        n_reclusterings=len(indices),
-        agreement=(min(indices), max(indices)),
-        again=float(table["share_reclusterings"].mean()),
-        elsewhere=float(table["share_networks"].mean()),
-        chance=float(table["chance_networks"].mean()),
+def first_network(networks: pd.DataFrame, studies: Studies) -> str:
+    """What there is to say of the first network and its clusters."""
+    first, value = networks.iloc[0], studies.reference.record.value
+    layers = studies.reference.singles.groupby("layer").size()
+    parts = ", ".join(f"{n} in layer {layer}" for layer, n in layers.items())
+    k = studies.reference.record.parameters["n_clusters"]
+    note = f" Of its images: {first.test_note}." if first.test_note else ""
+    return (
+        f"The first network ({condition_name(first.dataset, first.dropout)}, seed {first.seed}) "
+        f"classifies {value['accuracy']:.2%} of its {first.n_test:,} test images. Its {k} clusters "
+        f"have an n-cut of {value['ncut']:.3f} and {layers.sum()} sub-clusters: {parts}.{note}"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modclust_utils.chapters.ch03_lesions.findings import graph_of
+from modclust_utils.chapters.ch03_lesions.dependencies import graph_of
 from modclust_utils.chapters.ch03_lesions.tables import Studies, Study
 from modclust_utils.datasets.papers import paper_table
 from modclust_utils.verdicts import Case

@@ -86,7 +86,7 @@ def _measures_by_sweep(scores: pd.DataFrame, column: str, words: str, bands: Ban
     """Networks as thin lines (a seed each), their mean and standard error thick, and the untrained
     as a band: normalized similarities in the measure's colour, plain ones in gray."""
     sweeps = [s for s in SWEEPS.values() if (scores["sweep"] == s).any()]
-    figure = new_figure(1.55 * len(MEASURES) + 0.7)
+    figure = new_figure(1.3 * len(MEASURES) + 0.7)
     panels = figure.subplots(len(MEASURES), len(sweeps), sharex="col", sharey="row", squeeze=False)
     for row, (measure, (name, color)) in zip(panels, MEASURES.items(), strict=True):
         for sweep, ax in zip(sweeps, row, strict=True):

@@ -1,169 +1,112 @@
-"""What chapter 5 finds: numbers for its sentences."""
+"""What chapter 5 finds, in sentences."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import scipy.stats
 
-from modclust_utils.chapters.ch05_similarity.rules import Results
-from modclust_utils.chapters.ch05_similarity.tables import GROUPS, UNTRAINED, Reading
-from modclust_utils.recipes.frames import traced
+from modclust_utils.chapters.ch05_similarity.tables import GROUPS, UNTRAINED
 from modclust_utils.recipes.similarity_clusters import SINGLE_STEPS
-from modclust_utils.verdicts import VERDICTS, Verdict
 
 
-@dataclass(frozen=True)
-class Networks:
-    """How many networks were trained, how many of them are discarded, and how accurate the kept
-    ones are (least and largest test accuracy)."""
-
-    n: int
-    n_discarded: int
-    n_settings: int
-    n_untrained: int
-    least: float
-    most: float
-
-
-def networks_of(networks: pd.DataFrame) -> Networks:
-    """The networks of a run, from `tables.networks`."""
-    trained = networks[networks["trained"]]
+def networks(table: pd.DataFrame, least_accuracy: float, facts: pd.Series) -> str:
+    """How many networks there are, from `tables.networks`; facts: values of the paper's text."""
+    trained = table[table["trained"]]
+    settings = trained[["sweep", "strength"]].drop_duplicates()
     accuracy = trained.loc[trained["kept"], "test_accuracy"]
-    return Networks(
-        n=len(trained),
-        n_discarded=int((~trained["kept"]).sum()),
-        n_settings=len(trained[["sweep", "strength"]].drop_duplicates()),
-        n_untrained=int((~networks["trained"]).sum()),
-        least=float(accuracy.min()),
-        most=float(accuracy.max()),
+    return (
+        f"{len(trained)} networks were trained, {len(settings)} settings with "
+        f"{trained['seed'].nunique()} seeds each; {(~table['trained']).sum()} others were not. "
+        f"{(~trained['kept']).sum()} have a test accuracy below {least_accuracy:.0%} and are left "
+        f"out of all that follows, as in the paper, which discards {facts.discarded:.0f} of "
+        f"{facts.models:.0f}. The test accuracy of the others is {accuracy.min():.1%} to "
+        f"{accuracy.max():.1%}."
     )
 
 
-def mean_gains(gains: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """What each sweep adds to Q* on average: over the plain similarities, and over the normalized
-    ones (from `tables.gains`)."""
-    means = gains.groupby(["sweep", "normalized"])["gain"].mean().unstack()
-    return {sweep: (means.loc[sweep, False], means.loc[sweep, True]) for sweep in means.index}
+def answer(blocks: pd.DataFrame) -> str:
+    """The answer to the chapter's question in one sentence, from `tables.blocks`."""
+    means = _mean_agreement(blocks)
+    trained = means.loc["trained"]
+    less = trained["across"] < trained[["upstream", "downstream"]].min()
+    words = "less than" if less else "no less than"
+    return (
+        f"Units that are driven alike drive alike {words} two measures of one side agree: clusters "
+        f"of trained networks match by {trained['across']:.2f} across the sides, by "
+        f"{trained['upstream']:.2f} and {trained['downstream']:.2f} within them, and across them "
+        f"by {means.loc['untrained', 'across']:.2f} without training."
+    )
 
 
-def mean_agreement(blocks: pd.DataFrame) -> pd.DataFrame:
-    """Mean agreement by `tables.pair_group`: rows "trained" and "untrained"."""
+def _mean_agreement(blocks: pd.DataFrame) -> pd.DataFrame:
     kept = blocks[blocks["kept"]]
     fresh = (kept["sweep"] == UNTRAINED).map({True: "untrained", False: "trained"})
     return kept.groupby(fresh)[list(GROUPS)].mean()
 
 
-@dataclass(frozen=True)
-class Searches:
-    """The search of the paper against others, over all matrices.
-
-    n: number of matrices; single, leiden: how often the Q of a search from a single cluster, or of
-    Leiden, is higher than Q*; paper: how often Q* is higher than Leiden's; by_leiden: how much
-    higher Leiden's is on average; by_start: how much Q* adds to its start; single_steps: steps of
-    the search from a single cluster.
-    """
-
-    n: int
-    single: int
-    leiden: int
-    paper: int
-    by_leiden: float
-    by_start: float
-    single_steps: int = SINGLE_STEPS
+def agreement(blocks: pd.DataFrame) -> str:
+    """Mean agreement of clusters by `tables.pair_group`, from `tables.blocks`."""
+    means = _mean_agreement(blocks)
+    said = [
+        f"{row.upstream:.2f} between two upstream measures, {row.downstream:.2f} between two "
+        f"downstream ones and {row.across:.2f} across the sides in {kind} networks"
+        for kind, row in means.iterrows()
+    ]
+    return f"**Agreement of clusters** (0 to 1) is {'; '.join(said)}."
 
 
-def searches(scores: pd.DataFrame, leiden: pd.DataFrame) -> Searches:
-    """From the scores of both searches, whose rows are the same similarities."""
-    table = scores.assign(leiden=leiden["q"].to_numpy()).dropna(subset=["q", "leiden", "q_single"])
-    gap = table["leiden"] - table["q"]
-    return Searches(
-        n=len(table),
-        single=int((table["q_single"] > table["q"] + 1e-6).sum()),
-        leiden=int((gap > 1e-6).sum()),
-        paper=int((gap < -1e-6).sum()),
-        by_leiden=float(gap.mean()),
-        by_start=float((table["q"] - table["q_start"]).mean()),
+def regularization(gains: pd.DataFrame) -> str:
+    """What each sweep adds to Q* on average, from `tables.gains`."""
+    means = gains.groupby(["sweep", "normalized"], sort=False)["gain"].mean().unstack()
+    said = "; ".join(
+        f"{sweep} {row[False]:+z.3f} plain and {row[True]:+z.3f} normalized"
+        for sweep, row in means.iterrows()
+    )
+    return (
+        "**Regularization:** from the weakest third of a sweep's settings to the strongest, on "
+        f"average over the measures, modularity changes by: {said}."
     )
 
 
-@dataclass(frozen=True)
-class AboveNull:
-    """Mean Q* and mean Q* of the nulls, and the share of similarities whose Q* is above its null,
-    of trained and of untrained networks."""
-
-    trained: tuple[float, float, float]
-    untrained: tuple[float, float, float]
-
-
-def above_null(scores: pd.DataFrame) -> AboveNull:
-    """How far modularity is above that of nulls with the same strengths."""
+def above_null(scores: pd.DataFrame) -> str:
+    """How far modularity is above that of nulls with the same strengths, from `tables.scores`."""
     table = scores[scores["kept"]].dropna(subset=["q", "q_null"])
     fresh = table["sweep"] == UNTRAINED
-
-    def of(rows: pd.DataFrame) -> tuple[float, float, float]:
-        above = (rows["q"] > rows["q_null"]).mean()
-        return float(rows["q"].mean()), float(rows["q_null"].mean()), float(above)
-
-    return AboveNull(of(table[~fresh]), of(table[fresh]))
-
-
-@dataclass(frozen=True)
-class TwoMeasures:
-    """Rank correlation of Q* with the n-cut and with its z-score over trained networks, and how
-    many of the networks are more clusterable than all of their shuffles."""
-
-    n: int
-    with_ncut: float
-    with_z: float
-    n_significant: int
-    n_shuffles: int
+    said = [
+        f"{rows['q'].mean():.3f} in {kind} networks and {rows['q_null'].mean():.3f} in their nulls "
+        f"({(rows['q'] > rows['q_null']).mean():.0%} of the similarities are above theirs)"
+        for kind, rows in (("trained", table[~fresh]), ("untrained", table[fresh]))
+    ]
+    return f"**Beyond chance:** mean modularity is {', '.join(said)}."
 
 
-def two_measures(table: pd.DataFrame, n_shuffles: int) -> TwoMeasures:
-    """Whether networks that are modular by Q* are clusterable by n-cut."""
+def two_measures(table: pd.DataFrame, n_shuffles: int) -> str:
+    """Whether networks that are modular by Q* are clusterable by n-cut, from
+    `tables.clusterability`."""
     own = table[table["trained"] & table["kept"]].dropna(subset=["q", "ncut"])
     spread = own.dropna(subset=["z_score"])
-    return TwoMeasures(
-        n=len(own),
-        with_ncut=float(scipy.stats.spearmanr(own["q"], own["ncut"]).statistic),
-        with_z=float(scipy.stats.spearmanr(spread["q"], spread["z_score"]).statistic),
-        n_significant=int(np.isclose(own["p_value"], 1 / (n_shuffles + 1)).sum()),
-        n_shuffles=n_shuffles,
+    with_ncut, with_z = (
+        scipy.stats.spearmanr(rows["q"], rows[name]).statistic
+        for rows, name in ((own, "ncut"), (spread, "z_score"))
+    )
+    n_below = np.isclose(own["p_value"], 1 / (n_shuffles + 1)).sum()
+    return (
+        f"**Modular and clusterable:** over {len(own)} trained networks, the rank correlation of "
+        f"modularity with the n-cut is {with_ncut:+.2f}, and with the z-score among {n_shuffles} "
+        f"shuffles {with_z:+.2f}. {n_below} of them have a lower n-cut than all of their shuffles."
     )
 
 
-#: A verdict's sign.
-SIGNS = dict(zip(VERDICTS, "✓≈✗?–", strict=True))
-READINGS = tuple(
-    Reading(absolute, normalization, method)
-    for method in ("monte_carlo", "leiden")
-    for absolute in ("of_mean", "mean_of")
-    for normalization in ("max", "sqrt")
-)
-
-
-def reading_name(reading: Reading) -> str:
-    """A reading as the head of a column."""
-    absolute = {"of_mean": "|mean|", "mean_of": "mean of | |"}[reading.absolute]
-    method = {"monte_carlo": "Monte Carlo", "leiden": "Leiden"}[reading.method]
-    return f"{absolute}, {reading.normalization}, {method}"
-
-
-@traced
-def by_reading(found: dict[Reading, tuple[Results, list[Verdict]]]) -> pd.DataFrame:
-    """The verdict on each claim under each reading: a row a claim.
-
-    Columns: claim, one for each reading (`reading_name`), and `same`: whether all are the same.
-    """
-    columns = {
-        reading_name(reading): {
-            v.claim["claim"]: f"{SIGNS[v.verdict]} {v.held}/{len(v.cases)}" for v in verdicts
-        }
-        for reading, (_, verdicts) in found.items()
-    }
-    table = pd.DataFrame(columns)
-    same = table.map(lambda cell: cell[0]).nunique(axis=1) == 1
-    return table.assign(same=same).rename_axis("claim").reset_index()
+def searches(scores: pd.DataFrame, leiden: pd.DataFrame) -> str:
+    """The search of the paper against others, from the scores of both, whose rows are the same."""
+    table = scores.assign(leiden=leiden["q"].to_numpy()).dropna(subset=["q", "leiden", "q_single"])
+    gap, n = table["leiden"] - table["q"], len(table)
+    single = (table["q_single"] > table["q"] + 1e-6).sum()
+    return (
+        f"Of {n:,} matrices, Leiden finds a larger modularity in {(gap > 1e-6).mean():.0%} and a "
+        f"smaller one in {(gap < -1e-6).mean():.0%}; on average it is larger by "
+        f"{gap.mean():z.4f}. The random moves add {(table['q'] - table['q_start']).mean():.4f} to "
+        f"the spectral start. A search of {SINGLE_STEPS:,} steps from a single cluster is better "
+        f"than the whole one in {single:,} cases ({single / n:.1%})."
+    )

@@ -311,11 +311,3 @@ def readable_blocks(blocks: pd.DataFrame) -> pd.DataFrame:
             cells = [f"{own[g].mean():.3f} ± {own[g].std():.3f}" for g in GROUPS]
             rows[sweep] = {"Networks": len(own), **dict(zip(GROUPS, cells, strict=True))}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("Sweep")
-
-
-@shown_table
-def readable_readings(by_reading: pd.DataFrame) -> pd.DataFrame:
-    """`findings.by_reading` as a page prints it."""
-    table = by_reading.set_index("claim").rename_axis("Claim")
-    words = {True: "yes", False: "no"}
-    return table.assign(same=table["same"].map(words)).rename(columns={"same": "The same?"})

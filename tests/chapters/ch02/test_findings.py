@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
-import pytest
 from made_up_nulls import by_network, control_frames, fresh_frame, mixture_frames
 
 from modclust_utils.chapters.ch02_dropout_and_topology import (
@@ -13,14 +14,9 @@ from modclust_utils.chapters.ch02_dropout_and_topology import (
     findings,
     printed,
 )
-from modclust_utils.chapters.ch02_dropout_and_topology.findings import Count
 
 PAPER = printed.networks()
 NAN = float("nan")
-
-
-def test_counts_read_as_words():
-    assert str(Count(1, 3)) == "1 of 3"
 
 
 # Dropout
@@ -29,8 +25,29 @@ def test_counts_read_as_words():
 def test_dropout_lowers():
     rows = [("ours", -0.1), ("ours", 0.0), ("ours", 0.1), ("paper", -0.1), ("paper", -0.2)]
     table = pd.DataFrame(rows, columns=["source", "high"])
-    assert findings.lowered(table) == {"here": Count(1, 3), "in the paper": Count(2, 2)}
-    assert findings.lowered(table[:3]) == {"here": Count(1, 3)}
+    said = findings.dropout(table)
+    assert said.endswith("in 1 of 3 comparisons here and in 2 of 2 comparisons in the paper.")
+    assert findings.dropout(table[:3]).endswith("in 1 of 3 comparisons here.")
+
+
+# The answer
+
+
+def test_the_answer_follows_dropout_and_learning():
+    effect = pd.DataFrame(
+        [("ours", -0.1), ("ours", 0.1), ("paper", -0.1)], columns=["source", "high"]
+    )
+    rows = [(0.9, 7, 10), (0.5, 2, 10), (0.1, 1, 10)]
+    controls = pd.DataFrame(rows, columns=["train_acc", "n_sig", "n"])
+    assert findings.answer(effect, controls) == (
+        "Dropout lowers the mean n-cut in 1 of 2 comparisons; of networks on random data, 7 of 10 "
+        "that learned most of its labels fall into clusters after pruning, and 3 of 20 that did "
+        "not."
+    )
+    raised = findings.answer(effect.assign(high=0.1), controls.assign(train_acc=[0.1, 0.9, 0.9]))
+    assert raised.startswith("Dropout lowers the mean n-cut in 0 of 2 comparisons")
+    assert "3 of 20 that learned most of its labels" in raised
+    assert raised.endswith("and 7 of 10 that did not.")
 
 
 # Topology
@@ -43,8 +60,9 @@ def test_topology():
         columns=["dataset", "dropout", "ncut", "cohens_d"],
     ).assign(phase="after", null_layer_nonzero_mean=1.5)
     before = kinds[:3].assign(phase="before", cohens_d=5.0, dataset="lines")
-    found = findings.topology(pd.concat([kinds, before]))
-    assert found == findings.Topology(beyond=Count(1, 2), alone=Count(1, 2))
+    said = findings.topology(pd.concat([kinds, before]))
+    assert "(95 % interval below 0) in 1 of 2 kinds of network" in said
+    assert said.endswith("(mean of d above 0) in 1 of 2.")
 
 
 # Training on random data
@@ -53,10 +71,10 @@ def test_topology():
 def test_training():
     rows = [(2.31, 0.12, 1, 10), (2.44, 0.51, 9, 10), (2.3, 0.5, 0, 3)]
     table = pd.DataFrame(rows, columns=["before_mean", "train_acc", "n_sig", "n"])
-    found = findings.training(table, fresh_frame([2.4375, 2.3, 2.35]))
-    assert found == findings.Training(
-        low=2.3, high=2.4375, inside=Count(2, 3), learned=Count(9, 10), others=Count(1, 13)
-    )
+    said = findings.training(table, fresh_frame([2.4375, 2.3, 2.35]))
+    assert "freshly initialized ones (2.300 to 2.438) in 2 of 3 kinds of network" in said
+    assert "9 of 10 networks are below all their shuffles where more than half" in said
+    assert said.endswith("and 1 of 13 where at most half are.")
 
 
 def test_memorized():
@@ -69,11 +87,12 @@ def test_memorized():
     columns = ["role", "dataset", "dropout", "before", "paper_before_mean"]
     table = pd.DataFrame(rows, columns=columns)
     fresh = fresh_frame([2.5, 2.25])
-    found = findings.memorized(table, fresh)
-    assert (found.fresh, found.paper, found.reach) == (2.375, 2.375, Count(2, 5))
-    assert found.fresh_std == pytest.approx(0.125 * np.sqrt(2))
+    first = f"Freshly initialized networks have 2.375 ± {0.125 * np.sqrt(2):.3f}."
+    assert findings.memorized(table, fresh) == (
+        f"{first} The paper's have 2.375 after memorizing; 2 of 5 of ours reach it."
+    )
     # not the paper's images
-    assert np.isnan(findings.memorized(table.iloc[2:], fresh).paper)
+    assert findings.memorized(table.iloc[2:], fresh) == first
 
 
 # Mixtures
@@ -93,39 +112,38 @@ def test_mixtures_below_both_of_their_parts():
     ]
     columns = ["dataset", "dropout", "ncut_mean", "paper_ncut_mean"]
     table = pd.DataFrame(rows, columns=columns)
-    assert findings.below_both_parts(table) == {"here": Count(1, 3), "in the paper": Count(1, 3)}
-    own = table.assign(paper_ncut_mean=NAN)
-    assert findings.below_both_parts(own) == {"here": Count(1, 3)}
-    assert findings.below_both_parts(table[:2]) == {}
+    (said,) = findings.mixtures(table)
+    assert said.endswith("in 1 of 3 comparisons here and in 1 of 3 comparisons in the paper.")
+    (said,) = findings.mixtures(table.assign(paper_ncut_mean=NAN))
+    assert said.endswith("both of their parts in 1 of 3 comparisons here.")
+    assert findings.mixtures(table[:2]) == []
 
 
 # The two designs
 
 
 def test_lattice():
-    found = findings.lattice(designs.lattice(PAPER))
+    lattice = designs.lattice(PAPER)
+    assert "240 of 240 printed ones have the form (10 m + 1) / 321" in findings.p_values(lattice)
     # 154 of the 240 values are printed as 0.003 and 28 as 1.000; of r = 1 to 319, 31 are 10 m
-    assert (found.fits, found.between) == (Count(240, 240), 58)
-    assert found.chance == pytest.approx(31 / 319)
-
-
-def test_multiples_of_ten():
-    table = pd.DataFrame({"remainder_independent": [3.0, NAN, 0.0, 0.0, 9.0]})
-    assert findings.multiples_of_ten(table, "independent") == Count(2, 4)
+    said = findings.between(lattice)
+    assert "look at the 58 between them" in said
+    assert f"{31 / 319:.1%} would fit by accident" in said
+    odd = lattice.assign(fits=[False, *lattice["fits"][1:]])
+    assert "239 of 240" in findings.p_values(odd)
 
 
 def test_scatter_of_d():
     rows = [("before", 0.0), ("before", 0.125), ("before", -0.125), ("after", 9.0)]
     table = pd.DataFrame(rows, columns=["phase", "cohens_d"])
-    found = findings.scatter_of_d(table, PAPER)
+    said = findings.scatter_of_d(table, PAPER)
     # chi-squared with two degrees of freedom is exponential: its points in closed form
     low, high = (0.125 / np.sqrt(-np.log(tail)) for tail in (0.025, 0.975))
-    assert (found.n_ours, found.n_paper) == (3, 60)
-    assert found.ours == pytest.approx((0.125, low, high))
-    assert found.paper[0] == PAPER.loc[PAPER["phase"] == "before", "cohens_d"].std()
-    assert found.paper[1] < found.paper[0] < found.paper[2]
-    assert found.independent == pytest.approx(np.sqrt(2 / 320 * 319 / 318), rel=1e-2)
-    assert found.repeated == pytest.approx(0.258, abs=5e-4)
+    assert said.endswith(f"and 0.125 ({low:.3f} to {high:.3f}) for our 3 networks.")
+    paper = PAPER.loc[PAPER["phase"] == "before", "cohens_d"].std()
+    assert re.search(rf" {paper:.3f} \(0\.\d+ to 0\.\d+\) for the paper's 60 networks", said)
+    assert said.startswith(f"One expects {np.sqrt(2 / 320 * 319 / 318):.3f} of 320 independent")
+    assert "and 0.258 of 32 that are counted 10 times each" in said
 
 
 def test_significant_tests():
@@ -138,20 +156,23 @@ def test_significant_tests():
             "paper": [NAN, 0.7, 0.8],
         }
     )
-    before, after = findings.significant(table)
-    assert before == findings.Significant("before", Count(1, 10), pytest.approx(1.1), Count(0, 0))
-    assert after == findings.Significant("after", Count(8, 40), pytest.approx(18), Count(15, 20))
+    assert findings.significant(table) == (
+        "Significant tests: before pruning 1 of 10 with independent shuffles, expected 1.1 with 32 "
+        "of them; after pruning 8 of 40 with independent shuffles, expected 18.0 with 32 of them, "
+        "printed 15 of 20."
+    )
 
 
 def test_findings_take_the_tables_of_the_chapter():
     """The columns that they name are there."""
     random_data = controls.controls(*control_frames("memorization", "random3k"), printed.controls())
     mixed = controls.mixtures(*mixture_frames(), printed.mixtures())
-    assert findings.below_both_parts(mixed) == {}
+    assert findings.mixtures(mixed) == []
     fresh = fresh_frame([2.0, 3.0])
-    assert findings.training(random_data, fresh).inside == Count(1, 2)
-    assert findings.memorized(random_data, fresh).reach == Count(1, 2)
+    assert "in 1 of 2 kinds of network" in findings.training(random_data, fresh)
+    assert "1 of 2 of ours reach it" in findings.memorized(random_data, fresh)
     ours = by_network(("mnist", False, [1.0, 1.5]), ("mnist", True, [1.0, 1.25]))
-    assert findings.topology(ours).alone == Count(0, 2)
-    (after,) = findings.significant(designs.significance(ours, PAPER))
-    assert after.independent.of == 8
+    assert findings.topology(ours).endswith("in 0 of 2.")
+    assert " of 8 with independent shuffles" in findings.significant(
+        designs.significance(ours, PAPER)
+    )

@@ -153,8 +153,10 @@ def test_what_the_paper_itself_would_get():
 
 def test_evidence_is_fit_for_a_page():
     """It goes into a table that is not escaped."""
-    (evidence,) = claims.readable([verdicts(the_papers_own())["B14"]], {})["Evidence"]
-    assert not re.search("[<>&]", evidence.replace("<br>", ""))
+    (claim,) = claims.readable([verdicts(the_papers_own())["B14"]], {})["Claim"]
+    evidence = re.findall("<li>(.*?)</li>", claim)
+    assert len(evidence) == 6
+    assert not re.search("[<>&]", "".join(evidence))
 
 
 def test_rules_take_the_tables_of_the_chapter():

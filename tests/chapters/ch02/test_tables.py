@@ -102,7 +102,7 @@ def test_readable_conditions():
         for dataset in ("mnist", "mnist5k")
     )
     table = tables.readable_conditions(ours, PAPER).content
-    assert table.index.names == ["Networks", "Pruning", ""]
+    assert table.index.names == ["Networks", "Pruning", "Source"]
     assert table.index.tolist() == [
         ("MNIST, no dropout", phase, source)
         for phase in ("before", "after")

@@ -43,13 +43,13 @@ def studies(done) -> Studies:
 
 
 def test_page(done):
-    check_page(done, figures=9, tables=6)
+    check_page(done, figures=9, tables=7)
     assert verdicts_of(done) == {"not attempted"}
 
 
 def test_strips_name_the_studies_behind_them(done):
     several = {"edge-stability": 3, "dependency-graph": 3, "verdicts": 3, "kinds": 2}
-    several |= {"singles-beside-the-paper": 2, "pairs-beside-the-paper": 2}
+    several |= {"coverage": 3, "singles-beside-the-paper": 2, "pairs-beside-the-paper": 2}
     printed = ("table-a18", "table-a19", "dependency-graph-of-the-paper")
     for name, (facts, _) in strips(done).items():
         if name in printed:
@@ -120,9 +120,10 @@ def test_sentences_hold_the_numbers_of_the_records(done, studies):
     assert f"{kinds.count('important')} of {len(kinds)} sub-clusters are important" in text
     worst = max(row["drop"] for row in value["sub_clusters"])
     assert f"costs {100 * worst:.1f} percentage points" in text
-    assert f"{len(studies.reference.edges)} of them are edges; the paper's has 28 and 17" in text
+    assert f"{len(studies.reference.edges)} of {len(tables_of(done)['table-pairs'])} pairs" in text
+    assert "are edges; in the paper, 17 of 28." in text
     counts = [len(study.edges) for study in studies.networks]
-    assert f"The graphs of 2 networks have {min(counts)} to {max(counts)} edges." in text
+    assert f"the graphs of 2 networks have {min(counts)} to {max(counts)} edges." in text
 
 
 def test_accuracy_is_that_of_the_network_without_lesion(done):

@@ -55,7 +55,7 @@ def agreement(done, networks):
 
 
 def test_page(done):
-    check_page(done, figures=14, tables=4)
+    check_page(done, figures=14, tables=5)
     assert verdicts_of(done) == {"not attempted"}
 
 

@@ -9,10 +9,8 @@ from networks import rng_of
 from small_book import printed
 
 from modclust_utils import similarity
-from modclust_utils.chapters.ch05_similarity import findings, tables
-from modclust_utils.chapters.ch05_similarity.rules import Results
+from modclust_utils.chapters.ch05_similarity import tables
 from modclust_utils.modularity import modularity
-from modclust_utils.verdicts import Case, Verdict
 
 
 def tiny(i: int, j: int, measure: str) -> float:
@@ -100,68 +98,3 @@ def test_gains_of_a_table():
     assert (found["sweep"], found["n"], found["gain"]) == ("L2", 2, 1.5)
     readable = tables.readable_gains(tables.gains(printed(table))).content
     assert readable.loc["covariance, plain", "L2"].startswith("+1.500 [")
-
-
-def test_mean_gains_and_agreement():
-    rows = [("L1", False, 0.1), ("L1", False, 0.3), ("L1", True, 0.5), ("L1", True, 0.7)]
-    gains = pd.DataFrame(rows, columns=["sweep", "normalized", "gain"])
-    assert findings.mean_gains(gains)["L1"] == pytest.approx((0.2, 0.6))
-    blocks = pd.DataFrame(
-        {"sweep": ["L1", "L2", "untrained", "L1"], "kept": [True, True, True, False]}
-        | {group: [0.2, 0.4, 0.9, 9.0] for group in tables.GROUPS}
-    )
-    means = findings.mean_agreement(blocks)
-    assert means.loc["trained"].tolist() == pytest.approx([0.3] * 4)
-    assert means.loc["untrained"].tolist() == pytest.approx([0.9] * 4)
-
-
-def verdict(claim: str, *holds: bool | None) -> Verdict:
-    return Verdict({"claim": claim}, tuple(Case("", each, "") for each in holds))
-
-
-def test_verdicts_that_hang_on_the_reading():
-    first, second = tables.Reading(), tables.Reading("mean_of", "sqrt", "leiden")
-    frame = printed(pd.DataFrame({"a": [1]}))
-    results = Results(frame, frame, frame, "mnist")
-    found = findings.by_reading(
-        {
-            first: (results, [verdict("x", True, True), verdict("y", True, False)]),
-            second: (results, [verdict("x", True), verdict("y", None)]),
-        }
-    )
-    assert found.to_dict("list") == {
-        "claim": ["x", "y"],
-        "|mean|, max, Monte Carlo": ["✓ 2/2", "≈ 1/2"],
-        "mean of | |, sqrt, Leiden": ["✓ 1/1", "? 0/1"],
-        "same": [True, False],
-    }
-    readable = tables.readable_readings(found).content
-    assert readable["The same?"].to_dict() == {"x": "yes", "y": "no"}
-    assert found.attrs["trace"].sources == ("a made-up paper",)
-
-
-def test_two_measures_count_networks_below_all_of_their_shuffles():
-    table = pd.DataFrame(
-        {
-            "trained": [True, True, True, False],
-            "kept": True,
-            "q": [0.1, 0.2, 0.3, 0.9],
-            "ncut": [3.0, 2.0, 1.0, 0.0],
-            "z_score": [1.0, -1.0, np.nan, -9.0],
-            "p_value": [0.5, 0.25, 0.25, 0.25],
-        }
-    )
-    found = findings.two_measures(table, n_shuffles=3)
-    assert (found.n, found.n_significant) == (3, 2)
-    assert (found.with_ncut, found.with_z) == pytest.approx((-1, -1))
-
-
-def test_searches_are_compared_matrix_by_matrix():
-    scores = pd.DataFrame(
-        {"q": [0.1, 0.2, 0.3, np.nan], "q_start": [0.1, 0.1, 0.3, np.nan], "q_single": 0.15}
-    )
-    leiden = pd.DataFrame({"q": [0.2, 0.2, 0.2, np.nan]})
-    found = findings.searches(scores, leiden)
-    assert (found.n, found.leiden, found.paper, found.single) == (3, 1, 1, 1)
-    assert found.by_leiden == pytest.approx(0)
-    assert found.by_start == pytest.approx(0.1 / 3)

@@ -1,0 +1,69 @@
+"""Chapter 4: are sub-clusters functionally specialized? (Casper et al. 2022, Hod et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from modclust_utils import pretrained
+from modclust_utils.channel_edges import NORMS
+from modclust_utils.partitionings import PARTITIONINGS
+from modclust_utils.recipes.ranges import SHARED, Range, whole
+from modclust_utils.settings import PRECISIONS
+
+#: The papers whose tables the chapter shows, as their files in ``data/papers`` begin.
+PAPERS = ("casper2022",)
+
+
+def _each_once(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError("each once")
+    return values
+
+
+def _known_network(name: str) -> str:
+    pretrained.find_row(name)
+    return name
+
+
+_PRETRAINED: Range = (
+    Annotated[list[Annotated[str, AfterValidator(_known_network)]], AfterValidator(_each_once)],
+    f"a list of different ones of {', '.join(pretrained.NAMES)}, or torchvision:NAME",
+)
+_K = Annotated[int, Field(ge=2, le=256)]
+
+RANGES: dict[str, Range] = {
+    "halves": SHARED["dataset"],
+    "colour_dataset": SHARED["dataset"],
+    "photographs": (Literal["imagenette"], "imagenette"),
+    "cnn_epochs": whole(1, 10_000),
+    "cnn_channels": whole(2, 1024),
+    "vgg_networks": whole(0, 1000),
+    "vgg_measured": whole(0, 1000),
+    "vgg_epochs": whole(1, 10_000),
+    "vgg_width": (Annotated[float, Field(ge=1 / 64, le=4)], "a number from 1/64 to 4"),
+    "vgg_dropout": (Annotated[float, Field(ge=0, lt=2)], "a number from 0, below 2"),
+    "precision": (Literal[PRECISIONS], " or ".join(map(repr, PRECISIONS))),
+    "kernel_norm": (Literal[NORMS], " or ".join(map(repr, NORMS))),
+    "other_clusters": (
+        Annotated[list[_K], AfterValidator(_each_once)],
+        "a list of different whole numbers from 2 to 256",
+    ),
+    "pretrained": _PRETRAINED,
+    "pretrained_measured": _PRETRAINED,
+    "pretrained_partitionings": (
+        Annotated[list[Literal[PARTITIONINGS]], AfterValidator(_each_once)],
+        f"a list of different ones of {', '.join(map(repr, PARTITIONINGS))}",
+    ),
+    "pretrained_clusters": whole(2, 256),
+    "picture_size": whole(8, 1024),
+    "n_lesion_images": whole(10, 1_000_000),
+    "n_convolutional_images": whole(10, 1_000_000),
+    "n_photographs": whole(10, 500),
+    "n_activation_images": whole(10, 1_000_000),
+    "n_steps": whole(1, 10_000),
+    "n_spread": whole(1, 1000),
+    "n_spread_shuffles": whole(2, 100_000),
+    "shuffle_clusters": whole(2, 256),
+}

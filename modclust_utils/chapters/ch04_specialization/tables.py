@@ -1,0 +1,315 @@
+"""The tables of chapter 4, from frames of its records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modclust_utils import stats
+from modclust_utils.fisher_bates import (
+    bates_p_value,
+    benjamini_hochberg,
+    fisher_p_value,
+    fisher_statistic,
+)
+from modclust_utils.pretrained import find_row
+from modclust_utils.recipes.base import Record
+from modclust_utils.recipes.frames import shown_table, traced
+from modclust_utils.recipes.set_lesions import lesions_of
+from modclust_utils.specialization import accuracy_drops, class_ranges, percentiles
+from modclust_utils.tables import spread as spread_of
+
+#: The measures in the paper's order, and what a reader calls them.
+MEASURES = {
+    "accuracy_drop": "accuracy drop",
+    "class_range": "class range",
+    "score": "score",
+    "entropy": "entropy",
+}
+#: The readings that are tested: those of the papers' text.
+READINGS = {"accuracy_drop": "images", "class_range": "difference", "score": "", "entropy": ""}
+#: The other readings: those with which the papers' numbers were made.
+OTHER_READINGS = {"accuracy_drop": "classes", "class_range": "relative"}
+#: What a reader calls each reading.
+WORDS_OF = {
+    "images": "over all images",
+    "classes": "mean of the classes",
+    "difference": "difference",
+    "relative": "over the mean drop",
+}
+#: Networks of the papers' tables, trained here or not.
+NETWORKS = {
+    "mlp": "MLP, MNIST",
+    "cnn": "CNN, MNIST",
+    "vgg": "VGG, CIFAR-10",
+    "vgg16": "VGG-16, ImageNet",
+    "vgg19": "VGG-19, ImageNet",
+    "resnet18": "ResNet-18, ImageNet",
+}
+#: Networks of paper B's Figure 2 by their names among the pretrained ones.
+FIGURE_2 = {
+    "torchvision:vgg16": "VGG-16",
+    "torchvision:vgg19": "VGG-19",
+    "torchvision:resnet18": "ResNet-18",
+    "torchvision:resnet34": "ResNet-34",
+    "torchvision:resnet50": "ResNet-50",
+    "torchvision:inception_v3": "Inception-V3",
+}
+#: The Fisher statistic of uniform percentiles among 19 random sets.
+UNIFORM = fisher_statistic((np.arange(20) + 0.5) / 20)
+ALPHA = 0.05
+PLACE = ["kind", "dataset", "partitioning", "n_clusters", "match"]
+
+
+def network_name(kind: str) -> str:
+    """What a page calls a kind of network: an architecture, or the name of a pretrained one."""
+    if kind in NETWORKS:
+        return NETWORKS[kind]
+    row = find_row(kind)
+    return f"{row.words}, ImageNet" if row.classes == "imagenet" else row.words
+
+
+@traced
+def measures(lesions: pd.DataFrame, visualizations: pd.DataFrame) -> pd.DataFrame:
+    """A row for each network, partitioning, measure and reading: percentiles of its sub-clusters
+    among random sets, their Fisher statistic and its p-value.
+
+    `kind` is the architecture and, for a network that was not trained here, its name.
+    """
+    rows = [row for each in lesions.itertuples() for row in _lesion_rows(each.record)]
+    rows += [row for each in visualizations.itertuples() for row in _image_rows(each.record)]
+    about = {
+        each.record.key: {
+            "kind": each.architecture,
+            **{name: getattr(each, name) for name in ("seed", *PLACE[1:])},
+        }
+        for frame in (lesions, visualizations)
+        for each in frame.itertuples()
+    }
+    found = [{**about[record.key], **row} for record, row in rows]
+    columns = [*PLACE, "seed", "measure", "reading", "n_sets", "fisher", "p", "percentiles"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _lesion_rows(record: Record) -> Iterator[tuple[Record, dict[str, Any]]]:
+    if record.value["n_sets"] == 0:
+        return
+    found = lesions_of(record)
+    for reading in ("images", "classes"):
+        drops = accuracy_drops(found, reading=reading)
+        yield record, _row("accuracy_drop", reading, percentiles(drops))
+    for reading in ("difference", "relative"):
+        ranges = class_ranges(found, reading=reading)
+        yield record, _row("class_range", reading, percentiles(ranges))
+
+
+def _image_rows(record: Record) -> Iterator[tuple[Record, dict[str, Any]]]:
+    if record.value["n_sets"] == 0:
+        return
+    for measure, tail in (("score", "upper"), ("entropy", "lower")):
+        yield record, _row(measure, "", percentiles(record.arrays[measure], tail=tail))
+
+
+def _row(measure: str, reading: str, found: np.ndarray) -> dict[str, Any]:
+    return {
+        "measure": measure,
+        "reading": reading,
+        "n_sets": len(found),
+        "fisher": fisher_statistic(found),
+        "p": fisher_p_value(found),
+        "percentiles": found,
+    }
+
+
+@traced
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Over the networks of each kind: mean Fisher statistic with its interval, and the p-value of
+    Fisher and Bates, corrected over all that is tested (`READINGS`, sets of the same size).
+
+    significant: None for rows that are not among the tested.
+    """
+    rows = []
+    for key, own in table.groupby([*PLACE, "measure", "reading"], sort=False):
+        several = len(own) > 1
+        low, high = stats.mean_interval(own["fisher"]) if several else (math.nan, math.nan)
+        rows.append(
+            dict(zip([*PLACE, "measure", "reading"], key, strict=True))
+            | {
+                "n": len(own),
+                "n_sets": int(own["n_sets"].sum()),
+                "fisher": own["fisher"].mean(),
+                "low": low,
+                "high": high,
+                "p": bates_p_value(own["p"].mean(), len(own)),
+            }
+        )
+    columns = [*PLACE, "measure", "reading", "n", "n_sets", "fisher", "low", "high", "p"]
+    found = pd.DataFrame(rows, columns=columns)
+    tested = is_tested(found)
+    found["significant"] = None
+    if tested.any():
+        rejected, critical = benjamini_hochberg(found.loc[tested, "p"], alpha=ALPHA)
+        found.loc[tested, "significant"] = rejected
+        found["critical_p"] = critical
+    return found
+
+
+def is_tested(table: pd.DataFrame) -> pd.Series:
+    """Which rows are those of the papers' table: their readings, k and random sets."""
+    main = table["kind"].map(table.groupby("kind")["n_clusters"].first()) == table["n_clusters"]
+    reading = table["measure"].map(READINGS) == table["reading"]
+    return reading & main & (table["match"] == "size")
+
+
+@traced
+def halves(images: pd.DataFrame) -> pd.DataFrame:
+    """A row for each first-layer sub-cluster of the networks on two digits side by side.
+
+    one_sided: (l - r) / (l + r) in size, where l and r are what its image holds in the left and in
+    the right half: 0 for both alike, 1 for one alone; percentile: among random sets.
+    """
+    rows = []
+    for each in images.itertuples():
+        values = one_sidedness(each.record.arrays["images"])
+        for i, own in enumerate(percentiles(values) if len(values) else ()):
+            row = {"dataset": each.dataset, "partitioning": each.partitioning, "seed": each.seed}
+            row |= {"one_sided": values[i, 0], "random": values[i, 1:].mean(), "percentile": own}
+            rows.append(row)
+    columns = ["dataset", "partitioning", "seed", "one_sided", "random", "percentile"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def one_sidedness(images: np.ndarray) -> np.ndarray:
+    """How much images ``(..., n_pixels)`` of 28 columns hold on one side alone ``(...)``."""
+    rows = images.shape[-1] // 28
+    columns = images.astype(np.float64).reshape(*images.shape[:-1], rows, 28).sum(-2)
+    left, right = columns[..., :14].sum(-1), columns[..., 14:].sum(-1)
+    return np.abs(left - right) / np.maximum(left + right, 1e-12)
+
+
+@traced
+def clusterability(tests: pd.DataFrame) -> pd.DataFrame:
+    """A row for each test of a network against its shuffles; `words` is the network's name."""
+    found = tests.copy()
+    found["pretrained"] = ~found["architecture"].isin([*NETWORKS])
+    found["imagenet"] = [
+        each.pretrained and find_row(each.architecture).classes == "imagenet"
+        for each in found.itertuples()
+    ]
+    found["words"] = [
+        FIGURE_2.get(row.architecture, find_row(row.architecture).words)
+        if row.pretrained
+        else f"{NETWORKS[row.architecture]} ({row.seed})"
+        for row in found.itertuples()
+    ]
+    null = [np.array(each) for each in found["null_ncuts"]]
+    found["null_mean"] = [each.mean() for each in null]
+    found["null_std"] = [each.std() for each in null]
+    found["n_shuffles"] = [len(each) for each in null]
+    found["below_all"] = [own < each.min() for own, each in zip(found["ncut"], null, strict=True)]
+    return found.drop(columns="null_ncuts")
+
+
+@traced
+def matched_pairs(table: pd.DataFrame) -> pd.DataFrame:
+    """Fisher statistics of one network against random sets of its sub-clusters' size, and of their
+    size and norm, side by side."""
+    own = table[table["measure"].map(READINGS) == table["reading"]]
+    place = ["kind", "partitioning", "n_clusters", "seed", "measure"]
+    size, norm = (
+        own[own["match"] == match].set_index(place)["fisher"] for match in ("size", "norm")
+    )
+    return pd.concat({"size": size, "norm": norm}, axis=1, join="inner").reset_index()
+
+
+@traced
+def over_clusters(table: pd.DataFrame) -> pd.DataFrame:
+    """Fisher statistics of networks with several numbers of clusters, in the papers' reading."""
+    main = table["measure"].map(READINGS) == table["reading"]
+    own = table[main & (table["partitioning"] == "weights/network") & (table["match"] == "size")]
+    several = own.groupby("kind")["n_clusters"].transform("nunique") > 1
+    return own[several].drop(columns="percentiles")
+
+
+@shown_table
+def readable_readings(found: pd.DataFrame) -> pd.DataFrame:
+    """Fisher statistics of both readings of the lesions' measures, side by side."""
+    rows = []
+    main = found[found["match"] == "size"]
+    for (kind, partitioning), own in main.groupby(["kind", "partitioning"], sort=False):
+        row = {"Network": network_name(kind), "Partitioning": partitioning}
+        for measure, other in OTHER_READINGS.items():
+            for reading in (READINGS[measure], other):
+                one = own[(own["measure"] == measure) & (own["reading"] == reading)]
+                name = f"{MEASURES[measure]}, {WORDS_OF[reading]}"
+                row[name] = f"{one['fisher'].iloc[0]:.2f}" if len(one) else "–"
+        rows.append(row)
+    columns = ["Network", "Partitioning"]
+    return pd.DataFrame(rows, columns=None if rows else columns).set_index(columns)
+
+
+@shown_table
+def readable_tests(tests: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
+    """n-cut, null and z-score of pretrained networks, and what the paper has of its own."""
+    here = set(tests["words"])
+    rows = [
+        {
+            "Network": row.words,
+            "Whose": "here",
+            "Units": f"{row.n_units:,}",
+            "n-cut": f"{row.ncut:.3f}",
+            "Shuffles": spread_of(row.null_mean, row.null_std),
+            # a null without spread has none
+            "z": "–" if math.isnan(row.z_score) else f"{row.z_score:.1f}",
+            "p": f"{row.p_value:.3g}",
+        }
+        for row in tests.itertuples()
+    ] + [
+        {
+            "Network": row.network,
+            "Whose": "paper"
+            + ("" if row.network in here else "; here not attempted, weights not at hand"),
+            "Units": "",
+            "n-cut": f"{row.ncut:.3f}",
+            "Shuffles": spread_of(row.null_ncut_mean, row.null_ncut_std),
+            "z": f"{row.z_score:.1f}",
+            "p": f"{row.p_value:.3g}",
+        }
+        for row in printed.itertuples()
+    ]
+    return pd.DataFrame(rows).set_index("Network")
+
+
+def spread(table: pd.DataFrame) -> str:
+    """A mean with its interval as a page prints it."""
+    return f"{table.fisher:.2f}" + (
+        "" if math.isnan(table.low) else f" [{table.low:.2f}, {table.high:.2f}]"
+    )
+
+
+@shown_table(html=True)
+def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
+    """Our Fisher statistics beside the printed ones; bold where significant."""
+    ours = found[is_tested(found)].set_index(["kind", "partitioning", "measure"])
+    theirs = printed.set_index(["network", "partitioning"])
+    places = [*theirs.index, *ours.index.droplevel("measure")]
+    rows: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    for kind, partitioning in dict.fromkeys(places):
+        row = rows[network_name(kind), partitioning] = {}
+        for measure, words in MEASURES.items():
+            cell, number = "–", math.nan
+            if (kind, partitioning, measure) in ours.index:
+                own = ours.loc[(kind, partitioning, measure)]
+                cell = f"<b>{spread(own)}</b>" if own.significant else spread(own)
+            if (kind, partitioning) in theirs.index:
+                number = theirs.loc[(kind, partitioning), measure]
+            row[words, "ours"] = cell
+            row[words, "paper"] = "" if math.isnan(number) else f"{number:.2f}"
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    table.index = pd.MultiIndex.from_tuples(table.index, names=["network", "partitioning"])
+    return table

@@ -1,0 +1,112 @@
+"""What machines read of the site: its address, descriptions, the social card, how to cite it.
+
+The address is not known before the site lies somewhere. `MODCLUST_SITE_URL` names it; without it
+the site works from any place, and what has to be a whole address is left relative.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from modclust_utils.figures.network import network_card
+from modclust_utils.paths import root
+from modclust_utils.publish.errors import BuildError
+from modclust_utils.publish.viewer import viewed_networks
+
+URL_VARIABLE = "MODCLUST_SITE_URL"
+CARD = "card.png"
+MISSING = "404.html"
+
+
+def site_url() -> str:
+    """Where the site will lie, with a slash at the end; "" where that is not known.
+
+    Raises BuildError for what is no address of a folder on the web.
+    """
+    url = os.environ.get(URL_VARIABLE, "").strip()
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise BuildError(
+            f"{URL_VARIABLE}={url!r} is not allowed: an address such as https://example.org/book/"
+        )
+    return url.rstrip("/") + "/"
+
+
+def head_settings() -> dict[str, Any]:
+    """Settings of Sphinx for what stands in the head of every page."""
+    url = site_url()
+    address = {"html_baseurl": url, "ogp_site_url": url} if url else {}
+    return {**address, "myst_html_meta": citation()}
+
+
+def citation() -> dict[str, str]:
+    """How to cite the book, as reference managers read it from a page, from ``CITATION.cff``."""
+    file = root() / "CITATION.cff"
+    if not file.is_file():
+        return {}
+    cited: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    names = [
+        author.get("name") or f"{author['family-names']}, {author['given-names']}"
+        for author in cited["authors"]
+    ]
+    return {
+        "citation_title": cited["title"],
+        "citation_author": "; ".join(names),
+        "citation_language": "en",
+        "citation_technical_report_number": f"version {cited['version']}",
+    }
+
+
+def stage_card(book: Path, title: str) -> None:
+    """Draw the picture that shows where somebody shares a page: a network of the viewer."""
+    networks = viewed_networks()
+    if networks:
+        first = networks[0]
+        figure = network_card(first.weights, first.clusterings[0].labels, title=title)
+        figure.savefig(book / "_static" / CARD, metadata={"Software": None})
+
+
+def write_missing_page(site: Path, title: str) -> None:
+    """The page for addresses that lead nowhere, which may be asked for in any folder.
+
+    It needs no other file. Its links lead to the site's address, or to the top of the host.
+    """
+    home = html.escape(site_url() or "/")
+    (site / MISSING).write_text(
+        f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>No such page: {html.escape(title)}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; margin: 12vh auto; max-width: 34rem;
+  padding: 0 1rem; }}
+a {{ color: light-dark(#0a5a8c, #86c8f2); }}
+</style>
+</head>
+<body>
+<main>
+<h1>No such page</h1>
+<p>Nothing lies at this address. A page of the book may have been renamed.</p>
+<ul>
+<li><a href="{home}">The first page of the book</a></li>
+<li><a href="{home}search.html">Search</a></li>
+</ul>
+</main>
+</body>
+</html>
+""",
+        encoding="utf-8",
+    )

@@ -1,0 +1,100 @@
+"""Tutorials: notebooks among the prose pages that the build executes, without records or profiles.
+
+What was executed is kept in ``runs/tutorials`` until the notebook or the package's code changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+
+from modclust_utils.paths import root
+from modclust_utils.publish.at_work import private_folder
+from modclust_utils.publish.errors import RunError
+from modclust_utils.publish.records import write_atomically
+from modclust_utils.publish.run import (
+    PACKAGE,
+    START_TIMEOUT,
+    check_executed,
+    clean_notebook,
+    kernel_config,
+    last_line,
+    notebook_environment,
+)
+from modclust_utils.recipes.base import canonical_json
+
+
+def tutorials() -> list[Path]:
+    """The sources of all tutorials."""
+    return sorted((root() / "book").glob("*.ipynb"))
+
+
+def executed(source: Path) -> nbformat.NotebookNode:
+    """A tutorial with its outputs, executed where it has changed since the last time.
+
+    Raises RunError where a cell failed or a promised figure was not drawn.
+    """
+    folder, sources = root() / "runs" / "tutorials" / source.stem, _hash(source)
+    note, notebook = folder / "run.json", folder / "notebook.ipynb"
+    if not (note.is_file() and notebook.is_file() and _noted(note).get("source") == sources):
+        folder.mkdir(parents=True, exist_ok=True)
+        seconds = _execute(source, notebook)
+        write_atomically(note, json.dumps({"source": sources, "seconds": seconds}).encode())
+    return nbformat.read(notebook, as_version=4)
+
+
+def seconds_of(source: Path) -> float | None:
+    """How long a tutorial took when it was executed; None where it was not."""
+    found = _noted(root() / "runs" / "tutorials" / source.stem / "run.json").get("seconds")
+    return float(found) if found is not None else None
+
+
+def _noted(note: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _hash(source: Path) -> str:
+    """Hash of all that makes the page: the cells, the package's code, and how figures look."""
+    cells = nbformat.read(source, as_version=4).cells
+    digest = hashlib.sha256(
+        canonical_json([[c.cell_type, c.source, c.metadata] for c in cells]).encode()
+    )
+    for path in [*sorted(PACKAGE.rglob("*.py")), root() / "matplotlibrc"]:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _execute(source: Path, notebook: Path) -> float:
+    """Execute a source into a file, which is there only if all went well; the seconds it took."""
+    unfinished = notebook.with_name("unfinished.ipynb")
+    started = time.monotonic()
+    try:
+        with private_folder() as sockets, notebook_environment(notebook.parent):
+            papermill.execute_notebook(
+                str(source),
+                str(unfinished),
+                kernel_name="python3",
+                cwd=str(root()),
+                progress_bar=False,
+                start_timeout=START_TIMEOUT,
+                config=kernel_config(sockets),
+            )
+        check_executed(nbformat.read(unfinished, as_version=4))
+    except Exception as error:
+        raise RunError(
+            f"{source.name}: {last_line(error)}\nWhat it came to is in {unfinished}."
+        ) from error
+    clean_notebook(unfinished, {})
+    os.replace(unfinished, notebook)
+    return round(time.monotonic() - started, 1)

@@ -1,0 +1,113 @@
+"""Figures and pictures of chapter 4, with all three kinds of network that it trains."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import drawn_texts, fits_and_leaves_no_trace
+from lesion_tables import overlaps
+from matplotlib.text import Text
+from small_book import printed
+
+from modclust_utils.chapters.ch04_specialization import chances, figures, figures_images, tables
+from modclust_utils.datasets.papers import paper_table
+from modclust_utils.partitionings import PARTITIONINGS
+
+MEASURES = chances.world(np.random.default_rng(0), replication=True).measures
+BY_KIND = printed(tables.summary(MEASURES))
+NAMES = ["MLP, MNIST", "CNN, MNIST", "VGG, CIFAR-10"]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: figures.statistics(BY_KIND, paper_table("casper2022_table_1")),
+        lambda: figures.p_values(BY_KIND),
+        lambda: figures.histograms(MEASURES, "score"),
+    ],
+)
+def test_figures_of_measures_have_all_kinds_and_fit(draw):
+    figure = fits_and_leaves_no_trace(lambda: draw().content)
+    assert set(NAMES) <= {text.get_text() for text in drawn_texts(figure)}
+
+
+def both_tests(architecture, words, *, pretrained, z):
+    return [
+        {
+            **{"architecture": architecture, "words": words, "pretrained": pretrained},
+            **{"mode": mode, "z_score": z + shift},
+        }
+        for mode, shift in (("layer", 0.0), ("channel", 1.0))
+    ]
+
+
+def test_networks_of_one_kind_share_a_row():
+    rows = []
+    for i in range(5):
+        rows += both_tests("mlp", f"MLP, MNIST ({i})", pretrained=False, z=-i)
+    rows += both_tests("vgg", "VGG, CIFAR-10 (0)", pretrained=False, z=-30.0)
+    rows += both_tests("tiny_darknet", "Tiny Darknet", pretrained=True, z=-9.0)
+    figure = fits_and_leaves_no_trace(
+        lambda: figures.two_nulls(printed(pd.DataFrame(rows))).content
+    )
+    (ax,) = figure.axes
+    assert [t.get_text() for t in ax.get_yticklabels()] == [NAMES[0], NAMES[2], "Tiny Darknet"]
+    layer, channel = (line for line in ax.lines if line.get_label() in ("layer", "channel"))
+    heights = [0, 0, 0, 0, 0, 1, 2]
+    for line, shift in ((layer, 0), (channel, 1)):
+        assert line.get_ydata().tolist() == heights
+        assert line.get_xdata().tolist() == [x + shift for x in (0, -1, -2, -3, -4, -30, -9)]
+
+
+def record(key, n):
+    """Pictures of n sub-clusters of layers 0, 10, 20, ..., and of a random set each."""
+    arrays = {
+        "gallery": np.arange(n),
+        "layer": 10 * np.arange(n),
+        "size": np.full(n, 3),
+        "score": np.arange(4.0 * n).reshape(n, 4),
+        "images": np.zeros((n, 2, 3, 8, 8), np.uint8),
+    }
+    return SimpleNamespace(kind="set-visualizations", key=key, arrays=arrays)
+
+
+def test_pairs_of_the_gallery_in_two_parts():
+    """Both together are all of them, and either has layers from all over the network."""
+    frame = printed(
+        pd.DataFrame(
+            [
+                {
+                    "partitioning": PARTITIONINGS[0],
+                    "architecture": kind,
+                    "record": record(f"{i}b", 4),
+                }
+                for i, kind in enumerate(("cnn", "vgg"))
+            ]
+        )
+    )
+    parts = [slice(None), slice(0, None, 2), slice(1, None, 2)]
+    shown = [figures_images.gallery(frame, part=part).content for part in parts]
+    layers = [[*each.index] for each in shown]
+    assert layers[0] == [(name, 10 * i) for name in NAMES[1:] for i in range(4)]
+    assert layers[1] == [(name, layer) for name in NAMES[1:] for layer in (0, 20)]
+    assert sorted(layers[1] + layers[2]) == sorted(layers[0])
+
+
+def test_names_of_near_networks_cover_no_other_name_and_no_point():
+    ours = [("ResNet-44 (CIFAR-10)", 9.96, -3.5), ("ResNet-56 (CIFAR-10)", 9.89, -3.7)]
+    ours += [("EfficientNet-Lite0", 1.0, -1.6), ("EfficientNet-Lite2", 0.8, -1.9)]
+    here = pd.DataFrame(ours, columns=["words", "ncut", "z_score"])
+    paper = pd.DataFrame([("ResNet-18", 7.9, -2.9)], columns=["network", "ncut", "z_score"])
+    figure = fits_and_leaves_no_trace(
+        lambda: figures.against_shuffles(printed(here), printed(paper)).content
+    )
+    (ax,) = figure.axes
+    # of the words alone, without a line to their point
+    names = [Text.get_window_extent(text) for text in ax.texts]
+    assert len(names) == 5
+    assert overlaps(names) == 0
+    points = ax.transData.transform([*(each[1:] for each in ours), (7.9, -2.9)])
+    assert not [box for box in names for x, y in points if box.contains(x, y)]

@@ -1,0 +1,92 @@
+"""Findings of chapter 4 say what its tables and networks hold."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from modclust_utils.chapters.ch04_specialization import findings, tables
+
+SETTINGS = {"width": 1.0, "epochs": 200, "dropout": 1.0}
+
+
+def network(kind, accuracy, *, note="", **changes):
+    record = SimpleNamespace(parameters={"settings": {**SETTINGS, **changes}})
+    return {
+        **{"architecture": kind, "test_accuracy": accuracy, "test_note": note, "record": record}
+    }
+
+
+def said(*rows):
+    return findings.accuracies(pd.DataFrame(rows))
+
+
+def test_each_kind_has_its_accuracies():
+    rows = network("mlp", 0.981), network("mlp", 0.983), network("cnn", 0.99)
+    assert said(*rows).startswith(
+        "Test accuracies: MLP, MNIST, 98.1% to 98.3% (2 networks); CNN, MNIST, 99.0% (1 network). "
+        "Sub-clusters count"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"width": 0.25}, "The VGGs have 0.25 of the paper's channels. "),
+        ({"epochs": 20}, "The VGGs are trained for 20 epochs, not 200. "),
+        (
+            {"width": 1 / 64, "epochs": 20, "dropout": 0.3},
+            "The VGGs have 0.0156 of the paper's channels, are trained for 20 epochs, not 200, "
+            "have 0.3 of its dropout rates. ",
+        ),
+        (
+            {"epochs": 20, "note": "on some images"},
+            "The VGGs are trained for 20 epochs, not 200. Of their images: on some images. ",
+        ),
+    ],
+)
+def test_what_is_less_of_the_vggs_is_said(changes, words):
+    rows = network("mlp", 0.98), network("vgg", 0.8, **changes), network("vgg", 0.82, **changes)
+    head = "Test accuracies: MLP, MNIST, 98.0% (1 network); VGG, CIFAR-10, 80.0% to 82.0%"
+    assert said(*rows).startswith(f"{head} (2 networks). {words}Sub-clusters count")
+
+
+def test_without_pretrained_networks_there_is_no_widest_range():
+    """A reader may run the chapter with `pretrained []`."""
+    rows = [("a", -1.0), ("a", -4.0), ("b", -9.0), ("b", -8.0)]
+    spread = pd.DataFrame(rows, columns=["words", "z_score"])
+    assert "that of a: its z-score lies between -4.0 and -1.0" in findings.widest_range(spread)
+    assert findings.widest_range(spread[:0]) == "No pretrained network was tested."
+
+
+def conditions(**significant: list[bool]) -> pd.DataFrame:
+    """A summary with as many conditions of each measure, significant or not; and one row of another
+    reading, which is not tested."""
+    about = {"kind": "mlp", "n_clusters": 8, "match": "size"}
+    rows = [
+        {**about, "measure": measure, "reading": tables.READINGS[measure], "significant": each}
+        for measure, values in significant.items()
+        for each in values
+    ]
+    other = {**about, "measure": "accuracy_drop", "reading": "classes", "significant": None}
+    return pd.DataFrame([*rows, other])
+
+
+def test_the_answer_follows_importance_and_classes():
+    found = conditions(
+        accuracy_drop=[True, True, False], class_range=[False] * 3, entropy=[True, False, False]
+    )
+    assert findings.answer(found) == (
+        "**What clusters do** is often more than what random sets of units do: their lesions cost "
+        "significantly more accuracy in 2 of 3 conditions, and that they divide the classes among "
+        "them shows in 1 of 6."
+    )
+    flipped = findings.answer(
+        conditions(accuracy_drop=[False, False, True], class_range=[True] * 3, entropy=[True] * 3)
+    )
+    assert flipped.startswith("**What clusters do** is seldom more")
+    assert "in 1 of 3 conditions" in flipped
+    assert flipped.endswith("shows in 6 of 6.")

@@ -1,0 +1,90 @@
+"""What chapter 4 takes for its own parameters, and how it refuses all else: by name and value."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from modclust_utils.chapters.ch04_specialization import RANGES
+from modclust_utils.partitionings import PARTITIONINGS
+from modclust_utils.publish.chapters import chapter_notebook
+from modclust_utils.publish.errors import ParameterError
+from modclust_utils.publish.parameters import read_schema
+
+SCHEMA = read_schema(chapter_notebook(4))
+#: Whole numbers: the least and the largest.
+WHOLE = {
+    "cnn_epochs": (1, 10_000),
+    "cnn_channels": (2, 1024),
+    "vgg_networks": (0, 1000),
+    "vgg_measured": (0, 1000),
+    "vgg_epochs": (1, 10_000),
+    "pretrained_clusters": (2, 256),
+    "picture_size": (8, 1024),
+    "n_lesion_images": (10, 1_000_000),
+    "n_convolutional_images": (10, 1_000_000),
+    "n_photographs": (10, 500),
+    "n_activation_images": (10, 1_000_000),
+    "n_steps": (1, 10_000),
+    "n_spread": (1, 1000),
+    "n_spread_shuffles": (2, 100_000),
+    "shuffle_clusters": (2, 256),
+}
+#: Of the others what is taken, and what is not.
+OTHERS = {
+    "halves": (["halves_mnist", "mnist5k"], ["halves", 3, ["mnist"], "mnist.csv"]),
+    "colour_dataset": (["cifar10_colour"], ["cifar10colour", None]),
+    "photographs": (["imagenette"], ["imagenet", "", 1]),
+    "vgg_width": ([1 / 64, 0.25, 4.0], [0.0, 1 / 65, 4.01, math.nan, math.inf, "0.25", True]),
+    "vgg_dropout": ([0.0, 0.3, 1.99], [-0.1, 2.0, math.nan, "none"]),
+    "precision": (["float32", "bfloat16"], ["float16", "BFLOAT16", 32]),
+    "kernel_norm": (["l1", "induced_l1"], ["l2", 1]),
+    "other_clusters": ([[], [4, 16], [2, 256]], [[1], [257], [4, 4], [4.0], 4, "4"]),
+    "pretrained": (
+        [[], ["efficientnet_lite0", "torchvision:vgg16"]],
+        [["vgg16"], ["torchvision:vgg17"], ["tiny_darknet", "tiny_darknet"], [3], "tiny_darknet"],
+    ),
+    "pretrained_measured": ([[], ["squeezenet1_0"]], [["squeezenet"], ["squeezenet1_0"] * 2]),
+    "pretrained_partitionings": (
+        [[], [*PARTITIONINGS]],
+        [["weights"], ["weights/network"] * 2, "weights/network"],
+    ),
+}
+GOOD = [(name, value) for name, ends in WHOLE.items() for value in ends] + [
+    (name, value) for name, (good, _) in OTHERS.items() for value in good
+]
+BAD = [
+    (name, value)
+    for name, (low, high) in WHOLE.items()
+    for value in (low - 1, high + 1, float(low), str(high), True, None)
+] + [(name, value) for name, (_, bad) in OTHERS.items() for value in bad]
+
+
+def test_every_parameter_of_the_chapter_is_here():
+    assert {*WHOLE, *OTHERS} == {*RANGES}
+    assert {*RANGES} <= {*SCHEMA.defaults}
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD, ids=str)
+def test_what_is_allowed(name, value):
+    assert SCHEMA.check({name: value})[name] == value
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=str)
+def test_what_is_not_is_refused_by_name_and_value_with_what_is_allowed(name, value):
+    with pytest.raises(ParameterError) as caught:
+        SCHEMA.check({name: value})
+    message = str(caught.value)
+    assert message.startswith(f"{name}={value!r} is not allowed: {RANGES[name][1]} (")
+    if name in WHOLE:
+        low, high = WHOLE[name]
+        assert f"a whole number from {low} to {high}" in message
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(ParameterError) as caught:
+        SCHEMA.check({"vgg_width": 5.0, "n_steps": 0, "vgg_depth": 16})
+    unknown, *wrong = str(caught.value).splitlines()
+    assert unknown.startswith("'vgg_depth' is not a parameter of 04-local-specialization.ipynb.")
+    assert [line.partition("=")[0] for line in wrong] == ["vgg_width", "n_steps"]

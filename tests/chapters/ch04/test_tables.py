@@ -1,0 +1,236 @@
+"""Tables and rules of chapter 4, on results that can be worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modclust_utils.chapters.ch04_specialization import chances, rules, tables
+from modclust_utils.chapters.ch04_specialization.rules import Results
+
+EVEN = (np.arange(20) + 0.5) / 20
+
+
+def row(measure="accuracy_drop", seed=0, percentiles=EVEN, **changes):
+    own = {
+        "kind": "mlp",
+        "dataset": "mnist",
+        "partitioning": "weights/network",
+        "n_clusters": 16,
+        "match": "size",
+        "seed": seed,
+        "measure": measure,
+        "reading": tables.READINGS[measure],
+        "n_sets": len(percentiles),
+        "fisher": float(-np.log(percentiles).mean()),
+        "p": 0.5,
+        "percentiles": percentiles,
+    }
+    return own | changes
+
+
+def frame(rows):
+    found = pd.DataFrame(rows)
+    found.attrs = {"source": "made up"}
+    return found
+
+
+def test_uniform_percentiles_have_the_statistic_of_the_paper():
+    # paper B, appendix A.2.3: 0.98
+    assert round(tables.UNIFORM, 2) == 0.98
+
+
+def test_summary_of_two_networks():
+    two = frame([row(seed=0, fisher=1.0, p=0.1), row(seed=1, fisher=2.0, p=0.3)])
+    (found,) = tables.summary(two).itertuples()
+    assert (found.n, found.fisher) == (2, 1.5)
+    # the sum of two uniform numbers is at most 0.4 in a triangle of area 0.4^2 / 2
+    assert found.p == pytest.approx(0.08)
+    # Student with one degree of freedom: 12.706 standard errors of 0.5
+    assert found.high - found.fisher == pytest.approx(12.706 * 0.5, rel=1e-3)
+    assert not found.significant
+
+
+def test_only_the_papers_rows_are_tested():
+    rows = [
+        row(p=0.01),
+        row(p=0.01, reading="classes"),
+        row(p=0.01, n_clusters=8),
+        row(p=0.01, match="norm"),
+    ]
+    found = tables.summary(frame(rows))
+    assert tables.is_tested(found).tolist() == [True, False, False, False]
+    assert found["significant"].tolist() == [True, None, None, None]
+
+
+def test_correction_counts_every_test():
+    # alone 0.03 is significant; beside a test with 0.9 it is above 0.05 / 2
+    assert tables.summary(frame([row(p=0.03)]))["significant"].tolist() == [True]
+    both = frame([row(p=0.03), row("score", p=0.9)])
+    assert tables.summary(both)["significant"].tolist() == [False, False]
+
+
+def test_one_sidedness():
+    left = np.zeros((28, 28))
+    left[:, :14] = 1
+    images = np.stack([left.ravel(), np.ones(784), (left + 1).ravel(), np.zeros(784)])
+    # twice as much on the left as on the right: (2 - 1) / (2 + 1)
+    np.testing.assert_allclose(tables.one_sidedness(images), [1, 0, 1 / 3, 0])
+
+
+def significant(*rows):
+    return rules.significant(
+        Results(frame(rows), frame([]), frame([])),
+        datasets=["mnist"],
+        measure="accuracy_drop",
+        networks=["mlp"],
+        partitionings=["weights/network"],
+        at=1.1,
+    )
+
+
+def test_significant_holds_fails_or_cannot_tell():
+    strong = [row(seed=i, p=1e-6, fisher=2 + i / 10) for i in range(3)]
+    small = [row(seed=i, p=0.6, fisher=1 + i / 100) for i in range(3)]
+    wide = [row(seed=i, p=0.6, fisher=1 + i) for i in range(3)]
+    for rows, holds in ((strong, True), (small, False), (wide, None)):
+        (case,) = significant(*rows)
+        assert case.holds is holds
+
+
+def test_other_data_sets_are_no_case():
+    results = Results(frame([row(p=1e-6, dataset="mnist5k")]), frame([]), frame([]))
+    arguments = {"measure": "accuracy_drop", "networks": ["mlp"], "at": 1.1}
+    found = {
+        name: rules.significant(results, [name], **arguments, partitionings=["weights/network"])
+        for name in ("mnist", "mnist5k")
+    }
+    assert [len(cases) for cases in found.values()] == [0, 1]
+
+
+def halves(one_sided, percentile):
+    rows = [
+        {
+            "dataset": "d",
+            "partitioning": "weights/network",
+            "seed": i % 5,
+            "one_sided": a,
+            "percentile": b,
+        }
+        for i, (a, b) in enumerate(zip(one_sided, percentile, strict=True))
+    ]
+    return Results(frame([]), frame(rows), frame([]))
+
+
+def test_halves():
+    clear = halves([0.9] * 40, [0.025] * 40)
+    none = halves([0.1] * 40, [0.8, 0.9, 0.7, 0.85] * 10)
+    for results, holds in ((clear, True), (none, False)):
+        (case,) = rules.one_half(results, ["d"], at=0.5, share=0.8)
+        assert case.holds is holds
+        (case,) = rules.more_than_random(results, ["d"], alpha=0.05, at=0.5)
+        assert case.holds is holds
+
+
+def test_seldom_significant():
+    def cases(n_significant):
+        rows = [
+            row("entropy", partitioning=f"{i}", p=1e-9 if i < n_significant else 0.9)
+            for i in range(12)
+        ]
+        return rules.seldom_significant(
+            Results(frame(rows), frame([]), frame([])),
+            ["mnist"],
+            measures=["entropy"],
+            networks=["mlp"],
+            share=0.4,
+        )
+
+    # one-sided 95 % bounds of a share of twelve: 0.22 at none, 0.56 at three; at ten 0.56 at least
+    assert [cases(n)[0].holds for n in (0, 3, 10)] == [True, None, False]
+
+
+def test_similar():
+    def case(gaps):
+        rows = [
+            row(seed=i, fisher=1.5 + gap * first, partitioning=name)
+            for i, gap in enumerate(gaps)
+            for first, name in ((1, "weights/network"), (0, "activations/network"))
+        ]
+        (found,) = rules.similar(
+            Results(frame(rows), frame([]), frame([])),
+            ["mnist"],
+            first=["weights/network"],
+            second=["activations/network"],
+            measures=["accuracy_drop"],
+            networks=["mlp"],
+            within=0.3,
+        )
+        return found.holds
+
+    assert case([0.01, -0.01, 0.02, 0.0]) is True
+    assert case([1.0, 1.1, 0.9, 1.0]) is False
+    assert case([1.0, -1.0, 0.5, -0.4]) is None
+
+
+def test_near_printed_and_above():
+    def cases(mean, spread):
+        rows = [row(seed=i, fisher=mean + spread * (i - 1)) for i in range(3)]
+        results = Results(frame(rows), frame([]), frame([]))
+        (near,) = rules.near_printed(
+            results, ["mnist"], networks=["mlp"], measures=["accuracy_drop"], within=0.4
+        )
+        (above,) = rules.above(
+            results,
+            ["mnist"],
+            network="mlp",
+            partitionings=["weights/network"],
+            measure="accuracy_drop",
+            at=2.0,
+        )
+        return near.holds, above.holds
+
+    # 2.13 is printed
+    assert cases(2.15, 0.01) == (True, True)
+    assert cases(1.0, 0.01) == (False, False)
+    assert cases(2.13, 1.0) == (None, None)
+
+
+def test_names_of_pretrained_networks():
+    assert tables.network_name("squeezenet1_0") == "SqueezeNet 1.0, ImageNet"
+    assert tables.network_name("cifar10_resnet20") == "ResNet-20 (CIFAR-10)"
+    record = [{"architecture": "torchvision:vgg16", "seed": 0, "ncut": 1.0, "null_ncuts": [2.0]}]
+    (found,) = tables.clusterability(frame(record)).itertuples()
+    # as Figure 2 calls it, so that its n-cut stands beside the printed one
+    assert (found.words, found.imagenet, found.below_all) == ("VGG-16", True, True)
+
+
+def test_networks_of_imagenet_against_their_shuffles():
+    rows = [
+        {
+            "dataset": "d",
+            "words": name,
+            "n_shuffles": 100,
+            "ncut": 7.8,
+            "z_score": -3.0,
+            "p_value": p,
+        }
+        for name, p in (("VGG-16", 0.01), ("b", 0.3), ("c", 0.9))
+    ]
+    results = Results(frame([]), frame([]), frame(rows))
+    cases = rules.below_shuffles(results, ["d"], alpha=0.05)
+    assert [case.holds for case in cases] == [True, None, False]
+    # only one of them has a printed n-cut: 7.800
+    (case,) = rules.printed_ncuts(results, ["d"], within=0.02)
+    assert case.holds is True
+
+
+def test_made_up_replications_have_the_printed_statistics():
+    found = chances.world(np.random.default_rng(0), replication=True).measures
+    own = found[(found["kind"] == "mlp") & (found["measure"] == "accuracy_drop")]
+    mean = own[own["partitioning"] == "weights/network"]["fisher"].mean()
+    # 200 percentiles whose -log has the standard deviation 2.13
+    assert math.isclose(mean, 2.13, abs_tol=4 * 2.13 / math.sqrt(200))

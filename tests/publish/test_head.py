@@ -1,0 +1,49 @@
+"""Tests for what machines read of the site."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from small_book import ROOT
+
+from modclust_utils.publish import head
+from modclust_utils.publish.errors import BuildError
+
+
+def test_without_an_address_nothing_is_absolute(monkeypatch):
+    monkeypatch.delenv(head.URL_VARIABLE, raising=False)
+    assert head.site_url() == ""
+    assert set(head.head_settings()) == {"myst_html_meta"}
+
+
+def test_an_address_ends_with_one_slash(monkeypatch):
+    for given in ("https://example.org/book", "https://example.org/book//"):
+        monkeypatch.setenv(head.URL_VARIABLE, given)
+        found = head.head_settings()
+        assert found["html_baseurl"] == found["ogp_site_url"] == "https://example.org/book/"
+
+
+@pytest.mark.parametrize("url", ["example.org", "file:///tmp", "https://", "https://a.org/?x=1"])
+def test_what_is_no_address_is_refused(monkeypatch, url):
+    monkeypatch.setenv(head.URL_VARIABLE, url)
+    with pytest.raises(
+        BuildError, match=r"MODCLUST_SITE_URL=.* is not allowed: an address such as"
+    ):
+        head.site_url()
+
+
+def test_citation_is_that_of_the_file():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    found = head.citation()
+    assert found["citation_title"] == cited["title"]
+    assert cited["authors"][0]["name"] in found["citation_author"]
+    assert cited["version"] in found["citation_technical_report_number"]
+
+
+def test_missing_page_leads_to_the_address_and_shows_texts_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv(head.URL_VARIABLE, "https://example.org/b")
+    head.write_missing_page(tmp_path, "A <book>")
+    page = (tmp_path / head.MISSING).read_text(encoding="utf-8")
+    assert 'href="https://example.org/b/"' in page
+    assert "A &lt;book&gt;" in page
+    assert "<book>" not in page
