@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -63,24 +64,37 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site() -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the built html."""
     ready = os.environ.get("MODCLUST_SITE")
     if ready:
         folder = Path(ready).expanduser().resolve()
     else:
-        # as `make book` does: runs what is not up to date, then builds
-        command = [sys.executable, "-m", "modclust_utils", "book"]
+        shared = tmp_path_factory.getbasetemp()
+        # all workers have theirs in one folder of this run of the tests
+        folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "site"
         # after the numbers of threads are set
         from modclust_utils.publish.at_work import lock
 
-        # tests of the site in another process build the same one
         with lock(ROOT / "_build" / "tests.lock", "the site for tests", wait=True):
-            run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert run.returncode == 0, run.stdout + run.stderr
-        folder = ROOT / "_build" / "html"
+            if not folder.exists():
+                _build_site(folder)
     assert (folder / "index.html").is_file(), f"{folder} holds no site"
     return folder
+
+
+def _build_site(folder: Path) -> None:
+    """Build the site as `make book` does: run what is not up to date, then build.
+
+    What is tested is a copy, once for all workers: another build, of a worker or of a user, may
+    replace the site itself at any time.
+    """
+    command = [sys.executable, "-m", "modclust_utils", "book"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    whole = folder.with_name("whole site")
+    shutil.copytree(ROOT / "_build" / "html", whole, dirs_exist_ok=True)
+    whole.rename(folder)
 
 
 @pytest.fixture(scope="session")

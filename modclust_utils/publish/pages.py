@@ -134,10 +134,25 @@ def _build_site(build: Path, output: Path) -> Path:
     write_missing_page(html, _title())
     repair(html)
     add_policies(html)
-    shutil.rmtree(output, ignore_errors=True)
-    shutil.move(html, output)
-    stamp.write_text(sources, encoding="utf-8")
+    (html / STAMP).write_text(sources, encoding="utf-8")
+    _replace(output, html)
     return output
+
+
+def _replace(output: Path, site: Path) -> None:
+    """Move a new site to `output`; the one that is there stays until the new one is beside it.
+
+    So a full disk costs no site, and who reads one meanwhile misses it for no longer than two
+    renames take.
+    """
+    new, old = (output.with_name(f".{output.name}-{word}-site") for word in ("new", "old"))
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.move(site, new)
+    if output.exists():
+        output.rename(old)
+    new.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _is_free(folder: Path) -> bool:
@@ -156,6 +171,8 @@ def _hash_folder(folder: Path) -> str:
 def stage(work: Path) -> None:
     """Write everything that jupyter-book reads into the folder `work`."""
     base = root()
+    # first of all: they make records, which other pages count
+    pages = {source.name: executed(source) for source in tutorials()}
     work.mkdir(parents=True)
     shutil.copytree(base / "book", work / "book")
     toc = yaml.safe_load((base / "_toc.yml").read_text(encoding="utf-8"))
@@ -174,9 +191,9 @@ def stage(work: Path) -> None:
             shown = "chapter" if run is chosen else "page" if _has_page(run) else "–"
             rows.append(ShownRun(run, state(run), shown))
             if shown == "page":
-                page = Path("runs") / f"{chapter:02d}" / f"{run.name}.ipynb"
-                _write(work, page, run_page(run))
-                sections.append({"file": str(page.with_suffix(""))})
+                own = Path("runs") / f"{chapter:02d}" / f"{run.name}.ipynb"
+                _write(work, own, run_page(run))
+                sections.append({"file": str(own.with_suffix(""))})
         _add_sections(toc, f"notebooks/{source.stem}", sections)
     (work / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     for name, text in (("status", status_page(rows)), ("coverage", coverage_page(rows))):
@@ -184,8 +201,8 @@ def stage(work: Path) -> None:
     stage_viewer(work / "book")
     stage_reference(work / "book", functions)
     said = stage_front(work / "book", rows)
-    for source in tutorials():
-        _write(work, Path("book") / source.name, executed(source))
+    for name, page in pages.items():
+        _write(work, Path("book") / name, page)
     stage_teaching(work / "book", rows)
     config = yaml.safe_load((base / "_config.yml").read_text(encoding="utf-8"))
     sphinx = config.setdefault("sphinx", {}).setdefault("config", {})

@@ -13,9 +13,10 @@ import io
 import os
 import re
 import tokenize
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nbformat
@@ -51,11 +52,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Schema:
-    """The parameters of one chapter, in the order of its cell, and the ranges of some of them."""
+    """The parameters of one chapter, in the order of its cell, and the ranges of some of them.
+
+    misfits: what is wrong with values that are each in their range, but do not fit together.
+    """
 
     source: Path
     parameters: tuple[Parameter, ...]
     ranges: Mapping[str, Range] = field(default_factory=lambda: SHARED)
+    misfits: Callable[[Mapping[str, Any]], Iterable[str]] = lambda values: ()
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -65,7 +70,8 @@ class Schema:
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters, `values` over the defaults, checked.
 
-        Raises ParameterError that lists every unknown name, wrong type and value out of range.
+        Raises ParameterError that lists every unknown name, wrong type and value out of range; or,
+        where there are none of these, what does not fit together.
         """
         unknown = [name for name in values if name not in self.defaults]
         problems = [self._unknown(name) for name in unknown]
@@ -74,6 +80,7 @@ class Schema:
             checked = self._model().model_validate({**self.defaults, **known})
         except ValidationError as error:
             problems += self._problems(error, {**self.defaults, **known})
+        problems = problems or [*self.misfits(checked.model_dump())]
         if problems:
             raise ParameterError("\n".join(problems))
         return absolute(checked.model_dump())
@@ -190,17 +197,19 @@ def read_schema(notebook: Path) -> Schema:
     tagged = [c for c in cells if "parameters" in c.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise ParameterError(f"{notebook} has {len(tagged)} cells tagged 'parameters'; allowed: 1")
-    return Schema(notebook, tuple(_read_cell(tagged[0].source, notebook)), _ranges(notebook))
+    parameters = tuple(_read_cell(tagged[0].source, notebook))
+    own = _room_of(notebook)
+    ranges = {**SHARED, **getattr(own, "RANGES", {})}
+    return Schema(notebook, parameters, ranges, getattr(own, "misfits", Schema.misfits))
 
 
-def _ranges(notebook: Path) -> Mapping[str, Range]:
-    """The shared ranges, and those of the chapter's room where the notebook is a chapter."""
+def _room_of(notebook: Path) -> ModuleType | None:
+    """The room of a chapter; None for a notebook without one."""
     number = re.match(r"\d+(?=-)", notebook.name)
     try:
-        own = getattr(room(int(number[0])), "RANGES", {}) if number else {}
-    except ParameterError:  # a notebook without a room has the shared ones
-        own = {}
-    return {**SHARED, **own}
+        return room(int(number[0])) if number else None
+    except ParameterError:
+        return None
 
 
 def _read_cell(source: str, notebook: Path) -> list[Parameter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -405,6 +406,26 @@ def test_site_is_built_strictly_and_moved_to_its_place(book, jupyter_book):
     assert command[2] == str(book / "_build" / "source")
 
 
+def test_records_of_a_tutorial_are_counted_from_the_first_build_on(book, monkeypatch):
+    """Else the same sources would make another site the second time."""
+    write_run(book, "quick")
+    left = [put_record]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Mine")])
+
+    def executed(source: Path) -> nbformat.NotebookNode:
+        while left:
+            left.pop()()
+        return notebook
+
+    monkeypatch.setattr(pages, "tutorials", lambda: [Path("mine.ipynb")])
+    monkeypatch.setattr(pages, "executed", executed)
+    one, two = book / "_build" / "one", book / "_build" / "two"
+    pages.stage(one)
+    pages.stage(two)
+    assert not left
+    assert digest(one) == digest(two)
+
+
 def test_failed_build_keeps_the_earlier_site_and_says_why(book, jupyter_book):
     write_run(book, "quick")
     site = pages.build_site(book / "there")
@@ -415,6 +436,24 @@ def test_failed_build_keeps_the_earlier_site_and_says_why(book, jupyter_book):
     assert (site / "index.html").read_text() == "site 1"
     # nothing has changed since, but the site is not that of these sources
     assert (pages.build_site(book / "there") / "index.html").read_text() == "site 4"
+
+
+def test_a_full_disk_keeps_the_earlier_site(book, jupyter_book, tmp_path, monkeypatch):
+    write_run(book, "quick")
+    site = pages.build_site(tmp_path / "there")
+    (book / "book" / "index.md").write_text("# Changed\n")
+
+    def move(source: Path, target: Path) -> None:
+        target.mkdir()
+        raise OSError(errno.ENOSPC, "No space left on device", str(target / "index.html"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pages.shutil, "move", move)
+        with pytest.raises(OSError, match="No space left"):
+            pages.build_site(site)
+    assert (site / "index.html").read_text() == "site 1"
+    assert (pages.build_site(site) / "index.html").read_text() == "site 3"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["the book", "there"]
 
 
 @pytest.mark.parametrize("what", ["folder", "file"])

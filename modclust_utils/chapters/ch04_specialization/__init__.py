@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -67,3 +68,18 @@ RANGES: dict[str, Range] = {
     "n_spread_shuffles": whole(2, 100_000),
     "shuffle_clusters": whole(2, 256),
 }
+
+
+def misfits(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with parameters of which one says how many, or which, of another's."""
+    others = [name for name in values["pretrained_measured"] if name not in values["pretrained"]]
+    if others:
+        yield (
+            f"pretrained_measured={values['pretrained_measured']!r} is not allowed: names that are "
+            f"in pretrained={values['pretrained']!r}."
+        )
+    if values["vgg_measured"] > values["vgg_networks"]:
+        yield (
+            f"vgg_measured={values['vgg_measured']} is not allowed: at most "
+            f"vgg_networks={values['vgg_networks']}."
+        )

@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 
 from modclust_utils.chapters.ch04_specialization.tables import (
     MEASURES,
-    NETWORKS,
     UNIFORM,
     is_tested,
     network_name,
@@ -225,7 +224,7 @@ def two_nulls(tests: pd.DataFrame) -> Figure:
 
     A row for each pretrained network, and one for all networks of a kind that were trained here.
     """
-    rows = tests["words"].where(tests["pretrained"], tests["architecture"].map(NETWORKS))
+    rows = tests["words"].where(tests["pretrained"], tests["kind"].map(network_name))
     names = list(dict.fromkeys(rows))
     figure = new_figure(0.24 * len(names) + 1.3)
     ax = figure.subplots()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from modclust_utils.chapters.ch04_specialization.figures import COLORS, names_of
+from modclust_utils.chapters.ch04_specialization.tables import kinds_of
 from modclust_utils.figures.style import NULL_COLOR, legend_below, new_figure, styled
 from modclust_utils.partitionings import PARTITIONINGS
 from modclust_utils.recipes.frames import shown_figure, shown_table
@@ -80,8 +82,9 @@ def gallery(frame: pd.DataFrame, n: int = 4, part: slice = slice(None)) -> pd.Da
     """
     rows = []
     own = frame[frame["partitioning"] == PARTITIONINGS[0]]
-    for kind, name in names_of(own["architecture"]).items():
-        record = own[own["architecture"] == kind]["record"].iloc[0]
+    kinds = kinds_of(own)
+    for kind, name in names_of(kinds).items():
+        record = own[kinds == kind]["record"].iloc[0]
         arrays = record.arrays
         places = arrays["gallery"]
         chosen = np.unique(np.linspace(0, len(places) - 1, min(n, len(places))).round().astype(int))
@@ -102,7 +105,7 @@ def gallery(frame: pd.DataFrame, n: int = 4, part: slice = slice(None)) -> pd.Da
             )
             rows.append(
                 {
-                    "Network": name,
+                    "Network": html.escape(name),
                     "Layer": int(arrays["layer"][place]),
                     "Units": int(arrays["size"][place]),
                     "One": pair[0],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modclust_utils.chapters.ch04_specialization.tables import is_tested, network_name
+from modclust_utils.chapters.ch04_specialization.tables import is_tested, kinds_of, network_name
 from modclust_utils.settings import VggSettings
 
 # A sub-cluster follows one half whose image holds three times as much there as in the other.
@@ -58,7 +58,7 @@ def _significant(own: pd.DataFrame, *measures: str) -> pd.Series[bool]:
 def accuracies(networks: pd.DataFrame) -> str:
     """How accurate the networks are that were trained for the chapter, kind by kind, and how much
     smaller its VGGs are than the paper's."""
-    kinds = networks.groupby("architecture", sort=False)["test_accuracy"]
+    kinds = networks.groupby(kinds_of(networks), sort=False)["test_accuracy"]
     each = [
         f"{network_name(str(kind))}, {_from_to(own)} ({len(own)} network{'s' * (len(own) > 1)})"
         for kind, own in kinds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modclust_utils import stats
+from modclust_utils import datasets, stats
 from modclust_utils.fisher_bates import (
     bates_p_value,
     benjamini_hochberg,
@@ -50,6 +51,13 @@ NETWORKS = {
     "vgg19": "VGG-19, ImageNet",
     "resnet18": "ResNet-18, ImageNet",
 }
+#: The papers' data for each architecture that is trained here, whole or the embedded part of them.
+_PAPERS_DATA = {
+    "mlp": ("mnist", "mnist5k"),
+    "cnn": ("mnist", "mnist5k"),
+    "vgg": ("cifar10_colour",),
+}
+_ON = " on "
 #: Networks of paper B's Figure 2 by their names among the pretrained ones.
 FIGURE_2 = {
     "torchvision:vgg16": "VGG-16",
@@ -65,10 +73,26 @@ ALPHA = 0.05
 PLACE = ["kind", "dataset", "partitioning", "n_clusters", "match"]
 
 
+def kind_of(architecture: str, dataset: str) -> str:
+    """What kind of network one is: its architecture, as in the papers' tables, and its data where
+    they are not the papers'; of a pretrained one its name."""
+    is_papers = dataset in _PAPERS_DATA.get(architecture, (dataset,))
+    return architecture if is_papers else f"{architecture}{_ON}{dataset}"
+
+
+def kinds_of(frame: pd.DataFrame) -> pd.Series[str]:
+    """The kind of the network of each row, from the columns architecture and dataset."""
+    found = [kind_of(row.architecture, row.dataset) for row in frame.itertuples()]
+    return pd.Series(found, frame.index, dtype=object)
+
+
 def network_name(kind: str) -> str:
-    """What a page calls a kind of network: an architecture, or the name of a pretrained one."""
+    """What a page calls a kind of network (`kind_of`)."""
     if kind in NETWORKS:
         return NETWORKS[kind]
+    architecture, on, dataset = kind.partition(_ON)
+    if on:
+        return f"{architecture.upper()}, {datasets.words(dataset)}"
     row = find_row(kind)
     return f"{row.words}, ImageNet" if row.classes == "imagenet" else row.words
 
@@ -78,13 +102,13 @@ def measures(lesions: pd.DataFrame, visualizations: pd.DataFrame) -> pd.DataFram
     """A row for each network, partitioning, measure and reading: percentiles of its sub-clusters
     among random sets, their Fisher statistic and its p-value.
 
-    `kind` is the architecture and, for a network that was not trained here, its name.
+    `kind` is that of `kind_of`.
     """
     rows = [row for each in lesions.itertuples() for row in _lesion_rows(each.record)]
     rows += [row for each in visualizations.itertuples() for row in _image_rows(each.record)]
     about = {
         each.record.key: {
-            "kind": each.architecture,
+            "kind": kind_of(each.architecture, each.dataset),
             **{name: getattr(each, name) for name in ("seed", *PLACE[1:])},
         }
         for frame in (lesions, visualizations)
@@ -195,7 +219,8 @@ def one_sidedness(images: np.ndarray) -> np.ndarray:
 def clusterability(tests: pd.DataFrame) -> pd.DataFrame:
     """A row for each test of a network against its shuffles; `words` is the network's name."""
     found = tests.copy()
-    found["pretrained"] = ~found["architecture"].isin([*NETWORKS])
+    found["kind"] = kinds_of(found)
+    found["pretrained"] = ~found["architecture"].isin([*_PAPERS_DATA])
     found["imagenet"] = [
         each.pretrained and find_row(each.architecture).classes == "imagenet"
         for each in found.itertuples()
@@ -203,7 +228,7 @@ def clusterability(tests: pd.DataFrame) -> pd.DataFrame:
     found["words"] = [
         FIGURE_2.get(row.architecture, find_row(row.architecture).words)
         if row.pretrained
-        else f"{NETWORKS[row.architecture]} ({row.seed})"
+        else f"{network_name(row.kind)} ({row.seed})"
         for row in found.itertuples()
     ]
     null = [np.array(each) for each in found["null_ncuts"]]
@@ -299,7 +324,7 @@ def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
     places = [*theirs.index, *ours.index.droplevel("measure")]
     rows: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
     for kind, partitioning in dict.fromkeys(places):
-        row = rows[network_name(kind), partitioning] = {}
+        row = rows[html.escape(network_name(kind)), partitioning] = {}
         for measure, words in MEASURES.items():
             cell, number = "–", math.nan
             if (kind, partitioning, measure) in ours.index:

@@ -37,7 +37,7 @@ def test_figures_of_measures_have_all_kinds_and_fit(draw):
 def both_tests(architecture, words, *, pretrained, z):
     return [
         {
-            **{"architecture": architecture, "words": words, "pretrained": pretrained},
+            **{"kind": architecture, "words": words, "pretrained": pretrained},
             **{"mode": mode, "z_score": z + shift},
         }
         for mode, shift in (("layer", 0.0), ("channel", 1.0))
@@ -82,9 +82,10 @@ def test_pairs_of_the_gallery_in_two_parts():
                 {
                     "partitioning": PARTITIONINGS[0],
                     "architecture": kind,
+                    "dataset": dataset,
                     "record": record(f"{i}b", 4),
                 }
-                for i, kind in enumerate(("cnn", "vgg"))
+                for i, (kind, dataset) in enumerate((("cnn", "mnist"), ("vgg", "cifar10_colour")))
             ]
         )
     )

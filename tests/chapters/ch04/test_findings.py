@@ -8,14 +8,16 @@ import pandas as pd
 import pytest
 
 from modclust_utils.chapters.ch04_specialization import findings, tables
+from modclust_utils.chapters.ch04_specialization.coverage import DATASETS
 
 SETTINGS = {"width": 1.0, "epochs": 200, "dropout": 1.0}
 
 
-def network(kind, accuracy, *, note="", **changes):
+def network(kind, accuracy, *, note="", dataset="", **changes):
     record = SimpleNamespace(parameters={"settings": {**SETTINGS, **changes}})
     return {
-        **{"architecture": kind, "test_accuracy": accuracy, "test_note": note, "record": record}
+        **{"architecture": kind, "dataset": dataset or DATASETS[kind]},
+        **{"test_accuracy": accuracy, "test_note": note, "record": record},
     }
 
 
@@ -25,9 +27,9 @@ def said(*rows):
 
 def test_each_kind_has_its_accuracies():
     rows = network("mlp", 0.981), network("mlp", 0.983), network("cnn", 0.99)
-    assert said(*rows).startswith(
-        "Test accuracies: MLP, MNIST, 98.1% to 98.3% (2 networks); CNN, MNIST, 99.0% (1 network). "
-        "Sub-clusters count"
+    assert said(*rows, network("mlp", 0.89, dataset="fashion_mnist")).startswith(
+        "Test accuracies: MLP, MNIST, 98.1% to 98.3% (2 networks); CNN, MNIST, 99.0% (1 network); "
+        "MLP, Fashion-MNIST, 89.0% (1 network). Sub-clusters count"
     )
 
 

@@ -51,6 +51,11 @@ OTHERS = {
         [["weights"], ["weights/network"] * 2, "weights/network"],
     ),
 }
+#: What has to be large enough beside them.
+BESIDE = {
+    "vgg_measured": {"vgg_networks": 1000},
+    "pretrained_measured": {"pretrained": ["squeezenet1_0"]},
+}
 GOOD = [(name, value) for name, ends in WHOLE.items() for value in ends] + [
     (name, value) for name, (good, _) in OTHERS.items() for value in good
 ]
@@ -68,7 +73,7 @@ def test_every_parameter_of_the_chapter_is_here():
 
 @pytest.mark.parametrize(("name", "value"), GOOD, ids=str)
 def test_what_is_allowed(name, value):
-    assert SCHEMA.check({name: value})[name] == value
+    assert SCHEMA.check({name: value, **BESIDE.get(name, {})})[name] == value
 
 
 @pytest.mark.parametrize(("name", "value"), BAD, ids=str)
@@ -80,6 +85,18 @@ def test_what_is_not_is_refused_by_name_and_value_with_what_is_allowed(name, val
     if name in WHOLE:
         low, high = WHOLE[name]
         assert f"a whole number from {low} to {high}" in message
+
+
+def test_what_is_measured_is_there():
+    with pytest.raises(ParameterError) as caught:
+        SCHEMA.check(
+            {"vgg_measured": 3, "vgg_networks": 2, "pretrained_measured": ["tiny_darknet"]}
+        )
+    assert str(caught.value).splitlines() == [
+        "pretrained_measured=['tiny_darknet'] is not allowed: names that are in "
+        "pretrained=['efficientnet_lite0'].",
+        "vgg_measured=3 is not allowed: at most vgg_networks=2.",
+    ]
 
 
 def test_all_that_is_wrong_is_said_at_once():

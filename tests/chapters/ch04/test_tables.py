@@ -10,6 +10,7 @@ import pytest
 
 from modclust_utils.chapters.ch04_specialization import chances, rules, tables
 from modclust_utils.chapters.ch04_specialization.rules import Results
+from modclust_utils.datasets.papers import paper_table
 
 EVEN = (np.arange(20) + 0.5) / 20
 
@@ -202,10 +203,37 @@ def test_near_printed_and_above():
 def test_names_of_pretrained_networks():
     assert tables.network_name("squeezenet1_0") == "SqueezeNet 1.0, ImageNet"
     assert tables.network_name("cifar10_resnet20") == "ResNet-20 (CIFAR-10)"
-    record = [{"architecture": "torchvision:vgg16", "seed": 0, "ncut": 1.0, "null_ncuts": [2.0]}]
+    about = {"architecture": "torchvision:vgg16", "dataset": "imagenette", "seed": 0}
+    record = [about | {"ncut": 1.0, "null_ncuts": [2.0]}]
     (found,) = tables.clusterability(frame(record)).itertuples()
     # as Figure 2 calls it, so that its n-cut stands beside the printed one
     assert (found.words, found.imagenet, found.below_all) == ("VGG-16", True, True)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "dataset", "name"),
+    [
+        ("mlp", "mnist", "MLP, MNIST"),
+        ("cnn", "mnist5k", "CNN, MNIST"),
+        ("vgg", "cifar10_colour", "VGG, CIFAR-10"),
+        ("mlp", "fashion_mnist", "MLP, Fashion-MNIST"),
+        ("vgg", "my on data", "VGG, my on data"),
+    ],
+)
+def test_networks_are_called_by_their_own_data(architecture, dataset, name):
+    assert tables.network_name(tables.kind_of(architecture, dataset)) == name
+
+
+def test_networks_of_other_data_do_not_stand_beside_the_papers():
+    name = "<b>mine</b>"
+    found = tables.summary(frame([row(kind=tables.kind_of("mlp", name), dataset=name)]))
+    table = tables.table_1(found, paper_table("casper2022_table_1")).content
+    place = ("MLP, &lt;b&gt;mine&lt;/b&gt;", "weights/network")
+    assert table.loc[place, ("accuracy drop", "ours")] != "–"
+    assert table.loc[place, ("accuracy drop", "paper")] == ""
+    papers = table.loc[("MLP, MNIST", "weights/network")]
+    assert papers[("accuracy drop", "ours")] == "–"
+    assert papers[("accuracy drop", "paper")]
 
 
 def test_networks_of_imagenet_against_their_shuffles():
