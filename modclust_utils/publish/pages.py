@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -316,12 +317,13 @@ def _relabel(text: str, names: list[str], suffix: str) -> str:
 
 def facts() -> dict[str, str]:
     """Numbers for prose pages, as MyST substitutions: what lies in the published records."""
-    kinds = [path.parent.name for path in published_folder().glob("*/*.json")]
+    kinds = Counter(path.parent.name for path in published_folder().glob("*/*.json"))
+    networks = kinds["classifier"] + sum(kinds[each] for each in kinds if each.endswith("network"))
     return {
-        "n_published_networks": str(sum(kind.endswith("network") for kind in kinds)),
-        "n_published_tests": str(kinds.count("shuffle-test")),
-        "n_published_lesions": str(kinds.count("lesions")),
-        "n_published_records": str(len(kinds)),
+        "n_published_networks": str(networks),
+        "n_published_tests": str(kinds["shuffle-test"] + kinds["graph-shuffles"]),
+        "n_published_lesions": str(kinds["lesions"] + kinds["set-lesions"]),
+        "n_published_records": str(kinds.total()),
         "book_commit": commit(),
         **_tried(),
         **dask_facts.facts(),

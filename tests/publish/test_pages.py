@@ -267,6 +267,17 @@ def test_stage_gives_prose_its_numbers(book, staged):
     assert facts["n_published_networks"] == facts["n_published_tests"] == "0"
 
 
+def test_networks_and_lesions_of_all_kinds_are_counted(book, monkeypatch):
+    monkeypatch.setattr(pages.dask_facts, "facts", dict)  # reads the records
+    kinds = ("network", "classifier", "pretrained-network", "graph-shuffles", "set-lesions")
+    for kind in kinds:
+        (published_folder() / kind).mkdir(parents=True)
+        (published_folder() / kind / "a.json").touch()
+    facts = pages.facts()
+    of = ("networks", "tests", "lesions", "records")
+    assert [facts[f"n_published_{each}"] for each in of] == ["3", "1", "1", "5"]
+
+
 def test_stage_writes_nowhere_else(book):
     write_run(book, "quick")
     before = digest(book)

@@ -151,8 +151,7 @@ def is_perceptron(part: Job) -> bool:
 
 def _precision(p: Any, part: Job) -> str:
     """Perceptrons gain nothing from less, and what others trained stays as they published it."""
-    whole = is_perceptron(part) or part.about["dataset"] == p.photographs
-    return "float32" if whole else p.precision
+    return str(p.precision) if part.about["architecture"] in ("cnn", "vgg") else "float32"
 
 
 def _n_images(p: Any, part: Job) -> int:

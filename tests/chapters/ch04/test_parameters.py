@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from modclust_utils.chapters.ch04_specialization import RANGES
 from modclust_utils.partitionings import PARTITIONINGS
-from modclust_utils.publish.chapters import chapter_notebook
+from modclust_utils.publish.chapters import chapter_notebook, plan
 from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.parameters import read_schema
 
@@ -105,3 +106,19 @@ def test_all_that_is_wrong_is_said_at_once():
     unknown, *wrong = str(caught.value).splitlines()
     assert unknown.startswith("'vgg_depth' is not a parameter of 04-local-specialization.ipynb.")
     assert [line.partition("=")[0] for line in wrong] == ["vgg_width", "n_steps"]
+
+
+def test_only_convolutional_networks_trained_here_have_products_in_less_precision():
+    own = {"pretrained": ["cifar10_resnet20"], "pretrained_measured": ["cifar10_resnet20"]}
+    values = SCHEMA.check({"precision": "bfloat16", "vgg_networks": 1, "vgg_measured": 1, **own})
+    jobs = plan(4, SimpleNamespace(**values))
+    found = {
+        (job.about["architecture"], job.parameters["precision"])
+        for job in jobs["lesions"] + jobs["visualizations"]
+    }
+    assert found == {
+        ("mlp", "float32"),
+        ("cnn", "bfloat16"),
+        ("vgg", "bfloat16"),
+        ("cifar10_resnet20", "float32"),
+    }
