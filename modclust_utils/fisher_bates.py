@@ -183,7 +183,8 @@ def bates_p_value(mean_p: float, n: int) -> float:
     if not 0 <= as_number("mean_p", mean_p) <= 1:
         raise ValueError(f"mean_p={mean_p!r} is not allowed: a number from 0 to 1")
     n = as_count("n", n)
-    return float(scipy.stats.irwinhall.cdf(n * mean_p, n))
+    # which rounding may carry past its ends
+    return float(np.clip(scipy.stats.irwinhall.cdf(n * mean_p, n), 0, 1))
 
 
 def benjamini_hochberg(p_values: ArrayLike, *, alpha: float) -> tuple[NDArray[np.bool_], float]:

@@ -218,3 +218,9 @@ def test_correction_refuses_what_is_no_p_value(p, alpha, message):
 def test_stats_names_them():
     names = {"centered_percentile", "fisher_statistic", "fisher_p_value"}
     assert names | {"bates_p_value", "benjamini_hochberg"} <= set(stats.__all__)
+
+
+def test_bates_p_value_stays_a_probability():
+    """The distribution function has rounding of its own: 1.0000000000000002 is no p-value."""
+    found = [bates_p_value(p, n) for n in (5, 6, 10) for p in np.linspace(0.9, 1, 500)]
+    assert max(found) == 1

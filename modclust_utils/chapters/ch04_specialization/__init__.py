@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from modclust_utils import pretrained
+from modclust_utils import datasets, pretrained
 from modclust_utils.channel_edges import NORMS
+from modclust_utils.datasets.registry import ROWS
 from modclust_utils.partitionings import PARTITIONINGS
 from modclust_utils.recipes.ranges import SHARED, Range, whole
 from modclust_utils.settings import PRECISIONS
@@ -32,10 +34,16 @@ _PRETRAINED: Range = (
     Annotated[list[Annotated[str, AfterValidator(_known_network)]], AfterValidator(_each_once)],
     f"a list of different ones of {', '.join(pretrained.NAMES)}, or torchvision:NAME",
 )
+# Rows and columns of the photographs that are read here.
+_PHOTOGRAPH = 224
+# Convolutions of the small network.
+_CONVOLUTIONS = 3
+#: Data sets of two digits side by side.
+HALVES = tuple(name for name, row in ROWS.items() if row.halves_of)
 _K = Annotated[int, Field(ge=2, le=256)]
 
 RANGES: dict[str, Range] = {
-    "halves": SHARED["dataset"],
+    "halves": (Literal[HALVES], " or ".join(map(repr, HALVES))),
     "colour_dataset": SHARED["dataset"],
     "photographs": (Literal["imagenette"], "imagenette"),
     "cnn_epochs": whole(1, 10_000),
@@ -78,8 +86,41 @@ def misfits(values: Mapping[str, Any]) -> Iterator[str]:
             f"pretrained_measured={values['pretrained_measured']!r} is not allowed: names that are "
             f"in pretrained={values['pretrained']!r}."
         )
+    for name in values["pretrained_measured"]:
+        side = pretrained.find_row(name).image_size
+        if pretrained.find_row(name).classes == "imagenet" and side != _PHOTOGRAPH:
+            yield (
+                f"pretrained_measured={values['pretrained_measured']!r} is not allowed: networks "
+                f"that take photographs of {_PHOTOGRAPH} pixels a side; {name} takes {side}."
+            )
+    yield from _other_images(values)
+    n_units = _CONVOLUTIONS * values["cnn_channels"]
+    for name in ("n_clusters", "shuffle_clusters"):
+        if values[name] > n_units:
+            yield (
+                f"{name}={values[name]} is not allowed: at most {n_units}, the units of a CNN with "
+                f"cnn_channels={values['cnn_channels']}."
+            )
     if values["vgg_measured"] > values["vgg_networks"]:
         yield (
             f"vgg_measured={values['vgg_measured']} is not allowed: at most "
             f"vgg_networks={values['vgg_networks']}."
         )
+
+
+def _other_images(values: Mapping[str, Any]) -> Iterator[str]:
+    """Data sets whose images the chapter's networks do not take."""
+    takes = [("dataset", "gray images", lambda shape: shape[0] == 1)]
+    if values["vgg_networks"] or _of_colour(values["pretrained"]):
+        takes.append(("colour_dataset", "32x32 in colour", lambda shape: shape == (3, 32, 32)))
+    for name, words, fits in takes:
+        with suppress(datasets.DataError):  # a file that is not there: the run says so
+            shape = datasets.image_shape(values[name])
+            if not fits(shape):
+                sizes = "x".join(map(str, shape))
+                yield f"{name}={values[name]!r} is not allowed: {words}, not {sizes}."
+
+
+def _of_colour(names: Sequence[str]) -> bool:
+    """Whether some pretrained networks tell the classes of CIFAR-10 apart."""
+    return any(pretrained.find_row(name).classes != "imagenet" for name in names)

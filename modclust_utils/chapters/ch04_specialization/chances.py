@@ -102,6 +102,8 @@ def _imagenet(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
                 "words": row.network,
                 "dataset": "imagenette",
                 "n_shuffles": N_SHUFFLES,
+                "n_clusters": row.n_clusters,
+                "norm": "l1",
                 "ncut": row.ncut * (1 + off),
                 "z_score": row.z_score,
                 "p_value": rank / (N_SHUFFLES + 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,9 @@ from matplotlib.lines import Line2D
 
 from modclust_utils.chapters.ch04_specialization.tables import (
     MEASURES,
-    UNIFORM,
     is_tested,
     network_name,
+    uniform,
 )
 from modclust_utils.figures.cells import text_color_on
 from modclust_utils.figures.colors import CLUSTER_COLORS
@@ -37,6 +38,13 @@ _SIGNIFICANT, _NOT = "#C9DDF2", "#F4F4F4"
 _LEAST = 1e-12
 
 
+def nothing_to_show() -> Figure:
+    """In place of a figure without data."""
+    figure = new_figure(0.6)
+    figure.text(0.5, 0.5, "no sub-cluster was measured", ha="center", va="center")
+    return figure
+
+
 def names_of(kinds: Sequence[str]) -> dict[str, str]:
     """What a page calls each kind of network."""
     return {kind: network_name(kind) for kind in dict.fromkeys(kinds)}
@@ -44,9 +52,11 @@ def names_of(kinds: Sequence[str]) -> dict[str, str]:
 
 @shown_figure
 @styled
-def statistics(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
+def statistics(found: pd.DataFrame, printed: pd.DataFrame, *, n_random: int) -> Figure:
     """Mean Fisher statistics with their intervals, and the printed ones (paper B, Table 1)."""
     table = found[is_tested(found)]
+    if table.empty:
+        return nothing_to_show()
     names = names_of(table["kind"])
     figure = new_figure(0.95 * len(names) + 1.5)
     panels = figure.subplots(1, len(MEASURES), sharey=True)
@@ -54,7 +64,7 @@ def statistics(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
     heights = {place: i + i // len(PARTITIONINGS) for i, place in enumerate(places)}
     theirs = printed.set_index(["network", "partitioning"])
     for ax, (measure, words) in zip(panels, MEASURES.items(), strict=True):
-        ax.axvline(UNIFORM, color=NULL_COLOR, linewidth=1, linestyle="--")
+        ax.axvline(uniform(n_random), color=NULL_COLOR, linewidth=1, linestyle="--")
         for row in table[table["measure"] == measure].itertuples():
             y, color = heights[row.kind, row.partitioning], COLORS[row.partitioning]
             ax.plot([row.low, row.high], [y, y], color=color, linewidth=1.6)
@@ -65,8 +75,8 @@ def statistics(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
                 ax.plot(value, y, color=INK, **PAPER_MARKER)
         ax.set_title(words)
         ax.set_xlabel("Fisher statistic")
-        # the largest that 19 random sets allow is log 40
-        ax.set_xlim(0, 3.75)
+        # up to the largest that so many random sets allow
+        ax.set_xlim(0, math.log(2 * (n_random + 1)) + 0.06)
     panels[0].set_yticks(list(heights.values()), [each for _, each in places])
     panels[0].set_ylim(max(heights.values()) + 0.7, -1.1)
     for kind, name in names.items():
@@ -89,6 +99,8 @@ def statistics(found: pd.DataFrame, printed: pd.DataFrame) -> Figure:
 def p_values(found: pd.DataFrame) -> Figure:
     """The exponent of each p-value of Fisher and Bates; shaded where significant (B', Figure 3)."""
     table = found[is_tested(found)]
+    if table.empty:
+        return nothing_to_show()
     names = names_of(table["kind"])
     figure = new_figure(2.1 * ((len(names) + 1) // 2) + 0.2)
     panels = figure.subplots((len(names) + 1) // 2, 2, squeeze=False).ravel()
@@ -130,10 +142,12 @@ def _matrix_axes(ax: Axes, rows: Sequence[str], columns: Sequence[str], title: s
 
 @shown_figure
 @styled
-def histograms(table: pd.DataFrame, measure: str) -> Figure:
+def histograms(table: pd.DataFrame, measure: str, *, n_random: int) -> Figure:
     """Percentiles of sub-clusters among random sets, all networks of a kind (paper B, Figure 3)."""
     own = table[is_tested(table) & (table["measure"] == measure)]
-    names = names_of(own["kind"])
+    if own.empty:
+        return nothing_to_show()
+    names, n_bins = names_of(own["kind"]), min(20, n_random + 1)
     figure = new_figure(1.25 * len(names) + 0.6)
     panels = figure.subplots(len(names), len(PARTITIONINGS), sharex=True, squeeze=False)
     for row, (kind, name) in zip(panels, names.items(), strict=True):
@@ -141,8 +155,9 @@ def histograms(table: pd.DataFrame, measure: str) -> Figure:
             same = own[(own["kind"] == kind) & (own["partitioning"] == partitioning)]
             if len(same):
                 values = np.concatenate([*same["percentiles"]])
-                ax.hist(values, bins=np.linspace(0, 1, 21), color=COLORS[partitioning])
-                ax.axhline(len(values) / 20, color=INK, linewidth=1, linestyle="--")
+                bins = np.linspace(0, 1, n_bins + 1)
+                ax.hist(values, bins=bins, color=COLORS[partitioning])
+                ax.axhline(len(values) / n_bins, color=INK, linewidth=1, linestyle="--")
                 ax.text(
                     0.97, 0.93, f"{same['fisher'].mean():.2f}", transform=ax.transAxes,
                     ha="right", va="top",
@@ -293,13 +308,13 @@ def matched(pairs: pd.DataFrame) -> Figure:
 
 @shown_figure
 @styled
-def by_clusters(table: pd.DataFrame) -> Figure:
+def by_clusters(table: pd.DataFrame, *, n_random: int) -> Figure:
     """Fisher statistics over the number of clusters, a line a network."""
     figure = new_figure(3.0)
     panels = figure.subplots(1, 2)
     for ax, measure in zip(panels, ("accuracy_drop", "class_range"), strict=True):
         own = table[table["measure"] == measure]
-        ax.axhline(UNIFORM, color=NULL_COLOR, linewidth=1, linestyle="--")
+        ax.axhline(uniform(n_random), color=NULL_COLOR, linewidth=1, linestyle="--")
         for i, (kind, name) in enumerate(names_of(own["kind"]).items()):
             for j, (_, line) in enumerate(own[own["kind"] == kind].groupby("seed")):
                 line = line.sort_values("n_clusters")

@@ -14,6 +14,8 @@ _ONE_SIDED = 0.5
 def answer(found: pd.DataFrame) -> str:
     """The answer to the chapter's question in one sentence, from `tables.summary`."""
     own = found[is_tested(found)]
+    if own.empty:
+        return "**What clusters do** cannot be told: no sub-cluster was measured."
     matter, divide = _significant(own, "accuracy_drop"), _significant(own, "class_range", "entropy")
     words = "often" if matter.mean() > 0.5 else "seldom"
     return (
@@ -36,9 +38,14 @@ def local_specialization(
         "partition it; images made for sub-clusters have significantly higher scores in "
         f"{_counted(own, 'score')}.",
         f"What is about classes is significant in {_counted(own, 'class_range', 'entropy')}.",
-        f"Of two digits side by side, {n_one_sided} of {len(halves)} first-layer sub-clusters "
-        f"follow one half: their mean one-sidedness is {halves['one_sided'].mean():.2f}, that of "
-        f"random sets {halves['random'].mean():.2f}.",
+        "Of two digits side by side, "
+        + (
+            f"{n_one_sided} of {len(halves)} first-layer sub-clusters follow one half: their mean "
+            f"one-sidedness is {halves['one_sided'].mean():.2f}, that of random sets "
+            f"{halves['random'].mean():.2f}."
+            if len(halves)
+            else "no first-layer sub-cluster was measured."
+        ),
         f"Of {int((tests['mode'] == 'layer').sum())} networks, {int(below['layer'])} are more "
         f"clusterable than all copies with shuffled layers, and {int(below['channel'])} than all "
         "in which every unit keeps its norm.",
@@ -76,18 +83,19 @@ def _from_to(values: pd.Series[float]) -> str:
 
 
 def _scale(vggs: pd.DataFrame) -> str:
-    """What is less of the VGGs than of the paper's, in a sentence; "" where nothing is."""
+    """What the VGGs have other than the paper's, in a sentence; "" where nothing is."""
     if len(vggs) == 0:
         return ""
     own, paper = vggs["record"].iloc[0].parameters["settings"], VggSettings()
-    less = []
+    other = []
     if own["width"] != paper.width:
-        less.append(f"have {own['width'] / paper.width:.3g} of the paper's channels")
+        other.append(f"have {own['width'] / paper.width:.3g} times the paper's channels")
     if own["epochs"] != paper.epochs:
-        less.append(f"are trained for {own['epochs']} epochs, not {paper.epochs}")
+        other.append(f"are trained for {own['epochs']} epochs, not {paper.epochs}")
     if own["dropout"] != paper.dropout:
-        less.append(f"have {own['dropout'] / paper.dropout:.3g} of its dropout rates")
-    words = f"The VGGs {', '.join(less)}. " if less else ""
+        times = f"{own['dropout'] / paper.dropout:.3g} times its dropout rates"
+        other.append(f"have {times}" if own["dropout"] else "have no dropout")
+    words = f"The VGGs {', '.join(other)}. " if other else ""
     note = vggs["test_note"].iloc[0]
     return words + (f"Of their images: {note}. " if note else "")
 
@@ -105,6 +113,8 @@ def widest_range(spread: pd.DataFrame) -> str:
 def by_matching(pairs: pd.DataFrame) -> str:
     """What matching random sets in norm does to the importance of sub-clusters."""
     own = pairs[pairs["measure"] == "accuracy_drop"]
+    if own.empty:
+        return "No sub-cluster of a perceptron was measured."
     return (
         f"Over {len(own)} perceptrons, partitioned by weights and as a whole, the mean Fisher "
         f"statistic of accuracy drops is {own['size'].mean():.2f} against random sets of the same "

@@ -69,7 +69,9 @@ def plan(p: Any) -> dict[str, list[Job]]:
         "matched": [_lesions(p, part, match="norm") for part in by_weights],
         "other_k": [_lesions(p, part) for part in others],
         "halves": [
-            input_correlations.job(part, n_images=p.n_activation_images, seed=p.seed)
+            input_correlations.job(
+                part, n_images=p.n_activation_images, n_random=p.n_random, seed=p.seed
+            )
             for part in split
         ],
         "shuffles": [
@@ -149,9 +151,14 @@ def is_perceptron(part: Job) -> bool:
     return bool(part.about["architecture"] == "mlp")
 
 
+def _is_own(part: Job) -> bool:
+    """Whether a job is about a network that is trained here."""
+    return part.about["architecture"] in classifier.ARCHITECTURES
+
+
 def _precision(p: Any, part: Job) -> str:
     """Perceptrons gain nothing from less, and what others trained stays as they published it."""
-    return str(p.precision) if part.about["architecture"] in ("cnn", "vgg") else "float32"
+    return str(p.precision) if _is_own(part) and not is_perceptron(part) else "float32"
 
 
 def _n_images(p: Any, part: Job) -> int:
@@ -173,7 +180,8 @@ def _lesions(p: Any, part: Job, match: str = "size") -> Job:
 
 
 def _visualizations(p: Any, part: Job) -> Job:
-    first = part.about["seed"] == network_seeds(p.seed, 1)[0]
+    # one network of a kind is enough; pretrained ones have no seed
+    first = part.about["seed"] == network_seeds(p.seed, 1)[0] or not _is_own(part)
     return set_visualizations.job(
         part,
         n_steps=p.n_steps,

@@ -51,6 +51,8 @@ NETWORKS = {
     "vgg19": "VGG-19, ImageNet",
     "resnet18": "ResNet-18, ImageNet",
 }
+#: What the papers' tables call networks of torchvision.
+_PRINTED = {f"torchvision:{name}": name for name in ("vgg16", "vgg19", "resnet18")}
 #: The papers' data for each architecture that is trained here, whole or the embedded part of them.
 _PAPERS_DATA = {
     "mlp": ("mnist", "mnist5k"),
@@ -67,17 +69,21 @@ FIGURE_2 = {
     "torchvision:resnet50": "ResNet-50",
     "torchvision:inception_v3": "Inception-V3",
 }
-#: The Fisher statistic of uniform percentiles among 19 random sets.
-UNIFORM = fisher_statistic((np.arange(20) + 0.5) / 20)
 ALPHA = 0.05
+_OF_TESTS = ("architecture", "dataset", "seed", "mode", "n_init", "ncut", "z_score", "null_ncuts")
 PLACE = ["kind", "dataset", "partitioning", "n_clusters", "match"]
+
+
+def uniform(n_random: int) -> float:
+    """The Fisher statistic of uniform percentiles among so many random sets and the one itself."""
+    return fisher_statistic((np.arange(n_random + 1) + 0.5) / (n_random + 1))
 
 
 def kind_of(architecture: str, dataset: str) -> str:
     """What kind of network one is: its architecture, as in the papers' tables, and its data where
-    they are not the papers'; of a pretrained one its name."""
+    they are not the papers'; of a pretrained one its name, as there where they have it."""
     is_papers = dataset in _PAPERS_DATA.get(architecture, (dataset,))
-    return architecture if is_papers else f"{architecture}{_ON}{dataset}"
+    return _PRINTED.get(architecture, architecture if is_papers else architecture + _ON + dataset)
 
 
 def kinds_of(frame: pd.DataFrame) -> pd.Series[str]:
@@ -218,7 +224,9 @@ def one_sidedness(images: np.ndarray) -> np.ndarray:
 @traced
 def clusterability(tests: pd.DataFrame) -> pd.DataFrame:
     """A row for each test of a network against its shuffles; `words` is the network's name."""
-    found = tests.copy()
+    # an empty one has no columns but the records
+    found = tests if len(tests) else tests.reindex(columns=[*tests.columns, *_OF_TESTS])
+    found = found.copy()
     found["kind"] = kinds_of(found)
     found["pretrained"] = ~found["architecture"].isin([*_PAPERS_DATA])
     found["imagenet"] = [
@@ -286,6 +294,7 @@ def readable_tests(tests: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
             "Network": row.words,
             "Whose": "here",
             "Units": f"{row.n_units:,}",
+            "k": row.n_clusters,
             "n-cut": f"{row.ncut:.3f}",
             "Shuffles": spread_of(row.null_mean, row.null_std),
             # a null without spread has none
@@ -299,6 +308,7 @@ def readable_tests(tests: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
             "Whose": "paper"
             + ("" if row.network in here else "; here not attempted, weights not at hand"),
             "Units": "",
+            "k": row.n_clusters,
             "n-cut": f"{row.ncut:.3f}",
             "Shuffles": spread_of(row.null_ncut_mean, row.null_ncut_std),
             "z": f"{row.z_score:.1f}",

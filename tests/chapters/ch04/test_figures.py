@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,14 +25,36 @@ NAMES = ["MLP, MNIST", "CNN, MNIST", "VGG, CIFAR-10"]
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: figures.statistics(BY_KIND, paper_table("casper2022_table_1")),
+        lambda: figures.statistics(BY_KIND, paper_table("casper2022_table_1"), n_random=19),
         lambda: figures.p_values(BY_KIND),
-        lambda: figures.histograms(MEASURES, "score"),
+        lambda: figures.histograms(MEASURES, "score", n_random=19),
     ],
 )
 def test_figures_of_measures_have_all_kinds_and_fit(draw):
     figure = fits_and_leaves_no_trace(lambda: draw().content)
     assert set(NAMES) <= {text.get_text() for text in drawn_texts(figure)}
+
+
+def test_the_axis_reaches_as_far_as_a_statistic_can():
+    """With 100 random sets up to log 202, beyond what the paper's 19 allow."""
+    extreme = BY_KIND.assign(fisher=math.log(202))
+    extreme.attrs = BY_KIND.attrs
+    printed_ones = paper_table("casper2022_table_1")
+    for ax in figures.statistics(extreme, printed_ones, n_random=100).content.axes:
+        assert ax.get_xlim()[1] > math.log(202)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: figures.statistics(BY_KIND[:0], paper_table("casper2022_table_1"), n_random=19),
+        lambda: figures.p_values(BY_KIND[:0]),
+        lambda: figures.histograms(MEASURES[:0], "score", n_random=19),
+    ],
+)
+def test_figures_without_sub_clusters_say_so(draw):
+    (text,) = drawn_texts(draw().content)
+    assert text.get_text() == "no sub-cluster was measured"
 
 
 def both_tests(architecture, words, *, pretrained, z):

@@ -37,12 +37,16 @@ def test_each_kind_has_its_accuracies():
     ("changes", "words"),
     [
         ({}, ""),
-        ({"width": 0.25}, "The VGGs have 0.25 of the paper's channels. "),
+        ({"width": 0.25}, "The VGGs have 0.25 times the paper's channels. "),
+        (
+            {"width": 2.0, "dropout": 0.0},
+            "The VGGs have 2 times the paper's channels, have no dropout. ",
+        ),
         ({"epochs": 20}, "The VGGs are trained for 20 epochs, not 200. "),
         (
             {"width": 1 / 64, "epochs": 20, "dropout": 0.3},
-            "The VGGs have 0.0156 of the paper's channels, are trained for 20 epochs, not 200, "
-            "have 0.3 of its dropout rates. ",
+            "The VGGs have 0.0156 times the paper's channels, are trained for 20 epochs, not 200, "
+            "have 0.3 times its dropout rates. ",
         ),
         (
             {"epochs": 20, "note": "on some images"},
@@ -92,3 +96,10 @@ def test_the_answer_follows_importance_and_classes():
     assert flipped.startswith("**What clusters do** is seldom more")
     assert "in 1 of 3 conditions" in flipped
     assert flipped.endswith("shows in 6 of 6.")
+
+
+def test_what_was_not_measured_is_said_without_numbers():
+    none = conditions(accuracy_drop=[True])[:0]
+    assert findings.answer(none).endswith("cannot be told: no sub-cluster was measured.")
+    empty = pd.DataFrame(columns=["measure", "size", "norm"])
+    assert findings.by_matching(empty) == "No sub-cluster of a perceptron was measured."

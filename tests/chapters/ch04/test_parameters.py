@@ -34,7 +34,7 @@ WHOLE = {
 }
 #: Of the others what is taken, and what is not.
 OTHERS = {
-    "halves": (["halves_mnist", "mnist5k"], ["halves", 3, ["mnist"], "mnist.csv"]),
+    "halves": (["halves_mnist", "halves_mnist5k"], ["mnist5k", 3, ["halves_mnist"]]),
     "colour_dataset": (["cifar10_colour"], ["cifar10colour", None]),
     "photographs": (["imagenette"], ["imagenet", "", 1]),
     "vgg_width": ([1 / 64, 0.25, 4.0], [0.0, 1 / 65, 4.01, math.nan, math.inf, "0.25", True]),
@@ -56,6 +56,8 @@ OTHERS = {
 BESIDE = {
     "vgg_measured": {"vgg_networks": 1000},
     "pretrained_measured": {"pretrained": ["squeezenet1_0"]},
+    "shuffle_clusters": {"cnn_channels": 1024},
+    "cnn_channels": {"n_clusters": 2, "shuffle_clusters": 2},
 }
 GOOD = [(name, value) for name, ends in WHOLE.items() for value in ends] + [
     (name, value) for name, (good, _) in OTHERS.items() for value in good
@@ -98,6 +100,39 @@ def test_what_is_measured_is_there():
         "pretrained=['efficientnet_lite0'].",
         "vgg_measured=3 is not allowed: at most vgg_networks=2.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"dataset": "cifar10_colour"}, "gray images, not 3x32x32."),
+        ({"colour_dataset": "mnist", "vgg_networks": 1}, "32x32 in colour, not 1x28x28."),
+        ({"n_clusters": 49}, "at most 48, the units of a CNN with cnn_channels=16."),
+        (
+            {"pretrained_measured": ["efficientnet_lite1"], "pretrained": ["efficientnet_lite1"]},
+            "networks that take photographs of 224 pixels a side; efficientnet_lite1 takes 240.",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_before_anything_is_trained(values, words):
+    with pytest.raises(ParameterError) as caught:
+        SCHEMA.check(values)
+    (name, value), *_ = values.items()
+    assert str(caught.value) == f"{name}={value!r} is not allowed: {words}"
+
+
+def test_data_of_networks_that_are_not_asked_for_may_be_any():
+    assert SCHEMA.check({"colour_dataset": "mnist"})["colour_dataset"] == "mnist"
+
+
+def test_pretrained_networks_have_pictures_whatever_the_seed():
+    own = {"pretrained": ["cifar10_resnet20"], "pretrained_measured": ["cifar10_resnet20"]}
+    jobs = plan(4, SimpleNamespace(**SCHEMA.check({"seed": 1, "n_random": 4, **own})))
+    (made,) = [
+        job for job in jobs["visualizations"] if job.about["architecture"] == "cifar10_resnet20"
+    ]
+    assert made.parameters["n_gallery"] > 0
+    assert {job.parameters["n_random"] for job in jobs["halves"]} == {4}
 
 
 def test_all_that_is_wrong_is_said_at_once():

@@ -41,7 +41,9 @@ def frame(rows):
 
 def test_uniform_percentiles_have_the_statistic_of_the_paper():
     # paper B, appendix A.2.3: 0.98
-    assert round(tables.UNIFORM, 2) == 0.98
+    assert round(tables.uniform(19), 2) == 0.98
+    # percentiles 1/6, 1/2 and 5/6
+    assert tables.uniform(2) == pytest.approx(-math.log(1 / 6 * 1 / 2 * 5 / 6) / 3)
 
 
 def test_summary_of_two_networks():
@@ -218,6 +220,8 @@ def test_names_of_pretrained_networks():
         ("vgg", "cifar10_colour", "VGG, CIFAR-10"),
         ("mlp", "fashion_mnist", "MLP, Fashion-MNIST"),
         ("vgg", "my on data", "VGG, my on data"),
+        # those of torchvision as the papers' table has them
+        ("torchvision:resnet18", "imagenette", "ResNet-18, ImageNet"),
     ],
 )
 def test_networks_are_called_by_their_own_data(architecture, dataset, name):
@@ -242,6 +246,8 @@ def test_networks_of_imagenet_against_their_shuffles():
             "dataset": "d",
             "words": name,
             "n_shuffles": 100,
+            "n_clusters": 12,
+            "norm": "l1",
             "ncut": 7.8,
             "z_score": -3.0,
             "p_value": p,
@@ -254,6 +260,10 @@ def test_networks_of_imagenet_against_their_shuffles():
     # only one of them has a printed n-cut: 7.800
     (case,) = rules.printed_ncuts(results, ["d"], within=0.02)
     assert case.holds is True
+    # with other clusters, or of another graph, it says nothing about the printed one
+    for other in ({"n_clusters": 4}, {"norm": "induced_l1"}):
+        others = Results(frame([]), frame([]), frame([{**rows[0], **other}]))
+        assert rules.printed_ncuts(others, ["d"], within=0.02) == []
 
 
 def test_made_up_replications_have_the_printed_statistics():
@@ -262,3 +272,10 @@ def test_made_up_replications_have_the_printed_statistics():
     mean = own[own["partitioning"] == "weights/network"]["fisher"].mean()
     # 200 percentiles whose -log has the standard deviation 2.13
     assert math.isclose(mean, 2.13, abs_tol=4 * 2.13 / math.sqrt(200))
+
+
+def test_without_pretrained_networks_there_is_nothing_to_test_again():
+    """A reader may run the chapter with `pretrained []`."""
+    found = tables.clusterability(frame({"record": []}))
+    assert len(found) == 0
+    assert {"words", "n_init", "ncut", "z_score"} <= {*found}
