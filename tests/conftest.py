@@ -89,11 +89,20 @@ def _build_site(folder: Path) -> None:
     What is tested is a copy, once for all workers: another build, of a worker or of a user, may
     replace the site itself at any time.
     """
+    # after the numbers of threads are set
+    from modclust_utils.publish.at_work import lock
+
+    failed, whole = folder.with_name("failed.txt"), folder.with_name("whole site")
+    if failed.is_file():  # in another worker, a minute ago
+        pytest.fail(failed.read_text(encoding="utf-8"), pytrace=False)
     command = [sys.executable, "-m", "modclust_utils", "book"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
-    whole = folder.with_name("whole site")
-    shutil.copytree(ROOT / "_build" / "html", whole, dirs_exist_ok=True)
+    if run.returncode != 0:
+        failed.write_text(run.stdout + run.stderr, encoding="utf-8")
+        pytest.fail(run.stdout + run.stderr, pytrace=False)
+    shutil.rmtree(whole, ignore_errors=True)
+    with lock(ROOT / "_build" / ".lock", "a build of the site", wait=True):
+        shutil.copytree(ROOT / "_build" / "html", whole)
     whole.rename(folder)
 
 

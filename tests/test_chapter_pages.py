@@ -82,6 +82,11 @@ def unfolded(page: Page) -> None:
     )
 
 
+# the page looks again after each change of a size
+SAID = """() => [...document.querySelectorAll('.mc-table')].every(
+    f => f.classList.contains('mc-scrolls') === (f.scrollWidth > f.clientWidth + 1))"""
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_what_is_wider_than_the_page_scrolls_and_says_so(page, host, chapters, width):
     page.set_viewport_size({"width": width, "height": 800})
@@ -89,7 +94,7 @@ def test_what_is_wider_than_the_page_scrolls_and_says_so(page, host, chapters, w
     for path in chapters:
         page.goto(urljoin(host, path))
         unfolded(page)
-        page.wait_for_timeout(100)
+        page.wait_for_function(SAID)
         for frame in page.locator(".mc-table").all():
             needed, there, marked = frame.evaluate(
                 "f => [f.scrollWidth, f.clientWidth, f.classList.contains('mc-scrolls')]"

@@ -88,14 +88,16 @@ def is_held(path: Path) -> bool:
     if not path.is_file():
         return False
     file = _native(path)
-    try:
-        if not _take(file, 0):
+    with suppress(OSError):
+        # as long as another process may look as well
+        if not _take(file, LOOK_SECONDS):
             return True
-    except OSError:  # it is somebody else's, or its disk is read-only: believe the note
-        found = _read_note(path)
-        return bool(found) and is_there(found["process"], found["machine"])
-    file.release()
-    return False
+    if file.is_locked:
+        file.release()
+        return False
+    # it is somebody else's, its disk is read-only or has no locks: believe the note
+    found = _read_note(path)
+    return bool(found) and is_there(found["process"], found["machine"])
 
 
 def is_there(process: int, machine: str) -> bool:

@@ -55,7 +55,7 @@ hands the same work to workers anywhere, each with this package and no shared di
   dask worker tcp://HOST:8786 --nthreads 1        once for each core or GPU
   modclust run 1 --scheduler tcp://HOST:8786      where the records are to be
 
-It needs `pip install 'modclust-utils[dask]'` on all of them. MODCLUST_SCHEDULER may
+All of them need the package distributed, which `make env` installs. MODCLUST_SCHEDULER may
 name the scheduler, too, for papermill and Jupyter as well. The book says more under
 "Beyond one machine".
 """

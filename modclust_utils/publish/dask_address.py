@@ -47,7 +47,7 @@ def connect(address: str) -> Client:
     except ImportError as error:
         raise RunError(
             f"scheduler={address!r} needs the package distributed, which is not installed: "
-            "pip install 'modclust-utils[dask]'"
+            "pip install distributed"
         ) from error
     for name in ("distributed.client", "distributed.utils"):
         # what they say of a scheduler that is gone is said in a sentence

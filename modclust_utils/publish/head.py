@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import matplotlib as mpl
 import yaml
+from matplotlib.figure import Figure
 
 from modclust_utils.figures.network import network_card
 from modclust_utils.paths import root
@@ -72,7 +74,16 @@ def stage_card(book: Path, title: str) -> None:
     if networks:
         first = networks[0]
         figure = network_card(first.weights, first.clusterings[0].labels, title=title)
-        figure.savefig(book / "_static" / CARD, metadata={"Software": None})
+        save_png(figure, book / "_static" / CARD, dpi=figure.dpi)
+
+
+def save_png(figure: Figure, path: Path, *, dpi: float, tight: bool = False) -> None:
+    """Write a figure as a picture, the same wherever one stands.
+
+    tight: without margins. What a `matplotlibrc` there says of saving does not count.
+    """
+    with mpl.rc_context({"savefig.bbox": "tight" if tight else "standard"}):
+        figure.savefig(path, dpi=dpi, facecolor="white", metadata={"Software": None})
 
 
 def write_missing_page(site: Path, title: str) -> None:

@@ -113,9 +113,14 @@ def build_site(output: Path | None = None) -> Path:
 
 def _build_site(build: Path, output: Path) -> Path:
     stamp = output / STAMP
+    work, site, log = build / "source", build / "site", build / "build.log"
+    if output == build or any(output.is_relative_to(each) for each in (work, site, log)):
+        raise BuildError(
+            f"output={output} is where sites are made; allowed: {build / 'html'} or another folder"
+        )
     if not (output.is_relative_to(build) or stamp.is_file() or _is_free(output)):
         raise BuildError(f"output={output} holds other files; allowed: a new or empty folder")
-    work, site, log = build / "source", build / "site", build / "build.log"
+    _restore(output)
     shutil.rmtree(work, ignore_errors=True)
     stage(work)
     sources = _hash_folder(work)
@@ -146,14 +151,29 @@ def _replace(output: Path, site: Path) -> None:
     So a full disk costs no site, and who reads one meanwhile misses it for no longer than two
     renames take.
     """
-    new, old = (output.with_name(f".{output.name}-{word}-site") for word in ("new", "old"))
+    new, old = _beside(output, "new"), _beside(output, "old")
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.move(site, new)
     if output.exists():
         output.rename(old)
-    new.rename(output)
+    try:
+        new.rename(output)
+    except OSError:
+        _restore(output)
+        raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(output: Path, word: str) -> Path:
+    return output.with_name(f".{output.name}-{word}-site")
+
+
+def _restore(output: Path) -> None:
+    """Bring back the site that a build which was stopped between two renames had moved away."""
+    old = _beside(output, "old")
+    if old.is_dir() and not output.exists():
+        old.rename(output)
 
 
 def _is_free(folder: Path) -> bool:
@@ -171,17 +191,18 @@ def _hash_folder(folder: Path) -> str:
 
 def stage(work: Path) -> None:
     """Write everything that jupyter-book reads into the folder `work`."""
-    base = root()
-    # first of all: they make records, which other pages count
+    base, head = root(), head_settings()
+    runs_of = {chapter: read_runs(chapter) for chapter in chapter_numbers()}
+    chosen_of = {chapter: main_run(chapter, runs) for chapter, runs in runs_of.items()}
+    # after what may be refused, as they take minutes; before pages that count the records they make
     pages = {source.name: executed(source) for source in tutorials()}
     work.mkdir(parents=True)
     shutil.copytree(base / "book", work / "book")
     toc = yaml.safe_load((base / "_toc.yml").read_text(encoding="utf-8"))
     rows: list[ShownRun] = []
     functions = used_by()
-    for chapter in chapter_numbers():
-        runs = read_runs(chapter)
-        chosen = main_run(chapter, runs)
+    for chapter, runs in runs_of.items():
+        chosen = chosen_of[chapter]
         source = chapter_notebook(chapter)
         notebook = nbformat.read(chosen.notebook, as_version=4)
         add_functions(notebook, chapter, functions)
@@ -208,7 +229,7 @@ def stage(work: Path) -> None:
     config = yaml.safe_load((base / "_config.yml").read_text(encoding="utf-8"))
     sphinx = config.setdefault("sphinx", {}).setdefault("config", {})
     sphinx.setdefault("myst_substitutions", {}).update(facts() | said)
-    sphinx.update(head_settings())
+    sphinx.update(head)
     stage_card(work / "book", _title())
     (work / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
@@ -292,7 +313,9 @@ def run_page(run: RunInfo) -> nbformat.NotebookNode:
             f"This page is **{state(run)}**: the book's code or records have changed since it "
             f"was made. `modclust run {run.status['chapter']}` with the same parameters renews it."
         )
-        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(f":::{{warning}}\n{note}\n:::"))
+        cell = nbformat.v4.new_markdown_cell(f":::{{warning}}\n{note}\n:::")
+        cell["id"] = "state-of-the-run"  # else a random one, and another site with every build
+        notebook.cells.insert(1, cell)
     return notebook
 
 

@@ -13,6 +13,7 @@ from modclust_utils.figures.cells import number, subcluster_name
 from modclust_utils.figures.network import network_figure
 from modclust_utils.graphs import layer_of_unit, mlp_adjacency
 from modclust_utils.publish.escape import block
+from modclust_utils.publish.head import save_png
 from modclust_utils.publish.html_tables import table_html
 from modclust_utils.publish.viewer import (
     KIND_WORDS,
@@ -39,7 +40,7 @@ def stage_viewer(book: Path) -> None:
     if networks:
         first = networks[0]
         figure = network_figure(first.weights, first.clusterings[0].labels)
-        figure.savefig(static / STILL, dpi=_DPI, metadata={"Software": None})
+        save_png(figure, static / STILL, dpi=_DPI, tight=True)
 
 
 def tables_part(networks: Sequence[ViewedNetwork]) -> str:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -130,15 +131,18 @@ def test_a_lock_ends_with_its_process_however_it_ends(tmp_path):
     assert not at_work.is_held(tmp_path / "none")
 
 
-def test_a_build_waits_for_another(tmp_path, capsys):
-    file = tmp_path / "lock"
+def test_a_build_waits_for_another(tmp_path, capsys, monkeypatch):
+    file, end = tmp_path / "lock", tmp_path / "end"
     code = (
         "import time\nfrom pathlib import Path\nfrom modclust_utils.publish.at_work import lock\n"
         f"with lock(Path({str(file)!r}), 'it'):\n"
-        f"    Path({str(tmp_path / 'ready')!r}).touch()\n    time.sleep(1)"
+        f"    Path({str(tmp_path / 'ready')!r}).touch()\n"
+        f"    while not Path({str(end)!r}).exists():\n        time.sleep(0.05)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **ENVIRONMENT})
     wait_for(tmp_path / "ready", process)
+    monkeypatch.setattr(at_work, "LOOK_SECONDS", 0)
+    threading.Timer(1, end.touch).start()
     with at_work.lock(file, "a build of the site", wait=True):
         assert process.wait() == 0
     assert f"waiting for a build of the site: process {process.pid}" in capsys.readouterr().out
@@ -185,6 +189,22 @@ def test_a_lock_that_cannot_be_written_is_an_error_of_the_system(tmp_path, refus
     refused(number)
     with pytest.raises(OSError, match=os.strerror(number)), at_work.lock(tmp_path / "lock", "it"):
         pass
+
+
+def test_on_a_disk_without_locks_what_is_at_work_is_left_alone(scratch, refused):
+    refused(errno.ENOLCK)
+    with at_work.private_folder() as one:
+        (one / "lock").touch()  # such a disk has the file all the same
+        with at_work.private_folder():
+            assert at_work.is_held(one / "lock")
+            assert one.is_dir()
+
+
+def test_two_who_look_do_not_take_each_other_for_the_holder(tmp_path):
+    file = tmp_path / "lock"
+    file.touch()
+    with ThreadPoolExecutor(4) as pool:
+        assert not any(pool.map(lambda _: at_work.is_held(file), range(400)))
 
 
 @pytest.mark.parametrize("machine", ["here", "elsewhere"])

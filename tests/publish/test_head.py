@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
 import pytest
 import yaml
+from matplotlib.figure import Figure
+from PIL import Image
 from small_book import ROOT
 
 from modclust_utils.publish import head
@@ -47,3 +50,12 @@ def test_missing_page_leads_to_the_address_and_shows_texts_as_they_are(tmp_path,
     assert 'href="https://example.org/b/"' in page
     assert "A &lt;book&gt;" in page
     assert "<book>" not in page
+
+
+def test_the_card_has_the_size_that_others_expect_wherever_one_stands(tmp_path, monkeypatch):
+    (tmp_path / "matplotlibrc").write_text("savefig.bbox: tight\nsavefig.dpi: 30\n")
+    monkeypatch.chdir(tmp_path)
+    with mpl.rc_context(fname=tmp_path / "matplotlibrc"):
+        head.save_png(Figure(figsize=(12, 6.3), dpi=100), tmp_path / "card.png", dpi=100)
+    with Image.open(tmp_path / "card.png") as picture:
+        assert picture.size == (1200, 630)

@@ -185,6 +185,8 @@ def test_page_of_an_old_run_carries_a_warning(book, status, word):
     assert page.cells[1].source.startswith(":::{warning}\n")
     assert f"This page is **{word}**" in page.cells[1].source
     assert "`modclust run 1` with the same parameters" in page.cells[1].source
+    # the same again: another page would make every build another site
+    assert page == pages.run_page(names()["n_clusters-7"])
 
 
 def test_cell_of_a_figure_shows_the_figure_alone():
@@ -465,6 +467,49 @@ def test_a_full_disk_keeps_the_earlier_site(book, jupyter_book, tmp_path, monkey
     assert (site / "index.html").read_text() == "site 1"
     assert (pages.build_site(site) / "index.html").read_text() == "site 3"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["the book", "there"]
+
+
+def test_a_build_that_was_stopped_between_two_renames_costs_no_site(
+    book, jupyter_book, tmp_path, monkeypatch
+):
+    write_run(book, "quick")
+    site = pages.build_site(tmp_path / "there")
+    away = tmp_path / ".there-old-site"
+    site.rename(away)
+    # a build finds it, and that it is up to date
+    assert (pages.build_site(site) / "index.html").read_text() == "site 1"
+    assert not away.exists()
+    (book / "book" / "index.md").write_text("# Changed\n")
+    rename = Path.rename
+
+    def fails(path: Path, target: Path) -> Path:
+        if path.name == ".there-new-site":
+            raise OSError(errno.EACCES, "Permission denied")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fails)
+        with pytest.raises(OSError, match="Permission denied"):
+            pages.build_site(site)
+    assert (site / "index.html").read_text() == "site 1"
+
+
+@pytest.mark.parametrize("place", ["", "source", "source/mine", "site", "build.log"])
+def test_a_site_does_not_go_where_sites_are_made(book, jupyter_book, place):
+    write_run(book, "quick")
+    output = book / "_build" / place
+    with pytest.raises(BuildError, match=r"is where sites are made; allowed: .*html or another"):
+        pages.build_site(output)
+    assert jupyter_book == []
+
+
+def test_what_is_refused_is_refused_before_tutorials_run(book, monkeypatch):
+    ran = []
+    monkeypatch.setattr(pages, "tutorials", lambda: ["a tutorial"])
+    monkeypatch.setattr(pages, "executed", ran.append)
+    with pytest.raises(BuildError, match="has no run that is up to date"):
+        pages.stage(book / "_build" / "one")
+    assert ran == []
 
 
 @pytest.mark.parametrize("what", ["folder", "file"])
