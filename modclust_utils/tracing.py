@@ -44,7 +44,7 @@ def traced_module(module: nn.Module, *, in_place: bool = False) -> fx.GraphModul
     except Exception as error:  # code of any kind runs here, on values that stand for tensors
         raise ValueError(
             f"module of type {type(module).__name__} cannot be followed by torch.fx "
-            f"({_in_words(error)}); allowed: a forward pass whose course does not depend on the "
+            f"({in_words(error)}); allowed: a forward pass whose course does not depend on the "
             "images"
         ) from error
     traced = fx.GraphModule(tracer.root, graph, type(module).__name__)
@@ -65,14 +65,15 @@ def results_of(traced: fx.GraphModule, images: Tensor) -> Results:
     except Exception as error:  # as above
         raise ValueError(
             f"example_input with images of shape {tuple(images.shape[1:])} does not go through "
-            f"the module: {_in_words(error)}"
+            f"the module: {in_words(error)}"
         ) from error
     return interpreter.results
 
 
-def _in_words(error: Exception) -> str:
-    """What an error says; its kind where it says nothing, as a bare ``assert`` does."""
-    return str(error) or type(error).__name__
+def in_words(error: Exception) -> str:
+    """The first line of what an error says; its kind where it says nothing, as a bare ``assert``
+    does."""
+    return (*str(error).strip().splitlines(), type(error).__name__)[0]
 
 
 class _InPlaceProxy(fx.Proxy):
