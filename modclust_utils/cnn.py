@@ -115,7 +115,7 @@ def train_cnn(
     check_callable("on_epoch", on_epoch)
     if isinstance(settings, VggSettings) and settings.batch_size == 1:
         raise ValueError(
-            "settings has batch_size=1; allowed: 2 or more, as a batch norm divides by the variance "
+            "settings has batch_size=1; allowed: 2 or more, as batch norms divide by the variance "
             "of a batch"
         )
     device, seed = resolve_device(device), as_count("seed", seed, least=0)
