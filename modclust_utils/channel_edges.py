@@ -133,6 +133,8 @@ def concatenated(parts: Sequence[Channels]) -> Channels:
 
 def added(parts: Sequence[Channels]) -> Channels:
     """Channels of tensors of one shape that are added: a unit in several counts as often."""
+    if len(parts) == 1:
+        return parts[0]
     if len({part.positions for part in parts}) > 1:
         parts = [part.expanded() for part in parts]
     sources: dict[int, sp.csr_array] = {}

@@ -15,6 +15,7 @@ from modclust_utils.channel_edges import Channels, added, concatenated
 from modclust_utils.channel_walk import Behind, Value, Walk
 
 Operation = Callable[[Walk, fx.Node], Value]
+_NOT_BY_CHANNEL = "which does not go channel by channel here"
 
 
 def operation(traced: fx.GraphModule, node: fx.Node) -> Operation | None:
@@ -35,7 +36,7 @@ def has_convolutions(traced: fx.GraphModule) -> bool:
 def _same(walk: Walk, node: fx.Node) -> Channels:
     """Non-linearities, pooling, dropout: channel by channel."""
     if walk.shape(node)[:2] != walk.taken_shape(node)[:2]:
-        raise walk.refusal(node, "which does not go channel by channel here")
+        raise walk.refusal(node, _NOT_BY_CHANNEL)
     return walk.one(node)
 
 
@@ -47,6 +48,15 @@ def _reshaped(walk: Walk, node: fx.Node) -> Channels:
     if len(before) == 4 and after == (before[0], before[1] * before[2] * before[3]):
         return Channels(value.n, value.sources, (before[2], before[3]))
     raise walk.refusal(node, f"which makes {after} of {before}")
+
+
+def _mean(walk: Walk, node: fx.Node) -> Channels:
+    """Over positions; over channels, where as many rows as channels hide that, it is refused."""
+    axes = walk.argument(node, 1, "dim", walk.argument(node, 1, "axis"))
+    n_axes = len(walk.taken_shape(node))
+    if any(axis % n_axes < 2 for axis in ([axes] if isinstance(axes, int) else axes or [])):
+        raise walk.refusal(node, _NOT_BY_CHANNEL)
+    return _same(walk, node)
 
 
 def _sum_of_tensors(walk: Walk, node: fx.Node) -> Channels:
@@ -61,12 +71,9 @@ def _sum_of_tensors(walk: Walk, node: fx.Node) -> Channels:
     return added([_channels(walk.values[each]) for each in operands])
 
 
-def _argument(node: fx.Node, place: int, name: str, default: Any = None) -> Any:
-    return node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
-
-
 def _joined_tensors(walk: Walk, node: fx.Node) -> Channels:
-    parts, axis = _argument(node, 0, "tensors"), _argument(node, 1, "dim", 0)
+    parts, axis = walk.argument(node, 0, "tensors"), walk.argument(node, 1, "dim")
+    axis = walk.argument(node, 1, "axis", 0) if axis is None else axis
     if axis not in (1, 1 - len(walk.shape(node))):
         raise walk.refusal(node, f"along axis {axis}")
     if any(each not in walk.values for each in parts):
@@ -80,8 +87,9 @@ def _channels(value: Value) -> Channels:
 
 
 def _slice(walk: Walk, node: fx.Node) -> Channels:
-    index = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
-    if not all(isinstance(each, slice) for each in index):
+    index = walk.argument(node, 1, "index")
+    index = index if isinstance(index, tuple) else (index,)
+    if not all(_is_plain(each) for each in index):
         raise walk.refusal(node, f"with index {index}")
     if walk.shape(node)[0] != walk.taken_shape(node)[0]:
         raise walk.refusal(node, "which takes some of the images")
@@ -89,8 +97,14 @@ def _slice(walk: Walk, node: fx.Node) -> Channels:
     return value.expanded().take(channels[index[1]]) if len(index) > 1 else value
 
 
+def _is_plain(index: Any) -> bool:
+    """Whether an index is a slice whose ends are numbers, written down or computed from shapes."""
+    ends = (index.start, index.stop, index.step) if isinstance(index, slice) else (index,)
+    return isinstance(index, slice) and all(each is None or isinstance(each, int) for each in ends)
+
+
 def _zero_padding(walk: Walk, node: fx.Node) -> Channels:
-    pads, mode = _argument(node, 1, "pad"), _argument(node, 2, "mode", "constant")
+    pads, mode = walk.argument(node, 1, "pad"), walk.argument(node, 2, "mode", "constant")
     # pairs from the last axis to the first; the last pair but one is that of the channels
     place = 2 * (len(walk.shape(node)) - 2)
     before, after = (*pads[place : place + 2], 0, 0)[:2]
@@ -106,8 +120,8 @@ def _convolution(walk: Walk, node: fx.Node) -> Channels:
 
 
 def _convolution_function(walk: Walk, node: fx.Node) -> Channels:
-    name, weight = walk.parameter(node, _argument(node, 1, "weight"))
-    return walk.join(node, name, weight, _argument(node, 6, "groups", 1))
+    name, weight = walk.parameter(node, walk.argument(node, 1, "weight"))
+    return walk.join(node, name, weight, walk.argument(node, 6, "groups", 1))
 
 
 def _linear(walk: Walk, node: fx.Node) -> Value:
@@ -117,7 +131,7 @@ def _linear(walk: Walk, node: fx.Node) -> Value:
 
 
 def _linear_function(walk: Walk, node: fx.Node) -> Value:
-    return _join_dense(walk, node, *walk.parameter(node, _argument(node, 1, "weight")))
+    return _join_dense(walk, node, *walk.parameter(node, walk.argument(node, 1, "weight")))
 
 
 def _join_dense(walk: Walk, node: fx.Node, name: str, weight: Tensor) -> Value:
@@ -164,10 +178,11 @@ _SAME_FUNCTIONS = (
     (F.relu, F.relu6, F.leaky_relu, F.elu, F.silu, F.gelu, F.hardswish, F.hardsigmoid),
     (torch.relu, torch.relu_, torch.sigmoid, torch.tanh, F.sigmoid, F.tanh, F.softplus),
     (F.dropout, F.dropout2d, F.max_pool2d, F.avg_pool2d, torch.max_pool2d),
-    (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean, torch.squeeze),
+    (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.squeeze),
 )
 _FUNCTIONS: dict[Any, Operation] = {
     **{each: _same for group in _SAME_FUNCTIONS for each in group},
+    torch.mean: _mean,
     torch.flatten: _reshaped,
     torch.reshape: _reshaped,
     operator.add: _sum_of_tensors,
@@ -182,7 +197,8 @@ _FUNCTIONS: dict[Any, Operation] = {
     F.linear: _linear_function,
 }
 _METHODS: dict[str, Operation] = {
-    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "contiguous", "mean", "squeeze"), _same),
+    **dict.fromkeys(("relu", "relu_", "sigmoid", "tanh", "contiguous", "squeeze"), _same),
+    "mean": _mean,
     **dict.fromkeys(("view", "reshape", "flatten"), _reshaped),
     **dict.fromkeys(("add", "add_"), _sum_of_tensors),
 }

@@ -18,7 +18,8 @@ from modclust_utils.channel_edges import (
     connections,
     conv_edge_weights,
 )
-from modclust_utils.tracing import Shape
+from modclust_utils.channel_outputs import silent_output
+from modclust_utils.tracing import Results, Shape
 
 
 class Behind:
@@ -32,23 +33,25 @@ class Walk:
     """Layers and values so far.
 
     with_dense: whether images and Linear layers are units; values: what each result is made of;
-    names, outputs, sizes: of the layers (see `network_graphs.NetworkGraph`).
+    names, outputs, sizes: of the layers (see `network_graphs.NetworkGraph`); never_silent: layers
+    whose units no lesion sets to 0.
     """
 
     def __init__(
         self,
         traced: fx.GraphModule,
-        shapes: dict[fx.Node, Shape | None],
+        results: Results,
         norm: Norm,
         *,
         with_dense: bool,
     ) -> None:
-        self.traced, self.shapes, self.norm, self.with_dense = traced, shapes, norm, with_dense
+        self.traced, self.results, self.norm, self.with_dense = traced, results, norm, with_dense
         self.values: dict[fx.Node, Value] = {}
         self.names: list[str] = []
         self.outputs: list[str] = []
         self.sizes: list[int] = []
         self.connections: list[Connection] = []
+        self.never_silent: list[str] = []
         self._shared: list[dict[int, sp.csr_array]] = []
 
     def module(self, node: fx.Node) -> nn.Module:
@@ -57,7 +60,7 @@ class Walk:
 
     def shape(self, node: fx.Node) -> Shape:
         """Of the result of an operation, which is a tensor."""
-        shape = self.shapes[node]
+        shape = self.results.shapes[node]
         assert shape is not None
         return shape
 
@@ -82,7 +85,28 @@ class Walk:
         if not isinstance(argument, fx.Node) or argument.op != "get_attr":
             raise self.refusal(node, "whose weights are computed")
         layer, _, name = str(argument.target).rpartition(".")
-        return layer, getattr(self.traced.get_submodule(layer), name)
+        # the module itself has no name, and may hold several
+        return layer or name, getattr(self.traced.get_submodule(layer), name)
+
+    def argument(self, node: fx.Node, place: int, name: str, default: Any = None) -> Any:
+        """An argument of an operation, with the numbers that the module computes for it."""
+        found = node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
+        return fx.node.map_arg(found, lambda each: self.results.numbers.get(each, each))
+
+    def pass_changes_on(self, node: fx.Node) -> None:
+        """Where an operation works in place: what it changed is made of what it puts out from here
+        on. Refuses changes of another view, of which it is not known which part changed."""
+        value = self.values[node]
+        # non-linearities leave the units in their channels
+        same = any(value is self.values[each] for each in self.tensors(node))
+        if same or (isinstance(value, Channels) and not value.sources):
+            return
+        for other, whole in self.results.changed.get(node, {}).items():
+            if other not in self.values:
+                continue
+            if not whole and isinstance(value, Channels):
+                raise self.refusal(node, f"which in its place changes {_name(other)}, a view, too")
+            self.values[other] = value
 
     def new_layer(self, name: str, size: int, output: str | None = None) -> Channels:
         """A new layer of units, and what it puts out."""
@@ -102,7 +126,9 @@ class Walk:
             weights = conv_edge_weights(weight, norm=self.norm)
         except ValueError as error:
             raise ValueError(f"module has the layer {name!r}, whose {error}") from error
-        found = self.new_layer(name, len(weights), self._batch_norm_of(node))
+        output, silent = silent_output(self.traced, self.results, node)
+        found = self.new_layer(name, len(weights), output)
+        self.never_silent += [] if silent else [name]
         self.connections += connections(taken, weights, groups, len(self.sizes) - 1)
         self._shared.append(taken.sources)
         return found
@@ -120,14 +146,6 @@ class Walk:
         channels = sp.csr_array(sp.vstack([sp.hstack(widths), *rows]))
         joined = sp.block_array([[None, channels.T], [channels, None]])
         return connected_components(joined, directed=False)[1][: sum(self.sizes)].astype(np.int64)
-
-    def _batch_norm_of(self, node: fx.Node) -> str | None:
-        """The batch norm that alone takes in what a layer puts out."""
-        users = [each for each in node.users if each.op == "call_module"]
-        alone = len(users) == len(node.users) == 1
-        if alone and isinstance(self.module(users[0]), nn.BatchNorm1d | nn.BatchNorm2d):
-            return str(users[0].target)
-        return None
 
     def refusal(self, node: fx.Node, why: str) -> ValueError:
         """The error that names an operation, its type and its place."""

@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modclust_utils.convolutional import convolutional, image_shape
-from modclust_utils.doors import as_count, as_training_data, check_kind
+from modclust_utils.doors import as_count, as_training_data, check_callable, check_kind
 from modclust_utils.models import derived_seed, resolve_device
 from modclust_utils.settings import CnnSettings, VggSettings
+from modclust_utils.tracing import in_words
 from modclust_utils.training import ADAM_EPSILON
 
 
@@ -109,6 +110,14 @@ def train_cnn(
     tensor([0, 1])
     """
     check_kind("settings", settings, (CnnSettings, VggSettings), "CnnSettings or VggSettings")
+    if state is not None:
+        check_kind("state", state, CnnState, "CnnState, as on_epoch gets it, or None")
+    check_callable("on_epoch", on_epoch)
+    if isinstance(settings, VggSettings) and settings.batch_size == 1:
+        raise ValueError(
+            "settings has batch_size=1; allowed: 2 or more, as batch norms divide by the variance "
+            "of a batch"
+        )
     device, seed = resolve_device(device), as_count("seed", seed, least=0)
     shape = image_shape(settings)
     x, y = as_training_data(x, y, math.prod(shape), settings.n_classes, device)
@@ -124,9 +133,7 @@ def train_cnn(
         state = _state(seed, network, optimizer)
     elif state.seed != seed:
         raise ValueError(f"seed={seed} is not that of the state, {state.seed}")
-    network.load_state_dict(state.parameters)
-    # the optimizer would go on in the tensors of the state
-    optimizer.load_state_dict(copy.deepcopy(state.optimizer))
+    _put_in(state, network, optimizer)
     while state.epoch < settings.epochs:
         accuracy = _epoch(network, optimizer, images, y, settings, state)
         state = _state(seed, network, optimizer, state.epoch + 1, accuracy)
@@ -163,6 +170,18 @@ def _state(
     return CnnState(seed, parameters, copy.deepcopy(optimizer.state_dict()), epoch, accuracy)
 
 
+def _put_in(state: CnnState, network: nn.Module, optimizer: torch.optim.Adam) -> None:
+    try:
+        network.load_state_dict(state.parameters)
+        # the optimizer would go on in the tensors of the state
+        optimizer.load_state_dict(copy.deepcopy(state.optimizer))
+    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"state is not of the network of settings ({in_words(error)}); allowed: a state of a "
+            "run with the same settings"
+        ) from error
+
+
 def _epoch(
     network: nn.Sequential,
     optimizer: torch.optim.Adam,
@@ -182,7 +201,7 @@ def _epoch(
     narrow = settings.precision == "bfloat16"
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)  # dropout knows no generator
-        for batch in order.split(settings.batch_size):
+        for batch in _batches(order, settings):
             own = images[batch]
             if isinstance(settings, VggSettings):
                 own = moved(own, settings, generator)
@@ -194,6 +213,15 @@ def _epoch(
             optimizer.step()
             hits += (logits.argmax(1) == y[batch]).sum()
     return float(hits) / len(y)
+
+
+def _batches(order: Tensor, settings: CnnSettings | VggSettings) -> list[Tensor]:
+    """The images of an epoch batch by batch. A last batch of one image, of which a batch norm knows
+    no variance, goes with the one before it."""
+    batches = list(order.split(settings.batch_size))
+    if isinstance(settings, VggSettings) and len(batches[-1]) == 1 < len(batches):
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
 
 
 def moved(images: Tensor, settings: VggSettings, generator: torch.Generator) -> Tensor:

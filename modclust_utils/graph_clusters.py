@@ -17,7 +17,7 @@ from torch import Tensor
 
 from modclust_utils.block_graphs import BlockGraph, as_block_graph
 from modclust_utils.clustering import Adjacency, as_adjacency, spectral_clustering
-from modclust_utils.doors import as_count, as_counts, as_labels, as_rng, check_kind
+from modclust_utils.doors import as_count, as_counts, as_labels, as_list, as_rng, check_kind
 from modclust_utils.kmeans import draw_uniforms, kmeans
 from modclust_utils.network_graphs import NetworkGraph
 from modclust_utils.spectral import embed_by_products, embed_general
@@ -248,6 +248,7 @@ def layerwise_clusters(
     matrix = as_adjacency(adjacency)
     layers = as_labels("layer_of_unit", layer_of_unit, matrix.shape[0])
     n_layers = int(layers.max(initial=-1)) + 1
+    n_clusters = as_list("n_clusters", n_clusters, "one number for each layer")
     if layers.min(initial=0) < 0 or len(n_clusters) != n_layers:
         raise ValueError(
             f"n_clusters has {len(n_clusters)} entries; allowed: {n_layers}, one for each of the "

@@ -5,7 +5,8 @@ puts out: the neurons of a Linear, the channels of a convolution. A lesion sets 
 
 If the layer is a ReLU, or goes straight into one, the units are 0 after it, as in a lesion of their
 incoming weights and biases (module `lesions`). If a batch norm stands between, it still adds its
-shift to a silent channel: then name the batch norm or the ReLU behind it.
+shift to a silent channel: then name the batch norm or the ReLU behind it. A sigmoid or softplus
+makes more than 0 of 0: name it itself. ``output_names`` of a `graphs.NetworkGraph` are such names.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from modclust_utils.doors import (
     as_count,
     as_units,
     check_classes,
+    check_finite,
     checked_classes,
     checked_images,
 )
 from modclust_utils.evaluation import evaluation_mode
-from modclust_utils.passes import Operations
+from modclust_utils.passes import Operations, answer_to
 
 # Images that go through at once where nothing is known of the memory that they take.
 _CHUNK = 256
@@ -69,6 +71,8 @@ def module_lesion_hits(
         hits = torch.zeros(len(sets), n_classes, dtype=torch.float64, device=x.device)
         for images, own in zip(x.split(chunk_size), y.split(chunk_size), strict=True):
             for of_sets, logits in answers(images):
+                # NaN is never the larger: the first class would be right
+                check_finite("what network puts out", logits)
                 right = torch.bincount(own[logits.argmax(1) == own], minlength=n_classes)
                 hits[of_sets] += right.double()
     return hits, torch.bincount(y, minlength=n_classes).double()
@@ -151,7 +155,7 @@ def _outline(
     with ExitStack() as hooks:
         for name, layer in layers.items():
             hooks.enter_context(layer.register_forward_hook(partial(_keep, outputs[name])))
-        logits = network(image)
+        logits = answer_to(network, image, "x")
     if not isinstance(logits, Tensor) or logits.ndim != 2:
         raise ValueError(f"network puts out {_words(logits)}; allowed: logits (n, n_classes)")
     for name, found in outputs.items():

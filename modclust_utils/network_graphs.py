@@ -9,6 +9,7 @@ several. An operation that is not known is refused by name: nothing is passed ov
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ from modclust_utils.channel_operations import CONVOLUTIONS, DENSE, has_convoluti
 from modclust_utils.channel_walk import Behind, Value, Walk
 from modclust_utils.doors import as_choice, check_kind
 from modclust_utils.evaluation import evaluation_mode
-from modclust_utils.tracing import result_shapes, traced_module
+from modclust_utils.tracing import results_of, traced_module
 
 Units = Literal["auto", "convolutions", "all"]
 UNITS: tuple[Units, ...] = ("auto", "convolutions", "all")
@@ -39,7 +40,8 @@ class NetworkGraph:
 
     layer_of_unit: ``(n,)``, the place of a unit's layer in layer_names, which are names of
     submodules in the order in which they run; output_names: for each layer, the submodule that puts
-    its units out before their non-linearity, which is the batch norm where one follows;
+    its units out before their non-linearity, which is the batch norm where one follows, maybe
+    behind pooling or dropout; a sigmoid or softplus makes more than 0 of 0, and is named itself;
     connections: the edges layer by layer; tied: ``(n,)``, units of the same number are added to
     each other somewhere (a residual connection), so that none of them alone can be scaled.
     """
@@ -115,7 +117,11 @@ def network_graph(
         pooling, flattening, dropout, residual additions, concatenation, slices and zero padding. It
         puts out logits, and is left as it was.
     example_input : Tensor ``(n, ...)``
-        Images as the module takes them in; their values do not matter.
+        Images as the module takes them in; their values do not matter. Their shape does where
+        images are units, one for each entry along the second axis: of a network that flattens
+        images first, ``(1, 1, 28, 28)`` gives one unit, whose edges are norms over all pixels, and
+        ``(1, 784)`` one for each pixel. These are two graphs, of which the second is that of paper
+        A.
     norm : {"l1", "induced_l1"}
         As in `conv_edge_weights`; of the weights of a Linear, over the positions of a channel.
     units : {"auto", "convolutions", "all"}
@@ -128,6 +134,12 @@ def network_graph(
     -------
     NetworkGraph
         Units numbered layer by layer, in the order in which the layers run.
+
+    Warns
+    -----
+    UserWarning
+        Where a sigmoid or softplus is a function, or a submodule that runs several times: it makes
+        more than 0 of 0, and no name is there behind which a lesion silences its units.
 
     Raises
     ------
@@ -157,11 +169,11 @@ def network_graph(
     if not isinstance(example_input, Tensor) or example_input.ndim < 2 or len(example_input) == 0:
         raise ValueError("example_input is no tensor (n, ...) of one or more images")
     with evaluation_mode(module):
-        traced = traced_module(module)
+        traced = traced_module(module, in_place=True)
         # of two images: so no other axis is taken for that of the images
-        shapes = result_shapes(traced, torch.cat([example_input[:1]] * 2))
+        results = results_of(traced, torch.cat([example_input[:1]] * 2))
         with_dense = units == "all" or (units == "auto" and not has_convolutions(traced))
-        walk = Walk(traced, shapes, norm, with_dense=with_dense)
+        walk = Walk(traced, results, norm, with_dense=with_dense)
         _walk_through(walk)
     return _assembled(walk)
 
@@ -175,8 +187,9 @@ def _walk_through(walk: Walk) -> None:
             walk.values[node] = (
                 walk.new_layer(INPUT, n_channels) if walk.with_dense else Channels(n_channels, {})
             )
-        elif node.op != "get_attr" and walk.shapes[node] is not None:
+        elif node.op != "get_attr" and walk.results.shapes[node] is not None:
             walk.values[node] = _value(walk, node)
+            walk.pass_changes_on(node)
 
 
 def _value(walk: Walk, node: fx.Node) -> Value:
@@ -211,6 +224,13 @@ def _leave_logits_out(walk: Walk, node: fx.Node) -> None:
 def _assembled(walk: Walk) -> NetworkGraph:
     if walk.names in ([], [INPUT]):
         raise ValueError("module has no layers of units; allowed: at least one Conv2d or Linear")
+    if walk.never_silent:
+        warnings.warn(
+            f"module has the layers {walk.never_silent}, behind which a sigmoid or softplus, no "
+            "submodule that runs once, makes more than 0 of 0: a lesion leaves their units at a "
+            "constant that is not 0",
+            stacklevel=3,
+        )
     return NetworkGraph(
         np.repeat(np.arange(len(walk.sizes)), walk.sizes),
         tuple(walk.names),

@@ -107,6 +107,11 @@ def partition_units(
     if by_activations:
         if x is None:
             raise ValueError("x=None is not allowed where edges are activations: images (n, ...)")
+        if not graph.hidden_layers:
+            raise ValueError(
+                f"partitioning={partitioning!r} is not allowed: by weights, as graph has no hidden "
+                "layers, whose units could have activations"
+            )
         names = [graph.output_names[layer] for layer in graph.hidden_layers]
         adjacency = activation_adjacency(unit_activations(network, x, names, norm=norm))
         layers = graph.layer_of_unit[hidden]

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from modclust_utils.tracing import in_words
+
 # Images that go through at once, and the memory that they may take, in bytes: on a processor about
 # that of its cache.
 _MOST_IMAGES = 512
@@ -23,15 +25,20 @@ class Operations:
 
     Raises ValueError where torch.fx cannot follow the module, finds no such calls of the layers, or
     finds operations that give something else for an image ``(1, ...)`` than the module itself: it
-    does not see that ``a += b`` changes another view of a.
+    does not see that ``a += b`` changes another view of a. given: the parameter that the image is
+    from, which errors name.
     """
 
-    def __init__(self, network: nn.Module, layers: Sequence[str], image: Tensor) -> None:
+    def __init__(
+        self, network: nn.Module, layers: Sequence[str], image: Tensor, *, given: str = "x"
+    ) -> None:
         tracer = _Tracer(layers)
         try:
             graph = tracer.trace(network)
         except Exception as error:  # code of any kind runs here, on values that stand for tensors
-            raise ValueError(f"network cannot be followed by torch.fx: {error}") from error
+            raise ValueError(
+                f"network cannot be followed by torch.fx: {in_words(error)}"
+            ) from error
         self.interpreter = fx.Interpreter(fx.GraphModule(tracer.root, graph))
         self.interpreter.extra_traceback = False
         self.nodes = list(self.interpreter.module.graph.nodes)
@@ -48,13 +55,10 @@ class Operations:
         if sum(node.op == "placeholder" for node in self.nodes) != 1:
             raise ValueError("network takes other than one input")
         with torch.no_grad():
-            try:
-                expected = network(image.clone())
-            except Exception as error:  # as above
-                raise ValueError(
-                    f"x has images {tuple(image.shape[1:])}, on which network fails "
-                    f"({str(error).splitlines()[0]}); allowed: images as it takes them"
-                ) from error
+            expected = answer_to(network, image, given)
+            if not isinstance(expected, Tensor):
+                kind = type(expected).__name__
+                raise ValueError(f"network puts out something of type {kind}; allowed: one tensor")
             found = self.start(image).finish()
         if not torch.allclose(expected, found, rtol=1e-4, atol=1e-6, equal_nan=True):
             raise ValueError("network does something else where torch.fx follows it")
@@ -80,6 +84,18 @@ class Operations:
             value = running.advance(running.at).values.get(self.nodes[running.at - 1])
             total += value.nbytes if isinstance(value, Tensor) else 0
         return _at_once(2 * total, image.device)
+
+
+def answer_to(network: nn.Module, image: Tensor, given: str) -> Any:
+    """What a network puts out for an image ``(1, ...)``. Raises ValueError where it fails; given:
+    the parameter that the image is from."""
+    try:
+        return network(image.clone())
+    except Exception as error:  # code of any kind runs here
+        raise ValueError(
+            f"{given} has images {tuple(image.shape[1:])}, on which network fails "
+            f"({in_words(error)}); allowed: images as it takes them"
+        ) from error
 
 
 def _at_once(bytes_per_image: int, device: torch.device) -> int:

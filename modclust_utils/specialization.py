@@ -9,14 +9,23 @@ percentiles and p-values of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modclust_utils.doors import as_choice, as_count, as_labels, as_numbers, as_rng
+from modclust_utils.doors import (
+    as_choice,
+    as_count,
+    as_labels,
+    as_list,
+    as_numbers,
+    as_rng,
+    as_units,
+    check_kind,
+)
 from modclust_utils.fisher_bates import centered_percentile
 from modclust_utils.lesion_modules import module_lesion_hits
 from modclust_utils.unit_sets import uniform_sets
@@ -203,7 +212,8 @@ def set_lesions(
         From `sub_cluster_sets`.
     layers : sequence of str
         The submodule of each layer behind which its units are set to 0: ``output_names`` of a
-        `graphs.NetworkGraph`.
+        `graphs.NetworkGraph`. Behind a batch norm, a sigmoid or a softplus that follows a named
+        submodule, units would not be 0; of functions such as ``torch.sigmoid`` there is no name.
 
     Returns
     -------
@@ -213,7 +223,8 @@ def set_lesions(
     Raises
     ------
     ValueError
-        For no sets, sets in layers that are not named, or input that does not fit the network.
+        For no sets, sets in layers that are not named, different numbers of random sets, input
+        that does not fit the network, and NaN or infinity among what the network puts out.
 
     References
     ----------
@@ -231,8 +242,7 @@ def set_lesions(
     >>> set_lesions(network, x, y, sets, ["0"]).lesioned[0, 1].tolist()  # ties: the first class
     [1.0, 0.0]
     """
-    if len(sets) == 0:
-        raise ValueError("sets=[] is not allowed: one or more sub-clusters")
+    sets, layers = _checked_sets(sets), as_list("layers", layers, "a list of submodules")
     used = sorted({each.layer for each in sets})
     if not 0 <= used[0] <= used[-1] < len(layers):
         raise ValueError(f"sets are in layers {used}; allowed: 0 to {len(layers) - 1}")
@@ -253,6 +263,23 @@ def set_lesions(
     )
 
 
+def _checked_sets(sets: Sequence[UnitSets]) -> list[UnitSets]:
+    """One or more, all with as many random sets, and those of one layer with as many units."""
+    sets = as_list("sets", sets, "one or more UnitSets, as sub_cluster_sets gives them")
+    if len(sets) == 0:
+        raise ValueError("sets=[] is not allowed: one or more sub-clusters")
+    found: list[UnitSets] = []
+    widths: dict[int, int] = {}
+    for i, each in enumerate(sets):
+        check_kind(f"sets[{i}]", each, UnitSets, "UnitSets, as sub_cluster_sets gives them")
+        shape = len(found[0].units) if found else "1 + n_random", widths.get(each.layer, "n_layer")
+        what = f"as many rows as the sets before, and units of layer {each.layer}"
+        units = as_units(f"sets[{i}].units", each.units, shape, what)
+        found.append(replace(each, units=units))
+        widths[each.layer] = units.shape[1]
+    return found
+
+
 def accuracy_drops(lesions: SetLesions, *, reading: DropReading = "images") -> NDArray[np.float64]:
     """How much accuracy each lesion takes away ``(m, 1 + n_random)``: importance.
 
@@ -260,6 +287,7 @@ def accuracy_drops(lesions: SetLesions, *, reading: DropReading = "images") -> N
     "classes" the mean of the accuracies of the classes, with which its numbers were made. Both are
     the same where all classes have as many images. Classes without images do not count.
     """
+    _check_lesions(lesions)
     as_choice("reading", reading, DROP_READINGS)
     return _class_drops(lesions) @ _class_weights(lesions, reading)
 
@@ -273,6 +301,7 @@ def class_ranges(
     B says; "relative" divides it by the mean drop of the classes, with which its numbers were made:
     0 where no class changes, infinity where classes differ and the mean does not change.
     """
+    _check_lesions(lesions)
     as_choice("reading", reading, RANGE_READINGS)
     drops = _class_drops(lesions)
     found = np.ptp(drops, axis=2)
@@ -283,6 +312,10 @@ def class_ranges(
     mean[np.abs(mean) < 1e-12] = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(found == 0, 0.0, found / mean)
+
+
+def _check_lesions(lesions: SetLesions) -> None:
+    check_kind("lesions", lesions, SetLesions, "SetLesions, as set_lesions gives them")
 
 
 def _class_drops(lesions: SetLesions) -> NDArray[np.float64]:

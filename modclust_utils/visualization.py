@@ -15,7 +15,16 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modclust_utils.doors import as_choice, as_count, as_number, as_rng, as_units, check_kind
+from modclust_utils.doors import (
+    as_choice,
+    as_count,
+    as_counts,
+    as_number,
+    as_rng,
+    as_units,
+    check_finite,
+    check_kind,
+)
 from modclust_utils.evaluation import evaluation_mode
 from modclust_utils.lesion_modules import named_layers
 from modclust_utils.passes import Operations, Pass
@@ -25,6 +34,7 @@ from modclust_utils.settings import PRECISIONS, Precision
 _COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 # Of the random components that an image starts from.
 _START = 0.01
+_THREE_SIZES = "three sizes, such as (3, 32, 32)"
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,8 @@ def visualize(
     Raises
     ------
     ValueError
-        For sets that do not fit the layer, bad numbers, or a network that torch.fx cannot follow.
+        For sets that do not fit the layer, bad numbers, a network that torch.fx cannot follow or
+        whose weights are of another precision than 32 or 64 bits, and answers of NaN.
 
     References
     ----------
@@ -108,12 +119,17 @@ def visualize(
     n_steps, learning_rate = as_count("n_steps", n_steps), as_number("learning_rate", learning_rate)
     if not learning_rate > 0:
         raise ValueError(f"learning_rate={learning_rate!r} is not allowed: a number above 0")
-    channels, height, width = (as_count("image_shape", size) for size in image_shape)
+    sizes = as_counts("image_shape", image_shape, _THREE_SIZES)
+    if len(sizes) != 3:
+        raise ValueError(f"image_shape={tuple(sizes)} is not allowed: {_THREE_SIZES}")
+    channels, height, width = sizes
     prepare = (lambda images: images) if prepare is None else prepare
     like = next(network.parameters(), torch.empty(0))
+    if like.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"network has weights of {like.dtype}; allowed: float32 or float64")
     with evaluation_mode(network):
         gray = prepare(torch.full((1, channels, height, width), 0.5).to(like))
-        operations = Operations(network, [layer], gray)
+        operations = Operations(network, [layer], gray, given="image_shape")
         with torch.no_grad():
             n_units = operations.start(gray).reach(layer).shape[1]
             at_once = operations.images_at_once_with_gradients(gray, layer)
@@ -163,7 +179,9 @@ class _Search:
         with torch.no_grad():
             images = images_of(spectra, self.size)
             score, running = self._score(images, sets)
-            log_p = running.finish().log_softmax(1).double()
+            logits = running.finish()
+            check_finite("what network puts out", logits)
+            log_p = logits.log_softmax(1).double()
         return images, score.double(), -(log_p.exp() * log_p).sum(1)
 
     def _score(self, images: Tensor, sets: Tensor) -> tuple[Tensor, Pass]:

@@ -15,7 +15,7 @@ from modclust_utils.cnn import CnnState, train_cnn
 from modclust_utils.convolutional import small_cnn
 from modclust_utils.graphs import network_graph
 from modclust_utils.models import derived_seed
-from modclust_utils.settings import CnnSettings
+from modclust_utils.settings import CnnSettings, VggSettings
 
 SMALL = CnnSettings((8, 8), 3, channels=3, dense=5, epochs=2, batch_size=16)
 
@@ -103,6 +103,35 @@ def test_networks_hang_on_their_seed_alone():
     assert not torch.equal(first.conv1.weight, other.conv1.weight)
 
 
+def test_a_state_of_other_settings_is_refused():
+    x, y = images()
+    states: list[CnnState] = []
+    train_cnn(x, y, SMALL, seed=1, device="cpu", on_epoch=states.append)
+    wider = CnnSettings(**{**vars(SMALL), "channels": SMALL.channels + 1})
+    with pytest.raises(ValueError, match=r"state is not of the network of settings .Error"):
+        train_cnn(x, y, wider, seed=1, device="cpu", state=states[0])
+
+
+def test_a_last_batch_of_one_goes_with_the_one_before_it():
+    """A batch norm knows no variance of one image."""
+    x, y = rng_of(0).random((5, 3 * 32 * 32)), np.array([0, 1, 0, 1, 1])
+    settings = VggSettings(width=1 / 64, epochs=1, batch_size=4)
+    assert steps_of(x, y, settings) == {1}
+
+
+def steps_of(x, y, settings):
+    """How many steps Adam took with each parameter."""
+    seen: list[CnnState] = []
+    train_cnn(x, y, settings, seed=0, device="cpu", on_epoch=seen.append)
+    return {int(each["step"]) for each in seen[-1].optimizer["state"].values()}
+
+
+def test_without_batch_norms_a_last_batch_of_one_stays():
+    x, y = images()
+    settings = CnnSettings(**{**vars(SMALL), "epochs": 1, "batch_size": 7})  # 7 * 7 + 1
+    assert steps_of(x, y, settings) == {8}
+
+
 def test_a_network_learns_digits():
     digits = datasets.load("mnist5k")
     settings = CnnSettings(channels=6, dense=16, epochs=2, batch_size=32, learning_rate=3e-3)
@@ -125,6 +154,10 @@ def test_a_network_learns_digits():
         ({"seed": -1}, "seed=-1 is not allowed"),
         ({"settings": {}}, "settings is of type dict; allowed: CnnSettings or VggSettings"),
         ({"state": CnnState(7, {}, {})}, "seed=1 is not that of the state, 7"),
+        ({"state": CnnState(1, {}, {})}, "state is not of the network of settings .Error"),
+        ({"state": {}}, "state is of type dict; allowed: CnnState"),
+        ({"on_epoch": 3}, "on_epoch=3 is not allowed: a function of the state, or None"),
+        ({"settings": VggSettings(batch_size=1)}, "settings has batch_size=1; allowed: 2 or more"),
     ],
 )
 def test_bad_input_is_refused_by_name(changes, message):

@@ -14,6 +14,7 @@ ENTRY_POINTS = {
     "activations": ["unit_activations", "input_correlations"],
     "channel_edges": ["conv_edge_weights"],
     "channel_operations": [],
+    "channel_outputs": [],
     "channel_walk": [],
     "cnn": ["train_cnn"],
     "clustering": [

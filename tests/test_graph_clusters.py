@@ -265,6 +265,7 @@ def test_a_layer_has_no_more_clusters_than_units_with_edges():
         ([0, 0, 1], [1, 1], r"layer_of_unit has shape \(3,\)"),
         ([0, 0, 1, 1], [1], "n_clusters has 1 entries; allowed: 2, one for each of the layers"),
         ([0, 0, 1, -1], [1, 1], "which count from 0"),
+        ([0, 0, 1, 1], 2, "n_clusters=2 is not allowed: one number for each layer"),
         ([0, 0, 1, 1], [1, -1], r"n_clusters\[1\]=-1 is not allowed"),
     ],
 )

@@ -328,6 +328,13 @@ class Odd(nn.Module):
         return self.pair(images)[0]
 
 
+class NotANumber(SmallConvNet):
+    """As with a weight that is NaN: no class has the largest logit."""
+
+    def forward(self, images):
+        return super().forward(images) * float("nan")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -345,6 +352,11 @@ class Odd(nn.Module):
         ({"y": torch.zeros(8).long()}, r"y has shape \(8,\)"),
         ({"y": torch.zeros(9)}, r"y has .* torch\.float32"),
         ({"y": torch.full((9,), 3)}, "y has labels from 3 to 3; allowed: 0 to 2"),
+        (
+            {"x": torch.zeros(9, 2, 9, 8).double()},
+            r"x has images \(2, 9, 8\), on which network fails",
+        ),
+        ({"network": NotANumber()}, "what network puts out holds NaN or infinity"),
         ({"network": lambda images: images}, "network is of type function; allowed: MLP"),
         ({"network": nn.Identity(), "layers": [""]}, r"layers has '', .* there are \[\]"),
         (

@@ -104,6 +104,13 @@ def test_from_a_network_to_lesions_of_its_sub_clusters():
     assert found.lesioned.shape == (6, 20, 3)
 
 
+def test_a_network_without_hidden_layers_has_no_activations():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    graph = network_graph(network, torch.zeros(1, 4))
+    with pytest.raises(ValueError, match="partitioning='activations/layer' is not allowed: by wei"):
+        partition_units(network, graph, "activations/layer", 2, x=torch.ones(5, 4), rng=rng_of(0))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -161,12 +161,29 @@ def test_a_layer_without_sets_need_not_be_named_for_what_it_is():
         ([], r"sets=\[\] is not allowed"),
         ([UnitSets(2, 0, np.eye(5, dtype=bool))], r"sets are in layers \[2\]; allowed: 0 to 1"),
         ([UnitSets(1, 0, np.eye(4, dtype=bool))], "units 5 of '3'"),
+        ([np.eye(5, dtype=bool)], r"sets\[0\] is of type ndarray; allowed: UnitSets"),
+        ("ab", "sets='ab' is not allowed: one or more UnitSets"),
+        (
+            [UnitSets(1, 0, np.eye(5, dtype=bool)), UnitSets(0, 0, np.ones((3, 6), bool))],
+            r"sets\[1\].units has shape \(3, 6\) .* allowed: boolean \(5, n_layer\), as many rows",
+        ),
+        (
+            [UnitSets(1, 0, np.eye(5, dtype=bool)), UnitSets(1, 1, np.ones((5, 4), bool))],
+            r"sets\[1\].units has shape \(5, 4\) .* \(5, 5\), .* units of layer 1",
+        ),
     ],
 )
 def test_sets_that_do_not_fit_the_network_are_refused(sets, message):
     network, (x, y) = small_network(), photos(5)
     with pytest.raises(ValueError, match=message):
         set_lesions(network, x, y, sets, ["1", "3"])
+
+
+def test_a_network_that_says_nothing_has_no_accuracies():
+    network, (x, y) = small_network(), photos(5)
+    nn.init.constant_(network[3].weight, float("nan"))
+    with pytest.raises(ValueError, match="what network puts out holds NaN or infinity"):
+        set_lesions(network, x, y, [UnitSets(1, 0, np.eye(5, dtype=bool))], ["1", "3"])
 
 
 # --- measures ------------------------------------------------------------------------------------
@@ -207,6 +224,8 @@ def test_percentiles_of_rows():
             lambda: class_ranges(BY_HAND, reading="all"),
             "reading='all' is not allowed: 'difference'",
         ),
+        (lambda: accuracy_drops(None), "lesions is of type NoneType; allowed: SetLesions"),
+        (lambda: class_ranges([0.5]), "lesions is of type list; allowed: SetLesions"),
         (lambda: percentiles([[1.0]]), r"measures has shape \(1, 1\)"),
         (lambda: percentiles([[1.0, np.nan]]), "without NaN"),
     ],

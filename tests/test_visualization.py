@@ -23,6 +23,18 @@ UNITS = rng_of(1).random((7, 6)) < 0.5
 SHAPE = (3, 10, 10)
 
 
+class Pair(nn.Sequential):
+    def forward(self, images):
+        logits = super().forward(images)
+        return logits, logits
+
+
+def says_nothing():
+    network = small_network()
+    nn.init.constant_(network[-1].bias, float("nan"))
+    return network
+
+
 def test_an_image_of_one_wave_by_hand():
     spectrum = torch.zeros(1, 2, 1, 4, 3, dtype=torch.float64)
     spectrum[0, 0, 0, 1, 0] = 2.0  # cosine down the image, of frequency 1/4
@@ -148,7 +160,16 @@ def test_the_network_is_left_as_it_was():
         ({"units": UNITS * 1}, "units has .* type int64"),
         ({"n_steps": 0}, "n_steps=0 is not allowed"),
         ({"learning_rate": 0.0}, r"learning_rate=0\.0 is not allowed"),
-        ({"image_shape": (3, 0, 10)}, "image_shape=0 is not allowed"),
+        ({"image_shape": (3, 0, 10)}, r"image_shape\[1\]=0 is not allowed"),
+        ({"image_shape": 28}, "image_shape=28 is not allowed: three sizes"),
+        ({"image_shape": (28, 28)}, r"image_shape=\(28, 28\) is not allowed: three sizes"),
+        ({"image_shape": (3, 11, 10)}, r"image_shape has images \(3, 11, 10\), .* fails \(.*mat1"),
+        (
+            {"network": small_network().bfloat16()},
+            r"network has weights of torch\.bfloat16; allowed: float32 or float64",
+        ),
+        ({"network": Pair(*small_network())}, "network puts out something of type tuple; allowed:"),
+        ({"network": says_nothing()}, "what network puts out holds NaN or infinity"),
         ({"network": abs}, "network is of type builtin_function_or_method"),
     ],
 )

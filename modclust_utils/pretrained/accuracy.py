@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from modclust_utils.datasets.images import BATCH, LabelledImages
-from modclust_utils.doors import as_counts, check_kind
+from modclust_utils.doors import as_counts, check_finite, check_kind
 from modclust_utils.pretrained.loading import Pretrained
 
 
@@ -25,7 +25,8 @@ def top_accuracy(
     classes of Imagenette, whose labels are ImageNet's numbers, an answer that is none of the ten is
     wrong, and chance is 1 in 1,000.
 
-    Raises ValueError for images whose classes, or whose size, are not those of the network.
+    Raises ValueError for images whose classes, or whose size, are not those of the network, and
+    for logits that are NaN or infinite.
     """
     check_kind("network", network, Pretrained, "a network as pretrained.load gives it")
     check_kind("images", images, LabelledImages, "images as pretrained.load_images gives them")
@@ -39,6 +40,7 @@ def top_accuracy(
     hits = torch.zeros(len(counts), dtype=torch.int64)
     for x, y in images.batches(batch_size):
         logits = network.module(network.prepare(x / 255))
+        check_finite("what network puts out", logits)
         # how many others are no smaller than that of the class: ties count against it
         rank = (logits >= logits.gather(1, y[:, None])).sum(1) - 1
         hits += torch.tensor([int((rank < each).sum()) for each in counts])

@@ -237,8 +237,9 @@ def _renamed(row: Row, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _put_in(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
-    """Every tensor of the state is one of the same name and shape; how many batches a batch norm
-    has seen may be missing, since nothing depends on it."""
+    """Every tensor of the state is one of the same name and shape, and no variance is below 0, of
+    which batch norms make NaN; how many batches one has seen may be missing, since nothing depends
+    on it."""
     state = module.state_dict()
     uncounted = {
         key: torch.zeros(tensor.shape, dtype=tensor.dtype)
@@ -252,9 +253,15 @@ def _put_in(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None
         for key, tensor in state.items()
         if key in given and given[key].shape != tensor.shape
     ]
+    negative = sorted(k for k in given if k.endswith("running_var") and bool((given[k] < 0).any()))
     wrong = [
         f"{what} {', '.join(keys[:5])}{f' and {len(keys) - 5} more' if len(keys) > 5 else ''}"
-        for what, keys in (("missing", missing), ("unknown", unknown), ("of another shape", shapes))
+        for what, keys in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("of another shape", shapes),
+            ("variances below 0 in", negative),
+        )
         if keys
     ]
     if wrong:

@@ -21,6 +21,7 @@ from modclust_utils import datasets, pretrained
 from modclust_utils.cnn import CnnState, train_cnn
 from modclust_utils.convolutional import convolutional, image_shape
 from modclust_utils.datasets import Dataset
+from modclust_utils.doors import check_finite
 from modclust_utils.models import MLP
 from modclust_utils.recipes.base import Images, Job, Recipe, Record, Task, Value, Work
 from modclust_utils.recipes.compare import ROUNDING
@@ -194,6 +195,7 @@ def accuracy(classifier: Classifier, rows: np.ndarray, labels: np.ndarray) -> fl
     hits = 0
     for start in range(0, len(labels), _CHUNK):
         logits = classifier.module(classifier.inputs(rows[start : start + _CHUNK]))
+        check_finite("what the network puts out", logits)
         hits += int((logits.argmax(1).cpu().numpy() == labels[start : start + _CHUNK]).sum())
     return hits / len(labels)
 

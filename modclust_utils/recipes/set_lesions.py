@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from modclust_utils.network_graphs import NetworkGraph
 from modclust_utils.recipes.base import Job, Recipe, Record, Task, Value, Work, stream
@@ -86,6 +87,7 @@ def _lesions(task: Task, work: Work) -> Value:
     there = found.class_counts > 0
     hits = np.rint(found.lesioned * found.class_counts)[: len(sets), :, there]
     before = np.rint(found.class_accuracies * found.class_counts)[there]
+    kind = hits_type(found.class_counts)
     return Value(
         {"n_sets": len(sets), "accuracy": float(before.sum() / len(y)), "n_test": len(y)},
         {
@@ -94,11 +96,17 @@ def _lesions(task: Task, work: Work) -> Value:
             "size": np.array([each.size for each in sets], np.int16),
             "classes": np.flatnonzero(there).astype(np.int16),
             "class_counts": found.class_counts[there].astype(np.int32),
-            "unlesioned": before.astype(np.uint16),
-            "hits": hits.astype(np.uint16),
+            "unlesioned": before.astype(kind),
+            "hits": hits.astype(kind),
         },
         test_hash=dataset.test_hash,
     )
+
+
+def hits_type(class_counts: NDArray[np.int64]) -> type[np.unsignedinteger]:
+    """The type of hits by class: 16 bits where they hold the images of each class."""
+    fit = class_counts.max(initial=0) <= np.iinfo(np.uint16).max
+    return np.uint16 if fit else np.uint32
 
 
 def lesions_of(record: Record) -> SetLesions:

@@ -53,6 +53,23 @@ def test_what_cannot_be_followed_is_named_with_its_type_and_place():
     assert len(found.layers) == 4
 
 
+class CountsImages(nn.Module):
+    """It asks how many images there are, as torch.fx cannot."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.logits = nn.Conv2d(3, 4, 1), nn.Linear(4 * 8 * 8, 2)
+
+    def forward(self, x):
+        return self.logits(self.conv(x).view(len(x), -1))
+
+
+def test_an_error_of_any_kind_inside_the_network_is_a_refusal():
+    found = understand(read_network(CountsImages(), input_shape=(3, 8, 8)), 2)
+    assert found.graph is None
+    assert "CountsImages cannot be followed by torch.fx ('len' is not supported" in found.refusal
+
+
 def test_attention_is_one_layer_that_is_not_supported():
     class Attends(nn.Module):
         def __init__(self) -> None:

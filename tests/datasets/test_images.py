@@ -504,6 +504,15 @@ def test_a_network_that_says_nothing_is_never_right(folder):
     assert top_accuracy(network_of(Silent()), load_images(folder, size=8)) == (0.0, 0.0)
 
 
+def test_a_network_whose_answers_are_no_numbers_has_no_accuracy(folder):
+    class Broken(nn.Module):
+        def forward(self, x):
+            return torch.full((len(x), 1000), float("nan"))
+
+    with pytest.raises(ValueError, match="what network puts out holds NaN or infinity"):
+        top_accuracy(network_of(Broken()), load_images(folder, size=8))
+
+
 def test_images_for_another_network_are_refused(folder):
     images = load_images(folder, size=8)
     for changes, message in (

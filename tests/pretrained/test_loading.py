@@ -382,6 +382,10 @@ def test_weights_of_ones_own_for_an_architecture(own_weights, tmp_path):
         ),
         (lambda s: s.update(extra=torch.ones(1)), "do not fit: unknown extra;"),
         (
+            lambda s: s["bn1.running_var"].__setitem__(3, -1e-9),
+            "do not fit: variances below 0 in bn1.running_var;",
+        ),
+        (
             lambda s: s.update({"linear.weight": torch.ones(9, 64)}),
             r"of another shape linear\.weight \(9, 64\) in place of \(10, 64\)",
         ),

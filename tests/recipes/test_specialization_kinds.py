@@ -109,6 +109,21 @@ def test_nothing_is_missing_afterwards(done):
     assert missing(done.jobs, done.store) == []
 
 
+@pytest.mark.parametrize(
+    ("most", "kind"), [(0, np.uint16), (65_535, np.uint16), (65_536, np.uint32)]
+)
+def test_hits_are_as_large_as_the_largest_class(most, kind):
+    assert set_lesions.hits_type(np.array([3, most])) is kind
+
+
+def test_no_accuracy_of_answers_that_are_no_numbers():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    nn.init.constant_(module[1].bias, np.nan)
+    asked = classifier.Classifier(module, (1, 2, 2), lambda images: images)
+    with pytest.raises(ValueError, match="what the network puts out holds NaN or infinity"):
+        classifier.accuracy(asked, np.ones((3, 4), np.float32), np.zeros(3, int))
+
+
 def test_weights_of_the_network_alone_are_needed(done):
     """A partition, which a lesion needs too, has none."""
     (job, _) = done.plan["lesions"]
