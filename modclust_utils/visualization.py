@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from modclust_utils.doors import (
-    as_choice,
     as_count,
     as_counts,
     as_number,
@@ -28,7 +27,6 @@ from modclust_utils.doors import (
 from modclust_utils.evaluation import evaluation_mode
 from modclust_utils.lesion_modules import named_layers
 from modclust_utils.passes import Operations, Pass
-from modclust_utils.settings import PRECISIONS, Precision
 
 # How red, green and blue of ImageNet's pixels vary together: a square root of their covariance.
 _COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
@@ -60,7 +58,6 @@ def visualize(
     n_steps: int = 64,
     learning_rate: float = 0.05,
     prepare: Callable[[Tensor], Tensor] | None = None,
-    precision: Precision = "float32",
 ) -> Visualizations:
     """An image for each of some sets of units of a layer that maximizes what they put out.
 
@@ -85,8 +82,6 @@ def visualize(
         Its step.
     prepare : callable, optional
         Makes of images from 0 to 1 what the network takes: takes off a mean, or flattens.
-    precision : {"float32", "bfloat16"}
-        Of the network's products during the search; scores and entropies are those of float32.
 
     Returns
     -------
@@ -141,10 +136,7 @@ def visualize(
             for each in as_rng(rng).spawn(len(sets))
         ]
         spectra = torch.from_numpy(np.stack(starts)).to(like)
-        narrow = as_choice("precision", precision, PRECISIONS) == "bfloat16"
-        search = _Search(
-            operations, layer, prepare, (height, width), n_steps, learning_rate, narrow
-        )
+        search = _Search(operations, layer, prepare, (height, width), n_steps, learning_rate)
         parts = [
             search.run(*part)
             for part in zip(spectra.split(at_once), sets.split(at_once), strict=True)
@@ -161,7 +153,6 @@ class _Search:
     size: tuple[int, int]
     n_steps: int
     learning_rate: float
-    narrow: bool
 
     def run(self, spectra: Tensor, sets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Images, scores and entropies of some sets, from their first spectra."""
@@ -170,8 +161,7 @@ class _Search:
         with torch.enable_grad():
             for _ in range(self.n_steps):
                 images = images_of(spectra, self.size)
-                with torch.autocast(spectra.device.type, torch.bfloat16, enabled=self.narrow):
-                    score = self._score(images, sets)[0]
+                score = self._score(images, sets)[0]
                 # not backward(): the network's own parameters are to get no gradients
                 (gradient,) = torch.autograd.grad(score.sum(), [spectra])
                 spectra.grad = -gradient

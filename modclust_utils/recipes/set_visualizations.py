@@ -52,7 +52,6 @@ def _visualizations(task: Task, work: Work) -> Value:
             rng=images_rng.spawn(1)[0],
             n_steps=p["n_steps"],
             prepare=classifier.prepare,
-            precision=p["precision"],
         )
         score.append(found.score.reshape(len(own), -1))
         entropy.append(found.entropy.reshape(len(own), -1))
@@ -161,7 +160,9 @@ def job(
 ) -> Job:
     """Visualizations of a partition's sub-clusters; image_size: None for that of the network.
 
-    n_gallery: so many sub-clusters keep their image, and that of a random set each.
+    n_gallery: so many sub-clusters keep their image, and that of a random set each. precision: a
+    part of the key, where published records have it; images are searched for in float32 whatever it
+    says.
     """
     return job_about_sets(
         RECIPE,
