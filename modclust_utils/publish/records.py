@@ -15,7 +15,7 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -226,16 +226,27 @@ def sealed(content: Mapping[str, Any]) -> bytes:
     return (text + "\n").encode()
 
 
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Make a RecordError, with the file and what to do, of what goes wrong while it is read."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path} is not a record ({error!r}). {_advice(path)}") from error
+
+
+def _advice(path: Path) -> str:
+    return f"Delete {path} (and its .npz): the next run computes it again."
+
+
 def read_record(path: Path) -> Record:
     """Read a record file and check it. Raises RecordError where it is damaged or was edited."""
-    advice = f"Delete {path} (and its .npz): the next run computes it again."
-    try:
+    advice = _advice(path)
+    with damage_named(path):
         content = json.loads(path.read_text(encoding="utf-8"))
         fields = ("kind", "version", "parameters", "value", "provenance")
         kind, number, parameters, value, provenance = (content[name] for name in fields)
         key = record_key(kind, number, parameters)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{path} is not a record ({error!r}). {advice}") from error
     if key != path.stem:
         raise RecordError(f"{path} was altered: its parameters belong to {key}. {advice}")
     if "sha256" not in content:
