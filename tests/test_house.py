@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "science": {"settings"},
     "settings": set(),
     "paths": set(),
-    "datasets": {"science", "settings", "paths"},
+    "locks": set(),
+    "datasets": {"science", "settings", "paths", "locks"},
     "pretrained": {"science", "settings", "paths", "datasets"},
     "figures": {"science", "settings", "datasets"},
     "recipes": {"science", "settings", "datasets", "pretrained", "figures"},
@@ -42,7 +43,7 @@ MAY_IMPORT = {
         "shared by chapters",
     },
     "publish": {
-        *("science", "settings", "paths", "datasets", "pretrained", "figures", "recipes"),
+        *("science", "settings", "paths", "locks", "datasets", "pretrained", "figures", "recipes"),
         *("shared by chapters", "own", "front"),
     },
     "front": {"publish"},

@@ -12,11 +12,9 @@ import hashlib
 import math
 import tarfile
 import tempfile
-import warnings
 import zipfile
 import zlib
 from functools import cache
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclust_utils.datasets.dataset import DataError, Part
+from modclust_utils.datasets.downloads import TORCHVISION_CLASSES, fetch
 
 NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-TORCHVISION_CLASSES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 IDX_FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -78,9 +76,12 @@ def read_mnist5k() -> Stored:
 def read_idx_set(name: str, root: Path, download: bool) -> Stored:
     """MNIST or Fashion-MNIST from torchvision's files in `root`, which may be plain or `.gz`."""
     raw = root / TORCHVISION_CLASSES[name] / "raw"
-    missing = [f for f in IDX_FILES if not (raw / f).is_file() and not (raw / f"{f}.gz").is_file()]
-    if missing:
-        fetch(name, root, f"{', '.join(missing)} (or with .gz) in {raw}", download)
+
+    def missing() -> str:
+        names = [f for f in IDX_FILES if not ((raw / f).is_file() or (raw / f"{f}.gz").is_file())]
+        return f"{', '.join(names)} (or with .gz) in {raw}" if names else ""
+
+    fetch(name, root, missing, download)
     x_train, y_train, x_test, y_test = (read_idx(raw / f) for f in IDX_FILES)
     return Stored((x_train, y_train), (x_test, y_test), str(raw))
 
@@ -116,9 +117,12 @@ def read_cifar10(root: Path, download: bool) -> Stored:
     """
     batches, archive = root / "cifar-10-batches-py", root / "cifar-10-python.tar.gz"
     stacked = root / "cifar10.npz"
-    if not (batches.is_dir() or archive.is_file() or stacked.is_file()):
-        wanted = f"{batches.name}, {archive.name} or {stacked.name} in {root}"
-        fetch("cifar10", root, wanted, download)
+
+    def missing() -> str:
+        there = batches.is_dir() or archive.is_file() or stacked.is_file()
+        return "" if there else f"{batches.name}, {archive.name} or {stacked.name} in {root}"
+
+    fetch("cifar10", root, missing, download)
     if batches.is_dir():
         return Stored(*_read_cifar_batches(root), str(root))
     if archive.is_file():
@@ -197,25 +201,6 @@ def read_npz(
     if missing:
         raise DataError(f"{path}: missing {', '.join(missing)}; needed are {', '.join(names)}")
     return arrays
-
-
-def fetch(name: str, root: Path, files: str, download: bool) -> None:
-    """Let torchvision download a data set into `root`; `DataError` says what to do if it fails."""
-    advice = "Set MODCLUST_DATA (or folder=) to a folder that has them"
-    if not download:
-        raise DataError(f"{name}: missing {files}. {advice}, or load with download=True")
-    import torchvision
-
-    try:
-        with warnings.catch_warnings():
-            # torchvision unpacks without a tarfile filter: Python 3.12 and 3.13 warn of it.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            getattr(torchvision.datasets, TORCHVISION_CLASSES[name])(root, download=True)
-    except (*_READ_ERRORS, RuntimeError, HTTPException) as error:
-        raise DataError(
-            f"{name}: missing {files}, and the download failed ({error}). {advice}, "
-            "or try again with a network and a folder that can be written"
-        ) from error
 
 
 def _damaged(path: Path, reason: object) -> DataError:

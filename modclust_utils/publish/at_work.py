@@ -7,7 +7,6 @@ is locked, and runs go on as they would alone.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import platform
@@ -20,37 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from filelock import FileLock, Timeout
 
+from modclust_utils.locks import native, take
 from modclust_utils.publish.errors import RunError
 
 PREFIX = "modclust-"
 #: Longest path of a socket, 103 characters on macOS, less what the kernel's sockets add.
 LONGEST = 80
-#: What disks say that have no locks.
-NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 #: Seconds in which a process that only looks whether a lock is held lets go of it.
 LOOK_SECONDS = 0.5
-
-
-def _take(file: FileLock, seconds: float) -> bool:
-    """Take a lock within some seconds, any number for -1; False where another process holds it.
-
-    Raises OSError where its file cannot be used.
-    """
-    try:
-        file.acquire(timeout=seconds)
-    except Timeout:
-        return False
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-    return True
-
-
-def _native(path: Path) -> FileLock:
-    # never one that is a file's mere existence, which outlives its process
-    return FileLock(path, fallback_to_soft=False)
 
 
 @contextmanager
@@ -60,15 +37,15 @@ def lock(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     Raises RunError that says who holds it, unless it is to `wait` for that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = _native(path)
-    if not _take(file, LOOK_SECONDS):
+    file = native(path)
+    if not take(file, LOOK_SECONDS):
         if not wait:
             raise RunError(
                 f"{what} is at work already: {holder(path)}. Wait until it is done, or stop "
                 "it; runs with other parameters may go beside it."
             )
         print(f"--- waiting for {what}: {holder(path)}", flush=True)
-        _take(file, -1)
+        take(file, -1)
     try:
         _note(path).write_text(json.dumps(runner()), encoding="utf-8")
         yield
@@ -87,10 +64,10 @@ def is_held(path: Path) -> bool:
     """Whether a process that is alive holds a lock."""
     if not path.is_file():
         return False
-    file = _native(path)
+    file = native(path)
     with suppress(OSError):
         # as long as another process may look as well
-        if not _take(file, LOOK_SECONDS):
+        if not take(file, LOOK_SECONDS):
             return True
     if file.is_locked:
         file.release()

@@ -45,7 +45,10 @@ class CheckpointFile:
 
     def read(self) -> bytes | None:
         """What is in the file, None where there is none."""
-        return self.path.read_bytes() if self.path.is_file() else None
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:  # or another run with the same networks is done, and cleared it
+            return None
 
     def write(self, content: bytes) -> None:
         """Write the file in place of the one before."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from modclust_utils.paths import root
 from modclust_utils.publish.dask_owner import FIRST_SECONDS, GONE_SECONDS
-from modclust_utils.publish.records import published_folder
+from modclust_utils.publish.records import damage_named, published_folder
 from modclust_utils.recipes import recipe_of
 
 #: The sweep: how many networks, on which images those with records are measured, and a classifier
@@ -113,9 +113,11 @@ def sweep_costs(folder: Path) -> dict[str, Cost]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    files = [file for file in (path, path.with_suffix(".npz")) if file.is_file()]
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return {**content, "key": path.stem, "bytes": sum(file.stat().st_size for file in files)}
+    with damage_named(path):
+        files = [file for file in (path, path.with_suffix(".npz")) if file.is_file()]
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        said = {name: content[name] for name in ("kind", "parameters", "value", "provenance")}
+        return {**said, "key": path.stem, "bytes": sum(file.stat().st_size for file in files)}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ condition train as one batch); tasks that need nothing of each other share the c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from modclust_utils.publish.checkpoints import CheckpointFile
 from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.groups import Crew, Done, Packet
 from modclust_utils.publish.records import RecordStore, commit, read_record
-from modclust_utils.recipes.base import Job, Record, Task, keeper, made_from
+from modclust_utils.recipes.base import Job, Record, Task, Value, keeper, made_from
 from modclust_utils.recipes.frames import frame
 
 Place = tuple[str, str]
@@ -60,7 +61,8 @@ class Shelf:
     """What is there of some jobs: their records, each file read once.
 
     A record counts only for the very records that it was made from: one about a network that was
-    trained anew since, with other weights, does not.
+    trained anew since, with other weights, does not. read: how a file is read, by default as the
+    store does, which waits for one that is being replaced.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class Shelf:
         store: RecordStore,
         without: Set[Place] = frozenset(),
         files: dict[Path, Record] | None = None,
+        read: Callable[[Path], Record | None] | None = None,
     ) -> None:
-        self.store, self.without = store, without
+        self.store, self.without, self.read = store, without, read or store.read
         self.files = {} if files is None else files
         self._found: dict[Place, Record | None] = {}
 
@@ -87,6 +90,10 @@ class Shelf:
         """The record of a job. Raises RecordError where it is not there."""
         record = self.record(job)
         if record is None:
+            with self.store.alone():  # another run may be replacing it just now
+                record = Shelf(self.store, read=read_record).record(job)
+            self._found[job.kind, job.key] = record
+        if record is None:
             path = self.store.path(job.kind, job.key)
             raise RecordError(f"{path} is missing. Run the chapter again.")
         return record
@@ -98,9 +105,10 @@ class Shelf:
             return None
         wanted = made_from(there)
         for path in self.store.paths(job.kind, job.key):
-            if path not in self.files:
-                self.files[path] = read_record(path)
-            found = self.files[path]
+            found = self.files[path] if path in self.files else self.read(path)
+            if found is None:
+                continue
+            self.files[path] = found
             if all(found.made_from.get(name) == source for name, source in wanted.items()):
                 return found
         return None
@@ -205,8 +213,24 @@ def _write(group: Sequence[Job], done: Done, shelf: Shelf) -> None:
             needs=needs,
             begun_by=done.begun_by,
             made_with=done.software,
+            unless=partial(_is_there, job, made, shelf.store),
         )
     _checkpoint(group, shelf.store).clear()
+
+
+def _is_there(job: Job, made: Value, store: RecordStore) -> bool:
+    """Whether another run has written the record of a job meanwhile, with all that is kept of it.
+
+    That one stays: who reads it need not find another in its place.
+    """
+    if store.find(job.kind, job.key) is None:
+        return False
+    try:
+        # as the records are now, and without waiting for who asks
+        found = Shelf(store, read=read_record).record(job)
+    except RecordError:
+        return False
+    return found is not None and all(store.kept(found, group) is not None for group in made.kept)
 
 
 def planned(plan: dict[str, list[Job]]) -> dict[Place, Job]:

@@ -28,7 +28,7 @@ from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, p
 from modclust_utils.publish.coverage_page import coverage_page
 from modclust_utils.publish.data_files import write_data_files
 from modclust_utils.publish.engine import missing, planned
-from modclust_utils.publish.errors import BuildError
+from modclust_utils.publish.errors import BuildError, RecordError
 from modclust_utils.publish.escape import clean_outputs, markdown
 from modclust_utils.publish.folds import mark_folds
 from modclust_utils.publish.front import stage_front
@@ -37,10 +37,12 @@ from modclust_utils.publish.policy import add_policies
 from modclust_utils.publish.records import (
     RecordStore,
     commit,
+    damage_named,
     default_store,
     made_by_commits,
     published_folder,
     read_record,
+    write_atomically,
 )
 from modclust_utils.publish.reference import add_functions, stage_reference, used_by
 from modclust_utils.publish.repairs import repair
@@ -370,18 +372,40 @@ def _content(record: Path) -> tuple[Any, bytes]:
     """What a record says, but when and where it was made, and its arrays.
 
     Weights of others are read again where a later job needs them and the cache is new.
+    Raises RecordError where its file is damaged.
     """
-    text = json.loads(record.read_text(encoding="utf-8"))
-    del text["provenance"], text["sha256"]
-    arrays = record.with_suffix(".npz")
-    return text, arrays.read_bytes() if arrays.is_file() else b""
+    with damage_named(record):
+        text = json.loads(record.read_text(encoding="utf-8"))
+        del text["provenance"], text["sha256"]
+        arrays = record.with_suffix(".npz")
+        return text, arrays.read_bytes() if arrays.is_file() else b""
+
+
+def _is_published(path: Path, there: Path) -> bool:
+    """Whether a published record is the same as one of a run; False where it was cut off, too.
+
+    Raises BuildError where it is another one.
+    """
+    text, arrays = _content(path)
+    try:
+        published_text, published_arrays = _content(there)
+    except RecordError:
+        return False
+    if published_text == text:
+        # both name the hash of the arrays that belong to them
+        return published_arrays == arrays
+    raise BuildError(
+        f"{there} is published already, and {path} is another record of the same key. "
+        "Delete the one that is not to stay."
+    )
 
 
 def publish_records(run: RunInfo) -> int:
-    """Copy the records of a run to ``data/records``; the number of those that were new.
+    """Copy the records of a run to ``data/records``; the number of those that were copied.
 
-    Raises BuildError, before anything is copied, for records that were made by code without a
-    commit, and for published ones that would be replaced.
+    A published one that was cut off, by a full disk or a kill, is mended. Raises BuildError, before
+    anything is copied, for records that were made by code without a commit, and for published ones
+    that would be replaced; RecordError for damaged ones of the run.
     """
     store, target = default_store(), published_folder()
     new: list[Path] = []
@@ -389,14 +413,7 @@ def publish_records(run: RunInfo) -> int:
         path = store.find(kind, key)
         there = target / kind / f"{key}.json"
         assert path is not None
-        if path != there:
-            if there.is_file():
-                if _content(there) == _content(path):
-                    continue
-                raise BuildError(
-                    f"{there} is published already, and {path} is another record of the same key. "
-                    "Delete the one that is not to stay."
-                )
+        if path != there and not (there.is_file() and _is_published(path, there)):
             new.append(path)
     unknown = [path for path in new if not made_by_commits(read_record(path).provenance)]
     if unknown:
@@ -405,8 +422,8 @@ def publish_records(run: RunInfo) -> int:
             "Commit the code, delete these records, and run the chapter again."
         )
     for path in new:
-        (target / path.parent.name).mkdir(parents=True, exist_ok=True)
+        # a record without its arrays would be a damaged one
         for file in (path.with_suffix(".npz"), path):
             if file.is_file():
-                shutil.copyfile(file, target / path.parent.name / file.name)
+                write_atomically(target / path.parent.name / file.name, file.read_bytes())
     return len(new)

@@ -14,7 +14,8 @@ import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from modclust_utils.locks import alone
 from modclust_utils.paths import root
 from modclust_utils.publish.errors import RecordError
 from modclust_utils.recipes.base import (
@@ -107,6 +109,22 @@ class RecordStore:
             if path.is_file():
                 yield path
 
+    def read(self, path: Path) -> Record | None:
+        """A record that is whole, None where it is gone; one that is being replaced is waited for.
+
+        Raises RecordError where it is damaged or was edited.
+        """
+        try:
+            return read_record(path)
+        except RecordError:
+            with self.alone():
+                return read_record(path) if path.is_file() else None
+
+    def alone(self) -> AbstractContextManager[object]:
+        """While it lasts, nobody else writes records to the cache; waits for who does."""
+        # where there is no cache nobody writes, and who only reads makes none
+        return alone(self.cache / "locks" / "records") if self.cache.is_dir() else nullcontext()
+
     def put(
         self,
         job: Job,
@@ -117,14 +135,15 @@ class RecordStore:
         needs: Mapping[str, Record] | None = None,
         begun_by: str = "",
         made_with: Mapping[str, Any] | None = None,
+        unless: Callable[[], bool] = lambda: False,
     ) -> None:
         """Write the record of a job, its arrays first, then its kept arrays.
 
         needs: the records that it was made from; begun_by: the commit at which the work began,
         where it was broken off and went on at a later one; made_with: the `software` of whoever
-        computed it, by default this process's.
+        computed it, by default this process's; unless: asked while nobody else writes, whether what
+        is there is to stay.
         """
-        path = self.path(job.kind, job.key)
         content: dict[str, Any] = {
             "kind": job.kind,
             "version": job.recipe.version,
@@ -142,12 +161,26 @@ class RecordStore:
         packed = pack_arrays(made.arrays) if made.arrays else b""
         if packed:
             content["arrays_sha256"] = hashlib.sha256(packed).hexdigest()
+        of = np.frombuffer(bytes.fromhex(content.get("arrays_sha256", "")), np.uint8)
+        # before anyone has to wait: large weights take a while
+        kept = {name: pack_arrays({**arrays, _OF: of}) for name, arrays in made.kept.items()}
+        with suppress(OSError):  # writing says it better
+            self.cache.mkdir(parents=True, exist_ok=True)
+        with self.alone():
+            if not unless():
+                self._write(job, content, packed, kept)
+
+    def _write(
+        self, job: Job, content: Mapping[str, Any], packed: bytes, kept: Mapping[str, bytes]
+    ) -> None:
+        path = self.path(job.kind, job.key)
+        arrays = path.with_suffix(".npz")
+        if packed and not _holds(arrays, packed):
             # stopped from here on, there is no record rather than one with the arrays of another
             path.unlink(missing_ok=True)
-            write_atomically(path.with_suffix(".npz"), packed)
-        for group, arrays in made.kept.items():
-            of = np.frombuffer(bytes.fromhex(content.get("arrays_sha256", "")), np.uint8)
-            write_atomically(self.kept_path(job.key, group), pack_arrays({**arrays, _OF: of}))
+            write_atomically(arrays, packed)
+        for group, content_of_group in kept.items():
+            write_atomically(self.kept_path(job.key, group), content_of_group)
         write_atomically(path, sealed(content))
 
     def kept_path(self, key: str, group: str) -> Path:
@@ -175,6 +208,10 @@ class RecordStore:
                     yield path
 
 
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
 def seal(content: Mapping[str, Any]) -> str:
     """Hash of all that a record says but the seal itself."""
     said = {name: entry for name, entry in content.items() if name != "sha256"}
@@ -189,16 +226,27 @@ def sealed(content: Mapping[str, Any]) -> bytes:
     return (text + "\n").encode()
 
 
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Make a RecordError, with the file and what to do, of what goes wrong while it is read."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path} is not a record ({error!r}). {_advice(path)}") from error
+
+
+def _advice(path: Path) -> str:
+    return f"Delete {path} (and its .npz): the next run computes it again."
+
+
 def read_record(path: Path) -> Record:
     """Read a record file and check it. Raises RecordError where it is damaged or was edited."""
-    advice = f"Delete {path} (and its .npz): the next run computes it again."
-    try:
+    advice = _advice(path)
+    with damage_named(path):
         content = json.loads(path.read_text(encoding="utf-8"))
         fields = ("kind", "version", "parameters", "value", "provenance")
         kind, number, parameters, value, provenance = (content[name] for name in fields)
         key = record_key(kind, number, parameters)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{path} is not a record ({error!r}). {advice}") from error
     if key != path.stem:
         raise RecordError(f"{path} was altered: its parameters belong to {key}. {advice}")
     if "sha256" not in content:

@@ -23,7 +23,7 @@ from modclust_utils.publish.chapters import chapter_notebook
 from modclust_utils.publish.claims import percent
 from modclust_utils.publish.escape import markdown, sentence
 from modclust_utils.publish.origins import origins, sentences
-from modclust_utils.publish.records import default_store, published_folder
+from modclust_utils.publish.records import damage_named, default_store, published_folder
 from modclust_utils.publish.run import RunInfo
 from modclust_utils.publish.session import VERDICTS as VERDICTS_FILE
 from modclust_utils.verdicts import VERDICTS
@@ -246,10 +246,11 @@ def _record_counts() -> str:
 
 def _record_origins() -> list[str]:
     """What the published records say of the code that made them, against the history."""
-    made = [
-        (path.parent.name, json.loads(path.read_text(encoding="utf-8"))["provenance"])
-        for path in sorted(published_folder().glob("*/*.json"))
-    ]
+    made = []
+    for path in sorted(published_folder().glob("*/*.json")):
+        with damage_named(path):
+            provenance = json.loads(path.read_text(encoding="utf-8"))["provenance"]
+            made.append((path.parent.name, provenance))
     return ["Of the records that are published with the book:", "", *(
         f"- {sentence}" for sentence in sentences(origins(made))
     )] if made else []  # fmt: skip

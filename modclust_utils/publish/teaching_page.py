@@ -16,7 +16,7 @@ from modclust_utils.datasets.registry import ROWS
 from modclust_utils.publish.chapters import chapter_notebook
 from modclust_utils.publish.escape import markdown
 from modclust_utils.publish.exercises import exercises
-from modclust_utils.publish.records import default_store
+from modclust_utils.publish.records import damage_named, default_store
 from modclust_utils.publish.run import RunInfo
 from modclust_utils.publish.scoreboard import ShownRun
 from modclust_utils.publish.students import (
@@ -117,17 +117,21 @@ class Cost:
 
 
 def cost_of(run: RunInfo) -> Cost:
-    """What the records of a run say, of those that are there."""
+    """What the records of a run say, of those that are there.
+
+    Raises RecordError where one is damaged.
+    """
     store, seconds, size, names = default_store(), 0.0, 0, set[str]()
     for kind, key in run.status["records"]:
         path = store.find(kind, key)
         if path is None:
             continue
-        content = json.loads(path.read_text(encoding="utf-8"))
-        seconds += content["provenance"]["seconds"]
-        names.update(_files_of(content["parameters"].get("dataset", "")))
-        both = (path, path.with_suffix(".npz"))
-        size += sum(file.stat().st_size for file in both if file.is_file())
+        with damage_named(path):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            seconds += content["provenance"]["seconds"]
+            names.update(_files_of(content["parameters"].get("dataset", "")))
+            both = (path, path.with_suffix(".npz"))
+            size += sum(file.stat().st_size for file in both if file.is_file())
     return Cost(seconds, size, tuple(sorted(names)))
 
 

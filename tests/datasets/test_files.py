@@ -13,6 +13,8 @@ import tarfile
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from hypothesis.extra import numpy as hnp
 from networks import rng_of
 
 from modclust_utils import datasets
-from modclust_utils.datasets import DataError, files, registry
+from modclust_utils.datasets import DataError, downloads, files, registry
 
 # --- mnist5k -------------------------------------------------------------------------------------
 
@@ -276,6 +278,142 @@ def test_a_download_that_fails_says_what_is_missing_and_what_to_do(
         assert said in message
 
 
+class Stopped(BaseException):
+    """A process ends, however it ends."""
+
+
+@pytest.fixture
+def slow_download(small_mnist, monkeypatch):
+    """torchvision brings the small MNIST, and does `halfway` when half of each file is there.
+
+    An empty data folder, the folders that were downloaded into, and where to put `halfway`.
+    """
+    import torchvision
+
+    source, _ = small_mnist
+    whole, into, halfway = source / "MNIST" / "raw", [], []
+
+    def mnist(root: Path, download: bool) -> None:
+        raw = Path(root) / "MNIST" / "raw"
+        into.append(Path(root))
+        raw.mkdir(parents=True, exist_ok=True)
+        for file in whole.iterdir():
+            content = file.read_bytes()
+            (raw / file.name).write_bytes(content[: len(content) // 2])
+        for each in halfway:
+            each()
+        for file in whole.iterdir():
+            (raw / file.name).write_bytes(file.read_bytes())
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", mnist)
+    return source / "fresh", into, halfway
+
+
+def test_who_looks_during_a_download_finds_whole_files_or_none(slow_download):
+    fresh, into, halfway = slow_download
+    seen = []
+
+    def look() -> None:
+        with pytest.raises(DataError, match=r"missing train-images.* load with download=True"):
+            datasets.load("mnist", folder=fresh, download=False)
+        seen.append(into[-1])
+
+    halfway.append(look)
+    assert len(datasets.load("mnist", folder=fresh).y_train) == 12
+    assert seen == into
+
+
+def test_who_needs_what_another_downloads_waits_for_it(slow_download, monkeypatch):
+    fresh, into, halfway = slow_download
+    at_it, waits, alone = threading.Event(), threading.Event(), downloads.alone
+
+    def waiting(path: Path) -> object:
+        if at_it.is_set():
+            waits.set()
+        return alone(path)
+
+    def let_the_other_come() -> None:
+        at_it.set()
+        assert waits.wait(60)
+
+    monkeypatch.setattr(downloads, "alone", waiting)
+    halfway.append(let_the_other_come)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(datasets.load, "mnist", folder=fresh)
+        assert at_it.wait(60)
+        second = pool.submit(datasets.load, "mnist", folder=fresh)
+        assert len(first.result(60).y_train) == len(second.result(60).y_train) == 12
+    assert len(into) == 1
+
+
+def test_two_at_a_time_download_where_there_are_no_locks(slow_download, monkeypatch):
+    """Each into a folder of its own; neither takes away the other's."""
+    fresh, into, halfway = slow_download
+    monkeypatch.setattr(downloads, "alone", lambda _: nullcontext(False))
+
+    def other() -> None:
+        halfway.clear()
+        assert len(datasets.load("mnist", folder=fresh).y_train) == 12
+
+    halfway.append(other)
+    assert len(datasets.load("mnist", folder=fresh).y_train) == 12
+    assert len(set(into)) == 2
+
+
+def test_of_a_download_that_was_stopped_nothing_is_left_after_the_next(slow_download, monkeypatch):
+    fresh, into, halfway = slow_download
+
+    def stop() -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        halfway.append(stop)
+        # a process that is killed tidies nothing up
+        patch.setattr(downloads.shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(Stopped):
+            datasets.load("mnist", folder=fresh)
+    assert into[0].is_dir()
+    assert not (fresh / "MNIST").exists()
+    halfway.clear()
+    assert len(datasets.load("mnist", folder=fresh).y_train) == 12
+    assert sorted(path.name for path in fresh.iterdir()) == [downloads.LOCK, "MNIST"]
+
+
+def test_a_download_that_is_stopped_tidies_up(slow_download):
+    fresh, _, halfway = slow_download
+
+    def stop() -> None:
+        raise Stopped
+
+    halfway.append(stop)
+    with pytest.raises(Stopped):
+        datasets.load("mnist", folder=fresh)
+    assert [path.name for path in fresh.iterdir()] == [downloads.LOCK]
+
+
+def test_a_download_leaves_files_that_are_there_as_they_are(slow_download, small_mnist):
+    fresh, _, _ = slow_download
+    source, _ = small_mnist
+    raw = fresh / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    own = raw / "train-images-idx3-ubyte.gz"
+    own.write_bytes(gzip.compress((source / "MNIST" / "raw" / own.stem).read_bytes()))
+    (raw / "train-labels-idx1-ubyte").write_bytes(b"of somebody")
+    with pytest.raises(DataError, match="train-labels-idx1-ubyte is damaged"):
+        datasets.load("mnist", folder=fresh)
+    assert (raw / "train-labels-idx1-ubyte").read_bytes() == b"of somebody"
+    (raw / "train-labels-idx1-ubyte").unlink()
+    assert len(datasets.load("mnist", folder=fresh).y_train) == 12
+
+
+def test_what_is_there_is_read_without_a_lock(small_mnist, monkeypatch):
+    """Its folder may be read-only."""
+    folder, _ = small_mnist
+    monkeypatch.setattr(downloads, "alone", None)
+    assert len(datasets.load("mnist", folder=folder).y_train) == 12
+    assert [path.name for path in folder.iterdir()] == ["MNIST"]
+
+
 # --- CIFAR-10 ------------------------------------------------------------------------------------
 
 
@@ -375,6 +513,11 @@ def test_cifar10_is_downloaded_where_it_is_missing(small_cifar, site, monkeypatc
     )
     made = datasets.load("cifar10", folder=folder / "fresh")
     np.testing.assert_array_equal(made.y_train, train[1])
+    assert sorted(path.name for path in (folder / "fresh").iterdir()) == [
+        downloads.LOCK,
+        "cifar-10-batches-py",
+        archive.name,
+    ]
 
 
 @pytest.mark.parametrize("packed", [False, True])

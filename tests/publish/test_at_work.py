@@ -22,6 +22,7 @@ import nbformat
 import pytest
 from small_book import PIXEL, copy_book, write_data, write_notebook, write_run
 
+from modclust_utils import locks
 from modclust_utils.publish import at_work, cli, pages, run
 from modclust_utils.publish.errors import RecordError, RunError
 from modclust_utils.publish.run import check_run, lock_of, read_runs, run_chapter, run_name
@@ -151,7 +152,7 @@ def test_a_build_waits_for_another(tmp_path, capsys, monkeypatch):
 def test_who_only_looks_stops_nobody(tmp_path, monkeypatch):
     """Looking takes a lock for a moment, in which a run may begin."""
     file = tmp_path / "lock"
-    looking = at_work.FileLock(file, thread_local=False)
+    looking = locks.FileLock(file, thread_local=False)
     looking.acquire()
     monkeypatch.setattr(at_work, "LOOK_SECONDS", 30)
     threading.Timer(0.1, looking.release).start()
@@ -172,7 +173,7 @@ def refused(monkeypatch) -> Callable[[int], None]:
         def acquire(self: object, **_: object) -> None:
             raise OSError(number, os.strerror(number))
 
-        monkeypatch.setattr(at_work.FileLock, "acquire", acquire)
+        monkeypatch.setattr(locks.FileLock, "acquire", acquire)
 
     return refuse
 

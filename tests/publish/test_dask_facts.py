@@ -11,6 +11,7 @@ from small_book import ROOT
 
 from modclust_utils.publish import dask_facts
 from modclust_utils.publish.dask_facts import Cost, Owner, measured_owner, recorded_costs
+from modclust_utils.publish.errors import RecordError
 
 COST = Cost(parameters=10, jobs=4, seconds=100.0, sent=3000.0, returned=1000.0, disk=900.0)
 
@@ -42,6 +43,15 @@ def test_costs_of_the_records_of_a_network(tmp_path):
     # four bytes a parameter: to both tests, and once back
     assert found["large"] == Cost(100, 3, 72.0, 800, 400 + size, 400 + size)
     assert found["small"].sent == 0
+
+
+@pytest.mark.parametrize("content", ["", '{"kind": "graph-', "{}", "null"])
+def test_a_damaged_record_is_named(tmp_path, content):
+    write_record(tmp_path, "graph-shuffles", "dd", 30.0, {}, network="aa")
+    path = tmp_path / "graph-shuffles" / "dd.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(RecordError, match=rf"dd\.json is not a record .* Delete {path}"):
+        recorded_costs(tmp_path)
 
 
 def test_a_larger_network_costs_more_in_proportion():

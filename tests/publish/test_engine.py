@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -208,6 +208,98 @@ def test_kept_arrays_of_another_training_are_not_used(store):
     store.kept_path(one.key, "k").write_bytes(kept)
     with pytest.raises(RecordError, match="is missing, or of another training"):
         engine.task_of(add(3, one, kept="k"), engine.Shelf(store))
+
+
+# Two runs
+
+
+def raced(meanwhile: Callable[[], None]) -> Recipe:
+    """A kind of record that another run writes while this one computes it."""
+
+    def during(tasks: Sequence[Task], work: Work) -> list[Value]:
+        if left:
+            left.pop()()
+        return _add(tasks, work)
+
+    left = [meanwhile]
+    return replace(ADD, compute=during)
+
+
+def test_a_record_that_another_run_wrote_meanwhile_stays(store):
+    after: list[dict[str, str]] = []
+
+    def other() -> None:
+        compute([add(1)], store)
+        after.append(digest(store.cache))
+
+    job = Job(raced(other), {"number": 1, "left": ""})
+    compute([job], store)
+    assert after == [digest(store.cache)]
+    assert sums([job], store) == [1]
+
+
+@pytest.mark.parametrize("lack", ["weights", "arrays", "text"])
+def test_a_record_of_another_run_that_lacks_something_is_replaced(store, lack):
+    def other() -> None:
+        compute([add(1)], store)
+        path = store.path("add", add(1).key)
+        if lack == "weights":
+            store.kept_path(path.stem, "k").unlink()
+        elif lack == "arrays":
+            path.with_suffix(".npz").unlink()
+        else:
+            path.write_text("{")
+
+    job = Job(raced(other), {"number": 1, "left": ""})
+    compute([job], store)
+    (record,) = records([job], store)
+    assert record.arrays["sum"] == 1
+    assert store.kept(record, "k") is not None
+
+
+def test_a_record_of_what_another_run_computed_anew_stays(store):
+    """What this run made is about a network that is there no more."""
+    one, anew = add(1), Value({"sum": 5}, {"sum": np.array([5.0])})
+    compute([one], store)
+
+    def other() -> None:
+        store.put(one, anew, seconds=1, device="CPU")
+        compute([add(2, one)], store)
+
+    job = Job(raced(other), {"number": 2, "left": one.key}, {"left": one})
+    compute([job], store)
+    assert sums([one, job], store) == [5, 7]
+
+
+def test_kept_arrays_that_two_runs_miss_are_written_once(store):
+    one = add(1)
+    compute([add(2, one)], store)
+    store.kept_path(one.key, "k").unlink()
+    after: list[dict[str, str]] = []
+
+    def other() -> None:
+        compute([add(3, one, kept="k")], store)
+        after.append(digest(store.cache))
+
+    again = Job(raced(other), {"number": 1, "left": ""})
+    compute([add(3, again, kept="k")], store)
+    assert after == [digest(store.cache)]
+
+
+def test_a_record_that_is_replaced_while_it_is_looked_for_is_waited_for(store, monkeypatch):
+    one = add(1)
+    compute([one], store)
+    path, shelf = store.path("add", one.key), engine.Shelf(store)
+    content = path.read_bytes()
+    path.unlink()
+
+    @contextmanager
+    def waited() -> Iterator[None]:
+        path.write_bytes(content)
+        yield
+
+    monkeypatch.setattr(store, "alone", waited)
+    assert shelf.require(one).value["sum"] == 1
 
 
 # The commit
@@ -469,6 +561,17 @@ SEEDS = [3, 11]
 def begun() -> Checkpoint:
     state = initial_state(SETTINGS, seeds=SEEDS, device="cpu")
     return Checkpoint(state, 1.0, 1, "abc")
+
+
+def test_a_checkpoint_that_another_run_clears_meanwhile_is_none(tmp_path, monkeypatch):
+    path = CheckpointFile(tmp_path / "state.pt")
+    path.write(b"state")
+    assert path.read() == b"state"
+    path.clear()
+    path.clear()
+    # it was there a moment ago
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    assert path.read() is None
 
 
 def test_saved_state_is_read_again_and_a_later_one_takes_its_place(tmp_path):

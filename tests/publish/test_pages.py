@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -19,7 +20,7 @@ from small_book import copy_book, digest, executed_chapter, make_network, write_
 from modclust_utils.publish import head, pages, run
 from modclust_utils.publish.chapters import plan
 from modclust_utils.publish.engine import Shelf, planned
-from modclust_utils.publish.errors import BuildError
+from modclust_utils.publish.errors import BuildError, RecordError
 from modclust_utils.publish.records import RecordStore, default_store, published_folder
 from modclust_utils.publish.run import read_runs
 from modclust_utils.recipes import clustering
@@ -383,6 +384,83 @@ def test_published_record_is_never_replaced(book):
     with pytest.raises(BuildError, match="is published already"):
         pages.publish_records(names()["paper"])
     assert digest(published_folder()) == before
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
+def test_publishing_that_is_stopped_leaves_whole_records_and_goes_on(book, monkeypatch, stop):
+    write_run(book, "paper", records=[("clustering", put_record(seed)) for seed in (0, 1)])
+    own, replace_file, calls = digest(default_store().folders[0]), os.replace, []
+
+    def replace(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == stop:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace_file(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(RecordError, match="could not be written"):
+            pages.publish_records(names()["paper"])
+    there = digest(published_folder())
+    assert {name: own[name] for name in there} == there
+    assert len(there) == stop - 1
+    records = list(published_folder().glob("*/*.json"))
+    assert all(path.with_suffix(".npz").is_file() for path in records)
+    assert pages.publish_records(names()["paper"]) == 2 - len(records)
+    assert digest(published_folder()) == own
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+@pytest.mark.parametrize("damage", [cut, Path.unlink, Path.touch])
+@pytest.mark.parametrize("file", ["json", "npz"])
+def test_a_published_record_that_was_cut_off_is_mended(book, file, damage):
+    write_run(book, "paper", records=[("clustering", put_record())])
+    pages.publish_records(names()["paper"])
+    whole = digest(published_folder())
+    path = published_folder() / "clustering" / f"{KEY}.{file}"
+    if damage is Path.touch:
+        path.unlink()
+    damage(path)
+    assert pages.publish_records(names()["paper"]) == 1
+    assert digest(published_folder()) == whole
+    assert pages.publish_records(names()["paper"]) == 0
+
+
+@pytest.mark.parametrize("made", [{"commit": "abc123+"}, {"value": 2.0}])
+def test_a_published_record_is_mended_with_no_other(book, made):
+    publish_record()
+    cut(published_folder() / "clustering" / f"{KEY}.npz")
+    before = digest(published_folder())
+    write_run(book, "paper", records=[("clustering", put_record(**made))])
+    with pytest.raises(BuildError, match="in no commit" if "commit" in made else "is another"):
+        pages.publish_records(names()["paper"])
+    assert digest(published_folder()) == before
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_damaged_record_of_the_run_is_named_and_not_published(book, published):
+    if published:
+        publish_record()
+    write_run(book, "paper", records=[("clustering", put_record())])
+    before = digest(published_folder())
+    path = default_store().path("clustering", KEY)
+    cut(path)
+    with pytest.raises(RecordError, match=rf"{KEY}\.json is not a record .* Delete {path}"):
+        pages.publish_records(names()["paper"])
+    assert digest(published_folder()) == before
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_build_names_a_damaged_record(book, published):
+    publish_record() if published else put_record()
+    path = next(default_store().paths("clustering", KEY))
+    write_run(book, "quick", records=[("clustering", KEY)])
+    cut(path)
+    with pytest.raises(RecordError, match=rf"{KEY}\.json is not a record .* Delete {path}"):
+        pages.build_site()
 
 
 # The build, with something in the place of jupyter-book

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,91 @@ def test_stop_while_a_record_is_replaced_leaves_none_and_no_damaged_one(store, m
             put(store, arrays={"labels": np.arange(2, 101)})
     assert store.find("clustering", job().key) is None
     assert put(store, 2.0, arrays=ARRAYS).value == {"ncut": 2.0}
+
+
+# Two runs
+
+
+def test_a_record_that_is_written_again_can_be_read_all_the_while(store, monkeypatch):
+    """As two runs do that need the same networks: their arrays are the same."""
+    kept = {"before": {"w": np.eye(2)}}
+    put(store, arrays=ARRAYS, kept=kept)
+    write, seen = records.write_atomically, []
+
+    def watched(path: Path, content: bytes) -> None:
+        for step in (lambda: None, lambda: write(path, content)):
+            step()
+            found = read(store)
+            seen.append((found.value["ncut"], store.kept(found, "before") is not None))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "write_atomically", watched)
+        put(store, 2.0, arrays=ARRAYS, kept=kept)
+    assert seen[0] == (1.25, True)
+    assert seen[-1] == (2.0, True)
+    assert all(kept_too for _, kept_too in seen)
+
+
+def test_a_reader_never_sees_what_two_writers_do(store):
+    put(store, arrays=ARRAYS)
+    done, n_read = threading.Event(), 0
+
+    def write() -> None:
+        for _ in range(30):
+            put(store, arrays=ARRAYS)
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write) for _ in range(2)]
+        for writer in writers:
+            writer.add_done_callback(
+                lambda _: done.set() if all(each.done() for each in writers) else None
+            )
+        while not done.is_set():
+            assert read(store).arrays["labels"].sum() == 99 * 50
+            n_read += 1
+        for writer in writers:
+            writer.result()
+    assert n_read > 0
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_who_reads_waits_for_a_record_that_is_replaced(store, monkeypatch, there):
+    """With other arrays there is no record for a moment, or one with arrays of another."""
+    put(store, arrays=ARRAYS)
+    path, other, alone = path_of(store), {"labels": np.arange(2, 101)}, records.alone
+    write, waits, content = records.write_atomically, threading.Event(), path_of(store).read_bytes()
+
+    def waiting(file: Path) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            waits.set()
+        return alone(file)
+
+    def slow(file: Path, content_of_file: bytes) -> None:
+        if file == path:
+            if there:  # as read just before it went
+                path.write_bytes(content)
+            results.append(pool.submit(store.read, path))
+            assert waits.wait(60)
+        write(file, content_of_file)
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        results: list[Future[Record]] = []
+        patch.setattr(records, "alone", waiting)
+        patch.setattr(records, "write_atomically", slow)
+        store.put(job(), Value({"ncut": 2.0}, other), seconds=1, device="CPU")
+        assert results[0].result(60).value == {"ncut": 2.0}
+
+
+def test_what_is_there_stays_where_the_writer_says_so(store):
+    put(store, arrays=ARRAYS)
+    before = digest(store.cache)
+    store.put(job(), Value({"ncut": 2.0}), seconds=1, device="CPU", unless=lambda: True)
+    assert digest(store.cache) == before
+
+
+def test_who_only_reads_makes_no_folder(store):
+    with store.alone():
+        assert not store.cache.exists()
 
 
 # Damage

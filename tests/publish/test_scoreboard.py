@@ -9,6 +9,7 @@ import pytest
 
 from modclust_utils.publish import front, scoreboard
 from modclust_utils.publish.chapters import chapter_numbers, claims
+from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.scoreboard import ShownRun
 
 REPRODUCED = {"id": "A1", "verdict": "reproduced", "claim": "It <is> so."}
@@ -91,6 +92,16 @@ def test_committed_verdicts_are_of_claims_that_there_are():
     assert set(found) == set(chapter_numbers())
     for chapter, own in found.items():
         assert set(own["verdicts"]) == {claim["id"] for claim in claims(chapter)}
+
+
+@pytest.mark.parametrize("content", ["", '{"kind": "netw', "{}", "null"])
+def test_a_damaged_record_is_named(tmp_path, monkeypatch, content):
+    (tmp_path / "network").mkdir()
+    path = tmp_path / "network" / "aa.json"
+    path.write_text(content, encoding="utf-8")
+    monkeypatch.setattr(scoreboard, "published_folder", lambda: tmp_path)
+    with pytest.raises(RecordError, match=rf"aa\.json is not a record .* Delete {path}"):
+        scoreboard.status_page([])
 
 
 def test_title_is_that_of_the_notebook():

@@ -11,6 +11,7 @@ from small_book import ROOT, copy_book, write_run
 
 from modclust_utils.publish import pages
 from modclust_utils.publish.chapters import chapter_numbers
+from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.escape import markdown
 from modclust_utils.publish.records import default_store
 from modclust_utils.publish.run import read_runs
@@ -61,6 +62,16 @@ def test_costs_are_those_of_records_and_run(book):
     assert "| quick (the page) | 4 | 6 min | 0.0 MB | 12 s | CIFAR-10, MNIST |" in row
     assert "students/01-pruned-mlp-clusterability.ipynb" in row
     assert "| 5, 55 minutes |" in row
+
+
+@pytest.mark.parametrize("content", ["", '{"kind": "network"', "{}", "null"])
+def test_a_damaged_record_is_named(book, content):
+    ((kind, key),) = put_networks("mnist")
+    path = default_store().path(kind, key)
+    path.write_text(content)
+    write_run(book, "quick", records=[(kind, key)])
+    with pytest.raises(RecordError, match=rf"{key}\.json is not a record .* Delete {path}"):
+        cost_of(read_runs(1)[0])
 
 
 def test_runs_without_a_page_cost_nothing(book):
