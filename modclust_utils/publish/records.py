@@ -38,6 +38,8 @@ from modclust_utils.recipes.packing import PackedArrays, pack_arrays, unpack_arr
 
 #: In a file of kept arrays: the hash of the arrays of the record that they belong to.
 _OF = "of"
+#: What every record says, and of which kind.
+_FIELDS = {"kind": str, "version": int, "parameters": dict, "value": dict, "provenance": dict}
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 
 
@@ -189,15 +191,30 @@ def sealed(content: Mapping[str, Any]) -> bytes:
     return (text + "\n").encode()
 
 
+def read_content(path: Path) -> dict[str, Any]:
+    """What a record file says, not checked. Raises RecordError where it is none of a record."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        wrong = [name for name, kind in _FIELDS.items() if not isinstance(content[name], kind)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} of another kind")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RecordError(f"{path} is not a record ({error!r}). {_advice(path)}") from error
+    return content
+
+
+def _advice(path: Path) -> str:
+    return f"Delete {path} (and its .npz): the next run computes it again."
+
+
 def read_record(path: Path) -> Record:
     """Read a record file and check it. Raises RecordError where it is damaged or was edited."""
-    advice = f"Delete {path} (and its .npz): the next run computes it again."
+    advice = _advice(path)
+    content = read_content(path)
+    kind, number, parameters, value, provenance = (content[name] for name in _FIELDS)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        fields = ("kind", "version", "parameters", "value", "provenance")
-        kind, number, parameters, value, provenance = (content[name] for name in fields)
         key = record_key(kind, number, parameters)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is not a record ({error!r}). {advice}") from error
     if key != path.stem:
         raise RecordError(f"{path} was altered: its parameters belong to {key}. {advice}")
