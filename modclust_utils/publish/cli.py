@@ -21,7 +21,13 @@ import numpy as np
 
 from modclust_utils import __version__
 from modclust_utils.datasets import DATA_VARIABLE, DataError
-from modclust_utils.paths import SCHEDULER_VARIABLE, VARIABLE, WEIGHTS_VARIABLE, named_folder
+from modclust_utils.paths import (
+    SCHEDULER_VARIABLE,
+    VARIABLE,
+    WEIGHTS_VARIABLE,
+    current_folder,
+    named_folder,
+)
 from modclust_utils.publish.analyze_command import add_parser
 from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, profiles
 from modclust_utils.publish.errors import (
@@ -71,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with _signals_stop():
+            current_folder()  # what is typed, kernels and workers start from it
             for variable in (DATA_VARIABLE, WEIGHTS_VARIABLE):
                 folder = named_folder(variable)
                 if folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from dataclasses import replace
@@ -242,6 +243,16 @@ def test_variable_with_a_home_that_is_not_known(book, capsys, monkeypatch, varia
     said = capsys.readouterr().err
     assert said.startswith(f"modclust: {variable}='~no-such-user/x' is not allowed: a path")
     assert said.endswith("Correct it or unset it.\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere such a folder cannot be deleted")
+@pytest.mark.parametrize("words", [["status"], ["analyze", "/x/net.pth"]])
+def test_in_a_folder_that_was_deleted(book, capsys, tmp_path, monkeypatch, words):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert cli.main(words) == 1
+    assert "The current folder is not there any more" in capsys.readouterr().err
 
 
 def test_verify_with_images_in_a_home_that_is_not_known(record, capsys):
