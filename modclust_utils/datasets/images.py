@@ -347,15 +347,28 @@ def _archived(path: Path, known: ImageSet | None) -> list[tuple[str, str, str, s
     table = path.parent / TABLE
     if not table.is_file():
         raise DataError(f"folder={str(path)!r} has no {TABLE} beside it, which names its classes")
-    with table.open(newline="", encoding="utf-8") as handle:
-        rows = csv.DictReader(handle)
-        if not {"archive", "file", "wnid"} <= set(rows.fieldnames or ()):
-            raise DataError(f"{table} has no columns archive, file and wnid")
-        return [
-            (row["wnid"], Path(row["file"]).name, row["file"], str(path))
-            for row in rows
-            if row["archive"] == path.stem and (known is None or known.holds(row["file"]))
-        ]
+    return [
+        (wnid, Path(file).name, file, str(path))
+        for file, wnid in _rows(table, path.stem)
+        if known is None or known.holds(file)
+    ]
+
+
+def _rows(table: Path, archive: str) -> list[tuple[str, str]]:
+    """File and wnid of each row about an archive. Raises DataError for another kind of table."""
+    try:
+        with table.open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{table} cannot be read ({error}); allowed: CSV in UTF-8") from error
+    if not {"archive", "file", "wnid"} <= set(reader.fieldnames or ()):
+        raise DataError(f"{table} has no columns archive, file and wnid")
+    own = [(line, row["file"], row["wnid"]) for line, row in rows if row["archive"] == archive]
+    for line, file, wnid in own:
+        if not (file and wnid):
+            raise DataError(f"{table} has no file or no wnid in line {line}; allowed: both in each")
+    return [(file, wnid) for _, file, wnid in own]
 
 
 def _numbered(
@@ -416,7 +429,7 @@ class _Reader:
                 archive = self.stack.enter_context(zipfile.ZipFile(file.archive))
                 self.archives[file.archive] = archive
             return self.archives[file.archive].read(file.place)
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:  # archives are damaged, encrypted, or packed in unknown ways
             where = file.archive or file.place
             raise DataError(f"the image {file.name} in {where} cannot be read ({error})") from error
 

@@ -22,7 +22,7 @@ from modclust_utils.datasets.derived import (
 )
 from modclust_utils.datasets.generated import Maker, check_at_least, generate
 from modclust_utils.datasets.registry import ROWS, Row, check_name, short_name
-from modclust_utils.paths import default_folder
+from modclust_utils.paths import absolute_path, as_path, default_folder
 
 
 def load(
@@ -64,7 +64,7 @@ def load(
     if row.make:
         made = _from_arrays(row, *generate(row.make, row.sizes, seed))
         return with_pixel_range(made, *row.pixel_range) if row.pixel_range else made
-    return _load_public(row, Path(folder or default_folder()).expanduser().absolute(), download)
+    return _load_public(row, absolute_path("folder", folder or default_folder()), download)
 
 
 def train_hash(name: str | Path, *, seed: int = 0) -> str:
@@ -144,7 +144,7 @@ def _load_public(row: Row, root: Path, download: bool) -> Dataset:
 
 
 def _load_own(key: str) -> Dataset:
-    arrays = files.read_npz(Path(key).expanduser(), optional=("class_names",))
+    arrays = files.read_npz(as_path("name", key), optional=("class_names",))
     x_train, y_train, x_test, y_test = (arrays[array] for array in files.NPZ_ARRAYS)
     names = arrays.get("class_names", np.array([], dtype=str))
     if names.ndim != 1 or names.dtype.kind != "U":

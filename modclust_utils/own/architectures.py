@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from modclust_utils.own.logits import without_softmax
+from modclust_utils.paths import absolute_path
 from modclust_utils.pretrained import find_row
 from modclust_utils.pretrained.registry import MEAN, STD, Numbers, normalized
 from modclust_utils.recipes.classifier import Classifier
@@ -145,7 +146,7 @@ def called(where: str, *, trust_code: bool) -> Called:
         raise ValueError(f"architecture={where!r} is not allowed: {_FORM}")
     if not place.endswith(".py"):
         return Called(where)
-    path = Path(place).expanduser().absolute()
+    path = absolute_path("architecture", place)
     if not path.is_file():
         raise ValueError(f"architecture={where!r} is not allowed: there is no file {path}")
     if not trust_code:

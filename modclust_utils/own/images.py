@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from modclust_utils.datasets import DataError, Dataset
 from modclust_utils.datasets.images import SUFFIXES
-from modclust_utils.paths import as_path
+from modclust_utils.paths import absolute_path, as_path
 from modclust_utils.pretrained import load_images
 from modclust_utils.recipes.base import Images
 
@@ -66,7 +66,7 @@ def own_images(
     classes: whose numbers its logits are, "" where that is not known: then folders are numbered in
     their order. Raises DataError for images that do not fit the network.
     """
-    path = as_path("images", place).absolute()
+    path = absolute_path("images", place)
     shape = tuple(input_shape)
     kinds = [classes, "folders"] if classes else ["folders"]
     if path.suffix == ".npz":
@@ -200,8 +200,8 @@ def _from_npz(
         ) from error
     parts: _Parts = None
     if {"x_train", "x_test"} <= arrays.keys():
-        n_train = len(arrays["x_train"])
         x = _joined(path, arrays, "x")
+        n_train = len(arrays["x_train"])
         if ("y_train" in arrays) != ("y_test" in arrays):
             raise DataError(
                 f"data={str(path)!r} holds only one of y_train and y_test; allowed: both or none"
@@ -219,7 +219,8 @@ def _from_npz(
 def _joined(path: Path, arrays: dict[str, NDArray], name: str) -> NDArray:
     """Both parts as one. Raises DataError where they are of different kinds."""
     train, test = (arrays[f"{name}_{part}"] for part in ("train", "test"))
-    if train.shape[1:] != test.shape[1:] or train.dtype.kind != test.dtype.kind:
+    first, second = ((part.shape[1:], part.dtype.kind) for part in (train, test))
+    if 0 in (train.ndim, test.ndim) or first != second:
         raise DataError(
             f"data={str(path)!r}: {name}_train holds {train.dtype} {train.shape}, and {name}_test "
             f"{test.dtype} {test.shape}; allowed: two parts of one kind"

@@ -21,7 +21,7 @@ from modclust_utils.own.input_shapes import check_goes_through, shape_by_trying
 from modclust_utils.own.logits import without_softmax
 from modclust_utils.own.plain import plain_network
 from modclust_utils.own.read_apart import read_file
-from modclust_utils.paths import as_path
+from modclust_utils.paths import absolute_path
 from modclust_utils.pretrained import hash_of_weights, load
 from modclust_utils.pretrained.registry import MEAN, NAMES, STD, TORCHVISION
 from modclust_utils.tracing import traced_module
@@ -136,7 +136,7 @@ def read_network(
             raise ValueError(f"architecture={architecture!r} is not allowed for {network}: none")
         found = _from_name(network)
     else:
-        path = as_path("network", network).absolute()
+        path = absolute_path("network", network)
         if not path.is_file():
             raise DataError(f"network={str(network)!r} is not there; allowed: {ALLOWED}")
         found = _from_file(path, architecture, trust_code)

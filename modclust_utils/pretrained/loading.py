@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from modclust_utils.datasets import DataError
 from modclust_utils.doors import as_images, check_finite, check_kind, check_no_meta
-from modclust_utils.paths import WEIGHTS_VARIABLE, as_path, default_folder
+from modclust_utils.paths import WEIGHTS_VARIABLE, as_path, default_folder, named_folder
 from modclust_utils.pretrained.registry import (
     Classes,
     Interpolation,
@@ -75,8 +74,7 @@ class Pretrained:
 def weights_folder() -> Path:
     """Folder of the weight files: `MODCLUST_WEIGHTS` if it is set, else `weights` in the folder of
     the data sets (`datasets.default_folder`)."""
-    named = os.environ.get(WEIGHTS_VARIABLE)
-    return Path(named).expanduser().absolute() if named else default_folder() / "weights"
+    return named_folder(WEIGHTS_VARIABLE) or default_folder() / "weights"
 
 
 def load(

@@ -32,7 +32,9 @@ from modclust_utils.own.plan import (
 from modclust_utils.own.questions import Questions
 from modclust_utils.own.reading import OwnNetwork, read_network
 from modclust_utils.own.understanding import Understanding, understand
+from modclust_utils.paths import absolute_path
 from modclust_utils.publish import engine
+from modclust_utils.publish.analysis_folder import PAGE, write_page
 from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.escape import clean_html
 from modclust_utils.publish.groups import LocalCrew
@@ -42,15 +44,12 @@ from modclust_utils.publish.records import (
     default_store,
     published_folder,
     read_record,
-    write_atomically,
 )
 from modclust_utils.publish.session import progress
 from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import Shown, plain_data
 from modclust_utils.recipes.network import mlp
 
-#: All tables that there can be.
-TABLES = ("tests", "gauge", "sub_clusters", "layers", "lesions")
 #: Minutes for which no other process is started.
 SHORT = 1.0
 
@@ -128,21 +127,20 @@ class Analysis:
             **{name: _rows(table) for name, table in self.tables.items()},
         }
 
-    def write(self, folder: str | Path) -> Path:
-        """Write the page, `results.json` and a CSV file for each table into a folder; the page."""
+    def write(self, folder: str | Path, *, beside: bool = False) -> Path:
+        """Write the page, `results.json` and a CSV file for each table into a folder; the page.
+
+        beside: whether the page of another network in it stays, and this one goes to a folder
+        beside it; else it is replaced, which is said. Raises ValueError for a folder with files
+        that are not those of an analysis.
+        """
         from modclust_utils.publish.analysis_page import page_html
 
-        folder = Path(folder).expanduser().absolute()
-        for name, table in self.tables.items():
-            csv = plain_data(table).to_csv(index=False)
-            write_atomically(folder / f"{name}.csv", csv.encode())
-        for name in set(TABLES) - self.tables.keys():
-            # of an analysis that was asked for more
-            (folder / f"{name}.csv").unlink(missing_ok=True)
-        text = json.dumps(self.results(), indent=1)
-        write_atomically(folder / "results.json", text.encode())
-        write_atomically(folder / "index.html", page_html(self).encode())
-        return folder / "index.html"
+        folder = absolute_path("folder", folder)
+        csv = {f"{name}.csv": plain_data(table) for name, table in self.tables.items()}
+        files = {name: table.to_csv(index=False).encode() for name, table in csv.items()}
+        files[PAGE] = page_html(self).encode()
+        return write_page(folder, self.results(), files, beside=beside)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

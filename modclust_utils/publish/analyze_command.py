@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modclust_utils.own.questions import EDGES, SCOPES, Questions
-from modclust_utils.paths import root
+from modclust_utils.paths import absolute_path, root
 from modclust_utils.publish.errors import ParameterError, plain_text
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ def add_parser(commands: Any) -> None:
     _number(asked, "--seed", "seed", "of all that is drawn at random")
     rest = parser.add_argument_group("where it goes")
     rest.add_argument("--name", help="what the page is called (default: the file's name)")
-    rest.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="of the page (default: runs/own/NAME)"
-    )
+    rest.add_argument("--output", metavar="FOLDER", help="of the page (default: runs/own/NAME)")
     rest.add_argument("--jobs", type=int, default=-1, help="processes (default: all cores)")
     parser.set_defaults(action=run)
 
@@ -121,6 +119,7 @@ def run(options: argparse.Namespace) -> int:
     from modclust_utils.own.reading import read_network
     from modclust_utils.own.understanding import understand
     from modclust_utils.publish.analysis import analyzed, command
+    from modclust_utils.publish.analysis_folder import check_folder
 
     asked = {name: getattr(options, name) for name in Questions.__dataclass_fields__}
     reading: dict[str, Any] = {
@@ -134,7 +133,13 @@ def run(options: argparse.Namespace) -> int:
         own = read_network(
             options.network, trust_code=options.trust_code, images=options.images, **reading
         )
-        folder = options.output or _folder(own.name)
+        # before hours are spent on what cannot be written
+        if options.output is not None:
+            folder = absolute_path("output", options.output)
+            check_folder(folder, "output")
+        else:
+            folder = _folder(own.name)
+            check_folder(folder)
         images = None
         if options.images:
             images = own_images(
@@ -151,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
         analysis = analyzed(found, questions, images, n_jobs=options.jobs, command=again)
     except ValueError as error:
         raise error if isinstance(error, ParameterError) else ParameterError(str(error)) from error
-    page = analysis.write(folder)
+    page = analysis.write(folder, beside=options.output is None)
     print("\nIn short")
     for each in (*analysis.summary, *analysis.warnings):
         print(plain_text(f"- {each}"))

@@ -14,11 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import yaml
-
 from modclust_utils import chapters
 from modclust_utils.paths import root
 from modclust_utils.publish.errors import ParameterError
+from modclust_utils.publish.stored_files import read_book_yaml
 from modclust_utils.recipes.base import Job
 from modclust_utils.verdicts import Rule
 
@@ -97,7 +96,7 @@ def read_claims(path: Path, known: Collection[str]) -> list[Mapping[str, Any]]:
 
     Raises ValueError for an entry without its fields, or with a rule that is not known.
     """
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = read_book_yaml(path, list)
     for claim in found:
         missing = CLAIM_FIELDS - set(claim)
         if missing:
@@ -119,7 +118,7 @@ def read_contents(path: Path) -> list[Mapping[str, Any]]:
 
     Raises ValueError for an entry without its fields, or one that stands there twice.
     """
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = read_book_yaml(path, list)
     names = [(each.get("paper"), each.get("item")) for each in found]
     for each, name in zip(found, names, strict=True):
         missing = ITEM_FIELDS - set(each)

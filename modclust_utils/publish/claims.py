@@ -18,6 +18,7 @@ import yaml
 from modclust_utils import verdicts
 from modclust_utils.publish import chapters
 from modclust_utils.publish.session import VERDICTS, leave_with_run
+from modclust_utils.publish.stored_files import read_book_yaml
 from modclust_utils.recipes.frames import Shown, trace_of
 from modclust_utils.verdicts import Case, Verdict
 
@@ -58,7 +59,7 @@ def simulated_chances(chapter: int, n: int, rng: np.random.Generator) -> Chances
 def known_chances(chapter: int) -> Chances:
     """The chances of a chapter's claims, counted in `N_WORLDS` made-up results of each kind."""
     file = chapters.room_folder(chapter) / "chances.yml"
-    found: Chances = yaml.safe_load(file.read_text(encoding="utf-8"))
+    found: Chances = read_book_yaml(file)
     return found
 
 

@@ -21,17 +21,24 @@ import numpy as np
 
 from modclust_utils import __version__
 from modclust_utils.datasets import DATA_VARIABLE, DataError
-from modclust_utils.paths import SCHEDULER_VARIABLE, VARIABLE, WEIGHTS_VARIABLE
+from modclust_utils.paths import (
+    SCHEDULER_VARIABLE,
+    VARIABLE,
+    WEIGHTS_VARIABLE,
+    current_folder,
+    named_folder,
+)
 from modclust_utils.publish.analyze_command import add_parser
-from modclust_utils.publish.chapters import chapter_numbers, profiles
+from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, profiles
 from modclust_utils.publish.errors import (
     BuildError,
+    FileError,
     ParameterError,
     RecordError,
     RunError,
     plain_text,
 )
-from modclust_utils.publish.parameters import read_parameter_file
+from modclust_utils.publish.parameters import absolute_file, read_parameter_file
 from modclust_utils.publish.records import default_store
 from modclust_utils.publish.run import (
     RunInfo,
@@ -41,7 +48,7 @@ from modclust_utils.publish.run import (
     run_name,
 )
 
-ERRORS = (ParameterError, DataError, RecordError, RunError, BuildError, OSError)
+ERRORS = (ParameterError, DataError, RecordError, RunError, FileError, BuildError, OSError)
 #: What ends a run as Ctrl-C does: batch systems send the first, a terminal that closes the second.
 SIGNALS = ("SIGTERM", "SIGHUP")
 
@@ -68,13 +75,14 @@ class Stopped(KeyboardInterrupt):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 if all went well, 2 for input that is not allowed, 1 otherwise."""
     options = _parser().parse_args(arguments)
-    for variable in (DATA_VARIABLE, WEIGHTS_VARIABLE):
-        folder = os.environ.get(variable)
-        if folder:
-            # kernels and workers stand elsewhere, and a relative folder is that of the user
-            os.environ[variable] = str(Path(folder).expanduser().absolute())
     try:
         with _signals_stop():
+            current_folder()  # what is typed, kernels and workers start from it
+            for variable in (DATA_VARIABLE, WEIGHTS_VARIABLE):
+                folder = named_folder(variable)
+                if folder:
+                    # kernels and workers stand elsewhere, and a relative folder is the user's
+                    os.environ[variable] = str(folder)
             code = options.action(options)
             sys.stdout.flush()
             return code
@@ -256,7 +264,8 @@ def _build(options: argparse.Namespace) -> int:
     from modclust_utils.publish import pages
 
     with _step("site"):
-        site = pages.build_site(options.output)
+        output = options.output and Path(absolute_file(options.output, "output"))
+        site = pages.build_site(output)
     print(f"Open {site / 'index.html'}")
     return 0
 
@@ -310,19 +319,21 @@ def _verify(options: argparse.Namespace) -> int:
     from modclust_utils.publish import verify_command
 
     rng = np.random.default_rng(options.seed)
+    images = [absolute_file(file, "images") for file in options.images]
     if options.chapter is None:
         if options.retrain or options.parameter or options.profile != "quick":
             raise ParameterError("chapter is not given; --retrain, --profile and -p need it")
-        return verify_command.everything(options.sample, options.images, rng)
+        return verify_command.everything(options.sample, images, rng)
     parameters = check_run(options.chapter, options.profile, texts=_each_once(options.parameter))
     if options.retrain:
         return verify_command.retrained(options.chapter, parameters, options.retrain, rng)
-    return verify_command.chapter(options.chapter, parameters, options.sample, options.images, rng)
+    return verify_command.chapter(options.chapter, parameters, options.sample, images, rng)
 
 
 def _publish(options: argparse.Namespace) -> int:
     from modclust_utils.publish import pages
 
+    chapter_notebook(options.chapter)  # a chapter that is not there has no runs to be named
     for run in read_runs(options.chapter):
         if run.name == options.run and run.is_fresh and not run.missing_records:
             print(f"{pages.publish_records(run)} records copied to data/records")

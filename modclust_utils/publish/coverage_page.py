@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from modclust_utils.publish.coverage import count
 from modclust_utils.publish.escape import markdown, sentence
 from modclust_utils.publish.scoreboard import ShownRun
 from modclust_utils.publish.session import COVERAGE
+from modclust_utils.publish.stored_files import read_notebook, read_rows
 
 HEAD = """# Coverage: the papers' tables and figures
 
@@ -38,6 +38,10 @@ printed tables.
   is between the means of two columns, in standard deviations over the printed rows.
 - *Scale* is the profile of the run that the chapter shows.
 """
+_FIELDS = {
+    *("paper", "item", "words", "shown_in", "note", "gaps", "unit"),
+    *("n_printed", "n_beside", "n_elsewhere", "n_ours", "n_ours_elsewhere", "n_theirs"),
+}
 MARKS = {PRINTED_SPREAD: "", SPREAD_OF_ROWS: " †"}
 
 
@@ -66,9 +70,9 @@ def _items(row: ShownRun) -> list[dict[str, Any]]:
     file = row.run.folder / COVERAGE
     if not file.is_file():
         return []
-    notebook = nbformat.read(row.run.notebook, as_version=4)
+    notebook = read_notebook(row.run.notebook)
     places = dict(places_of(notebook, chapter_notebook(row.chapter).with_suffix(".html").name))
-    items = json.loads(file.read_text(encoding="utf-8"))
+    items = read_rows(file, _FIELDS)
     return [
         item
         | {

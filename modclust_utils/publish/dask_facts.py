@@ -6,7 +6,6 @@ of ImageNet networks as they are, the largest of them scaled to a larger one, an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 
 from modclust_utils.paths import root
 from modclust_utils.publish.dask_owner import FIRST_SECONDS, GONE_SECONDS
-from modclust_utils.publish.records import damage_named, published_folder
+from modclust_utils.publish.records import published_folder, read_content
+from modclust_utils.publish.stored_files import read_json
 from modclust_utils.recipes import recipe_of
 
 #: The sweep: how many networks, on which images those with records are measured, and a classifier
@@ -113,11 +113,9 @@ def sweep_costs(folder: Path) -> dict[str, Cost]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with damage_named(path):
-        files = [file for file in (path, path.with_suffix(".npz")) if file.is_file()]
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        said = {name: content[name] for name in ("kind", "parameters", "value", "provenance")}
-        return {**said, "key": path.stem, "bytes": sum(file.stat().st_size for file in files)}
+    files = [file for file in (path, path.with_suffix(".npz")) if file.is_file()]
+    content = read_content(path)
+    return {**content, "key": path.stem, "bytes": sum(file.stat().st_size for file in files)}
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def facts() -> dict[str, str]:
     file = root() / "benchmarks" / "results" / "dask_scaling.json"
     if not file.is_file():
         return found
-    results = json.loads(file.read_text(encoding="utf-8"))
+    results = read_json(file)
     owner = measured_owner(results["ways"])
     costs = sweep_costs(published_folder())
     said = _of_benchmark(results, owner) | (_of_sweep(costs, owner) if costs else {})

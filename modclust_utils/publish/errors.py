@@ -17,6 +17,10 @@ class RunError(RuntimeError):
     """A run that did not give a page; the message says why and where its remains are."""
 
 
+class FileError(RuntimeError):
+    """A file that the book or a run keeps and that is damaged; the message says what to do."""
+
+
 class BuildError(RuntimeError):
     """A site that cannot be built honestly; the message says what is missing or stale."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from modclust_utils.figures.network_svg import network_svg
 from modclust_utils.publish.escape import block, markdown, sentence
 from modclust_utils.publish.scoreboard import ShownRun, claim_link, picture, tally
 from modclust_utils.publish.session import ANSWER
+from modclust_utils.publish.stored_files import read_json
 from modclust_utils.publish.viewer import ViewedNetwork, viewed_networks
 from modclust_utils.publish.viewer_links import PAGE, place
 
@@ -49,7 +49,7 @@ def _verdict(chapter: int, verdict: Mapping[str, Any]) -> str:
 
 def _answer(row: ShownRun) -> str:
     file = row.run.folder / ANSWER
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else ""
+    return str(read_json(file, str)) if file.is_file() else ""
 
 
 def _verdicts(rows: Sequence[ShownRun]) -> str:

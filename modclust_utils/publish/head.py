@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import matplotlib as mpl
-import yaml
 from matplotlib.figure import Figure
 
 from modclust_utils.figures.network import network_card
 from modclust_utils.paths import root
 from modclust_utils.publish.errors import BuildError
+from modclust_utils.publish.stored_files import damaged, needed, read_book_yaml
 from modclust_utils.publish.viewer import viewed_networks
 
 URL_VARIABLE = "MODCLUST_SITE_URL"
@@ -35,12 +35,22 @@ def site_url() -> str:
     url = os.environ.get(URL_VARIABLE, "").strip()
     if not url:
         return ""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+    if not _is_address(url):
         raise BuildError(
             f"{URL_VARIABLE}={url!r} is not allowed: an address such as https://example.org/book/"
         )
     return url.rstrip("/") + "/"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # brackets without an end, a port that is none
+        return False
+    return bool(
+        parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+    )
 
 
 def head_settings() -> dict[str, Any]:
@@ -55,17 +65,24 @@ def citation() -> dict[str, str]:
     file = root() / "CITATION.cff"
     if not file.is_file():
         return {}
-    cited: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    names = [
-        author.get("name") or f"{author['family-names']}, {author['given-names']}"
-        for author in cited["authors"]
-    ]
+    cited = read_book_yaml(file)
     return {
-        "citation_title": cited["title"],
-        "citation_author": "; ".join(names),
+        "citation_title": needed(file, cited, "title", str),
+        "citation_author": "; ".join(_authors(file, needed(file, cited, "authors", list))),
         "citation_language": "en",
-        "citation_technical_report_number": f"version {cited['version']}",
+        "citation_technical_report_number": f"version {needed(file, cited, 'version')}",
     }
+
+
+def _authors(file: Path, authors: Sequence[Any]) -> list[str]:
+    try:
+        return [
+            str(author.get("name") or f"{author['family-names']}, {author['given-names']}")
+            for author in authors
+        ]
+    except (AttributeError, KeyError, TypeError) as error:
+        why = "an author has neither a name nor family-names and given-names"
+        raise damaged(file, why) from error
 
 
 def stage_card(book: Path, title: str) -> None:

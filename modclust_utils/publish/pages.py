@@ -48,6 +48,7 @@ from modclust_utils.publish.reference import add_functions, stage_reference, use
 from modclust_utils.publish.repairs import repair
 from modclust_utils.publish.run import RunInfo, check_run, read_runs
 from modclust_utils.publish.scoreboard import ShownRun, status_page
+from modclust_utils.publish.stored_files import needed, read_book_yaml, read_json, read_notebook
 from modclust_utils.publish.students import add_student_link
 from modclust_utils.publish.teaching_page import stage_teaching
 from modclust_utils.publish.tutorials import executed, tutorials
@@ -200,13 +201,13 @@ def stage(work: Path) -> None:
     pages = {source.name: executed(source) for source in tutorials()}
     work.mkdir(parents=True)
     shutil.copytree(base / "book", work / "book")
-    toc = yaml.safe_load((base / "_toc.yml").read_text(encoding="utf-8"))
+    toc = read_book_yaml(base / "_toc.yml")
     rows: list[ShownRun] = []
     functions = used_by()
     for chapter, runs in runs_of.items():
         chosen = chosen_of[chapter]
         source = chapter_notebook(chapter)
-        notebook = nbformat.read(chosen.notebook, as_version=4)
+        notebook = read_notebook(chosen.notebook)
         add_functions(notebook, chapter, functions)
         add_student_link(notebook, source.name)
         _write(work, Path("notebooks") / source.name, notebook)
@@ -228,7 +229,7 @@ def stage(work: Path) -> None:
     for name, page in pages.items():
         _write(work, Path("book") / name, page)
     stage_teaching(work / "book", rows)
-    config = yaml.safe_load((base / "_config.yml").read_text(encoding="utf-8"))
+    config = read_book_yaml(base / "_config.yml")
     sphinx = config.setdefault("sphinx", {}).setdefault("config", {})
     sphinx.setdefault("myst_substitutions", {}).update(facts() | said)
     sphinx.update(head)
@@ -237,7 +238,8 @@ def stage(work: Path) -> None:
 
 
 def _title() -> str:
-    return str(yaml.safe_load((root() / "_config.yml").read_text(encoding="utf-8"))["title"])
+    file = root() / "_config.yml"
+    return str(needed(file, read_book_yaml(file), "title", str))
 
 
 def _has_page(run: RunInfo) -> bool:
@@ -293,7 +295,7 @@ def _add_sections(toc: Any, file: str, sections: list[dict[str, str]]) -> None:
 def run_page(run: RunInfo) -> nbformat.NotebookNode:
     """A run's notebook as a page of its own: another title, labels of its own, and a note where
     the page is older than the code or has lost records."""
-    notebook = copy.deepcopy(nbformat.read(run.notebook, as_version=4))
+    notebook = copy.deepcopy(read_notebook(run.notebook))
     names = _labels(notebook)
     for cell in notebook.cells:
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
@@ -360,7 +362,7 @@ def _tried() -> dict[str, str]:
     file = root() / "book" / "tried.json"
     if not file.is_file():
         return {}
-    found = json.loads(file.read_text(encoding="utf-8"))
+    found = read_json(file)
     return {
         f"n_{what}_{kind}": f"{number:,}"
         for kind, numbers in found.items()

@@ -22,7 +22,7 @@ from typing import Any
 import nbformat
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from modclust_utils.paths import SCHEDULER_VARIABLE
+from modclust_utils.paths import SCHEDULER_VARIABLE, absolute_path
 from modclust_utils.publish.chapters import profile_files, profiles, room
 from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.reading import read_yaml
@@ -143,14 +143,18 @@ def _by_file(values: Any, change: Callable[[str], str]) -> Any:
 def absolute(values: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters whose files and folders are those of where the user stands, wherever they are
     read later."""
-    found = _by_file(dict(values), _absolute)
+    found = _by_file(dict(values), absolute_file)
     if found.get("data_folder"):
-        found["data_folder"] = _absolute(found["data_folder"])
+        found["data_folder"] = absolute_file(found["data_folder"], "data_folder")
     return found
 
 
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+def absolute_file(path: str | Path, name: str = "file") -> str:
+    """What was typed, from where the user stands. Raises ParameterError for what is no path."""
+    try:
+        return str(absolute_path(name, path))
+    except ValueError as error:
+        raise ParameterError(str(error)) from error
 
 
 def shown(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,7 +196,7 @@ def read_schema(notebook: Path) -> Schema:
     """
     try:
         cells = nbformat.read(notebook, as_version=4).cells
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged notebook can make its reader fail in any way
         raise ParameterError(f"{notebook} cannot be read as a notebook ({error})") from error
     tagged = [c for c in cells if "parameters" in c.metadata.get("tags", [])]
     if len(tagged) != 1:

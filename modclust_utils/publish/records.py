@@ -40,6 +40,8 @@ from modclust_utils.recipes.packing import PackedArrays, pack_arrays, unpack_arr
 
 #: In a file of kept arrays: the hash of the arrays of the record that they belong to.
 _OF = "of"
+#: What every record says, and of which kind.
+_FIELDS = {"kind": str, "version": int, "parameters": dict, "value": dict, "provenance": dict}
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch")
 
 
@@ -231,8 +233,18 @@ def damage_named(path: Path) -> Iterator[None]:
     """Make a RecordError, with the file and what to do, of what goes wrong while it is read."""
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path} is not a record ({error!r}). {_advice(path)}") from error
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """What a record file says, not checked. Raises RecordError where it is none of a record."""
+    with damage_named(path):
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        wrong = [name for name, kind in _FIELDS.items() if not isinstance(content[name], kind)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} of another kind")
+    return content
 
 
 def _advice(path: Path) -> str:
@@ -242,10 +254,9 @@ def _advice(path: Path) -> str:
 def read_record(path: Path) -> Record:
     """Read a record file and check it. Raises RecordError where it is damaged or was edited."""
     advice = _advice(path)
+    content = read_content(path)
+    kind, number, parameters, value, provenance = (content[name] for name in _FIELDS)
     with damage_named(path):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        fields = ("kind", "version", "parameters", "value", "provenance")
-        kind, number, parameters, value, provenance = (content[name] for name in fields)
         key = record_key(kind, number, parameters)
     if key != path.stem:
         raise RecordError(f"{path} was altered: its parameters belong to {key}. {advice}")

@@ -19,6 +19,7 @@ from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, p
 from modclust_utils.publish.engine import planned
 from modclust_utils.publish.folds import TAG
 from modclust_utils.publish.run import check_run
+from modclust_utils.publish.stored_files import read_notebook
 
 #: Included by the page.
 PART = "reference-functions.md"
@@ -69,7 +70,7 @@ def used_by() -> dict[str, list[int]]:
 
 def _sources(chapter: int) -> list[ast.Module]:
     """The code of a chapter's notebook and room, and of the kinds of record that it plans."""
-    cells = nbformat.read(chapter_notebook(chapter), as_version=4).cells
+    cells = read_notebook(chapter_notebook(chapter)).cells
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     jobs = planned(plan(chapter, SimpleNamespace(**check_run(chapter, "quick")))).values()
     modules = {job.recipe.compute.__module__ for job in jobs}

@@ -39,12 +39,15 @@ from modclust_utils.publish.session import (
     profile_of,
     scientific,
 )
+from modclust_utils.publish.stored_files import read_notebook
 from modclust_utils.recipes.base import canonical_json
 
 # Seconds; a machine that is busy with other runs may need long to start a kernel.
 START_TIMEOUT = 600
 PACKAGE = Path(__file__).resolve().parents[1]
-STATUS_FIELDS = {"state", "chapter", "source_sha256", "commit", "started"}
+#: What a status says at least, and of which kind; a run that is done says what it took, too.
+STATUS_FIELDS = {"state": str, "chapter": int, "source_sha256": str, "commit": str, "started": str}
+DONE_FIELDS = {"records": list, "seconds": int | float}
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def source_hash(chapter: int) -> str:
     The chapter's cells, its room, the code that chapters share, the tables of its papers, and how
     figures look.
     """
-    cells = nbformat.read(chapter_notebook(chapter), as_version=4).cells
+    cells = read_notebook(chapter_notebook(chapter)).cells
     digest = hashlib.sha256(
         canonical_json([[c.cell_type, c.source, c.metadata] for c in cells]).encode()
     )
@@ -125,14 +128,35 @@ def read_runs(chapter: int) -> list[RunInfo]:
 def _read_run(path: Path) -> RunInfo:
     try:
         status = json.loads(path.read_text(encoding="utf-8"))
-        missing = STATUS_FIELDS - set(status)
-        if not missing and status["state"] == "done":
-            missing = {"records"} - set(status)
-    except (OSError, ValueError, TypeError) as error:
+        wrong = _wrong_fields(status, int(path.parent.parent.name))
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged ({error}). Delete it and run again.") from error
-    if missing:
-        raise RunError(f"{path} lacks {sorted(missing)}. Delete it and run again.")
+    if wrong:
+        raise RunError(
+            f"{path} is damaged: missing or not as a run writes it: {', '.join(wrong)}. Delete it "
+            "and run again."
+        )
     return RunInfo(path.parent, status)
+
+
+def _wrong_fields(status: Any, chapter: int) -> list[str]:
+    """The fields of a status that are not there, or say what no run says."""
+    if not isinstance(status, dict):
+        return [*STATUS_FIELDS]
+    needed = STATUS_FIELDS | (DONE_FIELDS if status.get("state") == "done" else {})
+    wrong = [name for name, kind in needed.items() if not isinstance(status.get(name), kind)]
+    if not wrong and status["chapter"] != chapter:
+        wrong = ["chapter"]
+    if not wrong and not _names_records(status.get("records", [])):
+        wrong = ["records"]
+    return wrong
+
+
+def _names_records(found: Any) -> bool:
+    """Whether it is a list of kinds and keys."""
+    return isinstance(found, list) and all(
+        isinstance(each, list) and [*map(type, each)] == [str, str] for each in found
+    )
 
 
 def run_name(chapter: int, parameters: Mapping[str, Any]) -> str:

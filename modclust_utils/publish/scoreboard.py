@@ -8,14 +8,12 @@ the scoreboard says so.
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import nbformat
 import yaml
 
 from modclust_utils.paths import root
@@ -23,9 +21,10 @@ from modclust_utils.publish.chapters import chapter_notebook
 from modclust_utils.publish.claims import percent
 from modclust_utils.publish.escape import markdown, sentence
 from modclust_utils.publish.origins import origins, sentences
-from modclust_utils.publish.records import damage_named, default_store, published_folder
+from modclust_utils.publish.records import default_store, published_folder, read_content
 from modclust_utils.publish.run import RunInfo
 from modclust_utils.publish.session import VERDICTS as VERDICTS_FILE
+from modclust_utils.publish.stored_files import read_book_yaml, read_notebook, read_rows
 from modclust_utils.verdicts import VERDICTS
 
 #: The committed verdicts, below the root of the book.
@@ -49,7 +48,7 @@ class ShownRun:
     def verdicts(self) -> list[dict[str, Any]]:
         """What `claims.decide` left with the run; nothing where there is none."""
         file = self.run.folder / VERDICTS_FILE
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+        return read_rows(file, ("id", "claim", "verdict")) if file.is_file() else []
 
 
 def as_committed(rows: Sequence[ShownRun]) -> dict[int, dict[str, Any]]:
@@ -67,9 +66,7 @@ def as_committed(rows: Sequence[ShownRun]) -> dict[int, dict[str, Any]]:
 def committed() -> dict[int, dict[str, Any]]:
     """The committed verdicts; none where their file is not there."""
     file = root() / COMMITTED
-    found: dict[int, dict[str, Any]] = (
-        yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    )
+    found: dict[int, dict[str, Any]] = read_book_yaml(file) if file.is_file() else {}
     return found
 
 
@@ -224,7 +221,7 @@ def tally(rows: Sequence[ShownRun]) -> Counter[str]:
 
 def title(chapter: int) -> str:
     """The title of a chapter."""
-    cells = nbformat.read(chapter_notebook(chapter), as_version=4).cells
+    cells = read_notebook(chapter_notebook(chapter)).cells
     first = next(cell.source for cell in cells if cell.cell_type == "markdown")
     return first.lstrip().splitlines()[0].lstrip("# ")
 
@@ -246,11 +243,10 @@ def _record_counts() -> str:
 
 def _record_origins() -> list[str]:
     """What the published records say of the code that made them, against the history."""
-    made = []
-    for path in sorted(published_folder().glob("*/*.json")):
-        with damage_named(path):
-            provenance = json.loads(path.read_text(encoding="utf-8"))["provenance"]
-            made.append((path.parent.name, provenance))
+    made = [
+        (path.parent.name, read_content(path)["provenance"])
+        for path in sorted(published_folder().glob("*/*.json"))
+    ]
     return ["Of the records that are published with the book:", "", *(
         f"- {sentence}" for sentence in sentences(origins(made))
     )] if made else []  # fmt: skip

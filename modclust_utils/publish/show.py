@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-import nbformat
 import pandas as pd
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
@@ -23,6 +22,7 @@ from modclust_utils.publish.origins import faults, origins
 from modclust_utils.publish.parameters import Parameter, shown
 from modclust_utils.publish.records import commit, commits_of
 from modclust_utils.publish.session import Run, scientific
+from modclust_utils.publish.stored_files import read_notebook
 from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import Shown
 
@@ -172,7 +172,7 @@ def badge(run: Run) -> None:
 
 
 def _has_heading(run: Run, heading: str) -> bool:
-    cells = nbformat.read(run.schema.source, as_version=4).cells
+    cells = read_notebook(run.schema.source).cells
     line = re.compile(rf"^#+ +{re.escape(heading)} *$", re.MULTILINE)
     return any(line.search(cell.source) for cell in cells if cell.cell_type == "markdown")
 

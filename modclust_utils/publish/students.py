@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 
 from modclust_utils.publish.errors import BuildError
+from modclust_utils.publish.stored_files import read_notebook
 
 LEVELS = ("easy", "medium", "hard")
 #: Where a site keeps student notebooks, below its static files.
@@ -139,7 +140,7 @@ def stage_student_notebook(book: Path, source: Path, page: str) -> None:
     """Write the student notebook of a source below the static files of the folder `book`."""
     folder = book / "_static" / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    notebook = student_notebook(nbformat.read(source, as_version=4), page)
+    notebook = student_notebook(read_notebook(source), page)
     nbformat.write(notebook, folder / source.name)
 
 

@@ -5,20 +5,18 @@ Times are those that records and runs noted, sizes those of the files.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import nbformat
 
 from modclust_utils.datasets.registry import ROWS
 from modclust_utils.publish.chapters import chapter_notebook
 from modclust_utils.publish.escape import markdown
 from modclust_utils.publish.exercises import exercises
-from modclust_utils.publish.records import damage_named, default_store
+from modclust_utils.publish.records import default_store, read_content
 from modclust_utils.publish.run import RunInfo
 from modclust_utils.publish.scoreboard import ShownRun
+from modclust_utils.publish.stored_files import read_notebook
 from modclust_utils.publish.students import (
     Assignment,
     read_assignments,
@@ -66,7 +64,7 @@ def tutorials_part() -> str:
     """How long each tutorial took when it was executed, and what students get of it."""
     lines = []
     for source in tutorials():
-        heading, seconds = nbformat.read(source, as_version=4).cells[0].source, seconds_of(source)
+        heading, seconds = read_notebook(source).cells[0].source, seconds_of(source)
         title = heading.splitlines()[0].removeprefix("# ")
         if seconds is not None:
             link = student_link(source.name, "the notebook without outputs")
@@ -126,12 +124,11 @@ def cost_of(run: RunInfo) -> Cost:
         path = store.find(kind, key)
         if path is None:
             continue
-        with damage_named(path):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            seconds += content["provenance"]["seconds"]
-            names.update(_files_of(content["parameters"].get("dataset", "")))
-            both = (path, path.with_suffix(".npz"))
-            size += sum(file.stat().st_size for file in both if file.is_file())
+        content = read_content(path)
+        seconds += content["provenance"]["seconds"]
+        names.update(_files_of(content["parameters"].get("dataset", "")))
+        both = (path, path.with_suffix(".npz"))
+        size += sum(file.stat().st_size for file in both if file.is_file())
     return Cost(seconds, size, tuple(sorted(names)))
 
 
@@ -146,7 +143,7 @@ def _files_of(name: str) -> set[str]:
 
 
 def _assignments(chapter: int) -> list[Assignment]:
-    return read_assignments(nbformat.read(chapter_notebook(chapter), as_version=4))
+    return read_assignments(read_notebook(chapter_notebook(chapter)))
 
 
 def duration(seconds: float) -> str:

@@ -28,6 +28,7 @@ from modclust_utils.publish.run import (
     last_line,
     notebook_environment,
 )
+from modclust_utils.publish.stored_files import read_notebook
 from modclust_utils.recipes.base import canonical_json
 
 
@@ -47,13 +48,13 @@ def executed(source: Path) -> nbformat.NotebookNode:
         folder.mkdir(parents=True, exist_ok=True)
         seconds = _execute(source, notebook)
         write_atomically(note, json.dumps({"source": sources, "seconds": seconds}).encode())
-    return nbformat.read(notebook, as_version=4)
+    return read_notebook(notebook)
 
 
 def seconds_of(source: Path) -> float | None:
     """How long a tutorial took when it was executed; None where it was not."""
     found = _noted(root() / "runs" / "tutorials" / source.stem / "run.json").get("seconds")
-    return float(found) if found is not None else None
+    return float(found) if isinstance(found, int | float) else None
 
 
 def _noted(note: Path) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _noted(note: Path) -> dict[str, Any]:
 
 def _hash(source: Path) -> str:
     """Hash of all that makes the page: the cells, the package's code, and how figures look."""
-    cells = nbformat.read(source, as_version=4).cells
+    cells = read_notebook(source).cells
     digest = hashlib.sha256(
         canonical_json([[c.cell_type, c.source, c.metadata] for c in cells]).encode()
     )

@@ -18,6 +18,7 @@ import numpy as np
 
 from modclust_utils import datasets
 from modclust_utils.datasets import DataError
+from modclust_utils.paths import absolute_path, current_folder
 from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.records import RecordStore, read_record
 from modclust_utils.publish.workers import in_workers
@@ -186,8 +187,11 @@ class Survey:
     def _known_images(self, name: str, train_hash: str, seed: int) -> Images:
         if name in datasets.NAMES:
             return Images(name, train_hash, self.folder, seed)
-        for file in (*self.files, str(datasets.default_folder() / f"{name}.npz"), f"{name}.npz"):
-            if hash_of_file(str(Path(file).expanduser().absolute())) == train_hash:
+        given = [str(absolute_path("images", file)) for file in self.files]
+        for folder in (datasets.default_folder(), current_folder()):
+            given.append(str(folder / f"{name}.npz"))
+        for file in given:
+            if hash_of_file(file) == train_hash:
                 return Images(file, train_hash)
         raise CannotCheckError(
             f"the images {name}.npz of one's own are not at hand: `--images FILE` names them"

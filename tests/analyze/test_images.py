@@ -123,6 +123,8 @@ def test_no_image_is_in_both_parts(tmp_path):
         ({"y_train": None}, "only one of y_train and y_test"),
         ({"x_test": np.zeros((4, 5), np.uint8)}, "x_train holds float64"),
         ({"x_test": np.zeros((4, 6))}, "allowed: two parts of one kind"),
+        ({"x_train": np.float64(1)}, "allowed: two parts of one kind"),
+        ({"y_train": np.int64(1), "y_test": np.int64(1)}, "allowed: two parts of one kind"),
     ],
 )
 def test_parts_that_do_not_fit_each_other_are_refused(tmp_path, changed, match):

@@ -438,6 +438,44 @@ def test_a_damaged_archive_is_named(tmp_path):
         load_images(path, size=8)
 
 
+def marked(path, *, flag=0, method=0):
+    """The archive of one image with a flag, or a method of packing, in both places that say so."""
+    content = bytearray(path.read_bytes())
+    for start, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.index(start) + place
+        content[at] |= flag
+        content[at + 2] |= method
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"), [({"flag": 1}, "encrypted"), ({"method": 99}, "not supported")]
+)
+def test_an_archive_that_cannot_be_unpacked_is_named(tmp_path, mark, words):
+    path = marked(packed(tmp_path, "own", {(WNIDS[1], "a.png"): png()}), **mark)
+    with pytest.raises(
+        DataError, match=rf"the image a\.png in .*own\.zip cannot be read .*{words}"
+    ):
+        load_images(path, size=8)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("own,käse.png,n01443537".encode("latin-1"), r"images\.csv cannot be read .*UTF-8"),
+        (b"own,a.png,n01443537\nown", r"images\.csv has no file or no wnid in line 3"),
+        (b"own,a.png", r"images\.csv has no file or no wnid in line 2"),
+        (b"own,a.png," + b"n" * 200_000, r"images\.csv cannot be read \(field larger"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path, rows, message):
+    path = packed(tmp_path, "own", {(WNIDS[1], "a.png"): png()})
+    (tmp_path / "images.csv").write_bytes(b"archive,file,wnid\n" + rows + b"\n")
+    with pytest.raises(DataError, match=message):
+        load_images(path, size=8)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

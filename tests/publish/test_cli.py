@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from dataclasses import replace
@@ -225,8 +226,38 @@ def test_folder_that_is_no_book(tmp_path, monkeypatch, capsys):
 def test_build(book, built, capsys):
     assert cli.main(["build"]) == 0
     assert cli.main(["build", "--output", "elsewhere"]) == 0
-    assert built == [None, Path("elsewhere")]
+    assert built == [None, Path.cwd() / "elsewhere"]
     assert f"Open {Path('the site') / 'index.html'}" in capsys.readouterr().out
+
+
+def test_build_into_a_home_that_is_not_known(book, built, capsys):
+    assert cli.main(["build", "--output", "~no-such-user/site"]) == 2
+    assert "output='~no-such-user/site' is not allowed: a path" in capsys.readouterr().err
+    assert built == []
+
+
+@pytest.mark.parametrize("variable", ["MODCLUST_ROOT", "MODCLUST_DATA", "MODCLUST_WEIGHTS"])
+def test_variable_with_a_home_that_is_not_known(book, capsys, monkeypatch, variable):
+    monkeypatch.setenv(variable, "~no-such-user/x")
+    assert cli.main(["status"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"modclust: {variable}='~no-such-user/x' is not allowed: a path")
+    assert said.endswith("Correct it or unset it.\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere such a folder cannot be deleted")
+@pytest.mark.parametrize("words", [["status"], ["analyze", "/x/net.pth"]])
+def test_in_a_folder_that_was_deleted(book, capsys, tmp_path, monkeypatch, words):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert cli.main(words) == 1
+    assert "The current folder is not there any more" in capsys.readouterr().err
+
+
+def test_verify_with_images_in_a_home_that_is_not_known(record, capsys):
+    assert cli.main(["verify", "--images", "~no-such-user/x.npz"]) == 2
+    assert "images='~no-such-user/x.npz' is not allowed: a path" in capsys.readouterr().err
 
 
 def test_build_without_a_run(book, capsys):
@@ -384,6 +415,8 @@ def test_publish(book, record, capsys):
     for name in ("seed-3", "seed-4", "paper"):
         assert cli.main(["publish", "1", name]) == 2
         assert f"run={name!r} is not there or stale; allowed: quick" in capsys.readouterr().err
+    assert cli.main(["publish", "9", "quick"]) == 2
+    assert "chapter=9 is not there; allowed: 1" in capsys.readouterr().err
     assert cli.main(["publish", "1", "quick"]) == 0
     assert capsys.readouterr().out == "1 records copied to data/records\n"
     assert (book / "data" / "records" / "random-ncuts" / f"{record}.json").is_file()

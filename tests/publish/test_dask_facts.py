@@ -20,7 +20,7 @@ def write_record(
     folder: Path, kind: str, key: str, seconds: float, value: dict, **parameters: object
 ) -> None:
     (folder / kind).mkdir(parents=True, exist_ok=True)
-    content = {"kind": kind, "parameters": parameters, "value": value}
+    content: dict = {"kind": kind, "version": 1, "parameters": parameters, "value": value}
     content["provenance"] = {"seconds": seconds}
     (folder / kind / f"{key}.json").write_text(json.dumps(content), encoding="utf-8")
 

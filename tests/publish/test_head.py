@@ -10,7 +10,7 @@ from PIL import Image
 from small_book import ROOT
 
 from modclust_utils.publish import head
-from modclust_utils.publish.errors import BuildError
+from modclust_utils.publish.errors import BuildError, FileError
 
 
 def test_without_an_address_nothing_is_absolute(monkeypatch):
@@ -26,7 +26,13 @@ def test_an_address_ends_with_one_slash(monkeypatch):
         assert found["html_baseurl"] == found["ogp_site_url"] == "https://example.org/book/"
 
 
-@pytest.mark.parametrize("url", ["example.org", "file:///tmp", "https://", "https://a.org/?x=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("example.org", "file:///tmp", "https://", "https://a.org/?x=1"),
+        *("http://[x", "https://a.org:99999/", "https://a.org:port/", "https://:80/"),
+    ],
+)
 def test_what_is_no_address_is_refused(monkeypatch, url):
     monkeypatch.setenv(head.URL_VARIABLE, url)
     with pytest.raises(
@@ -41,6 +47,26 @@ def test_citation_is_that_of_the_file():
     assert found["citation_title"] == cited["title"]
     assert cited["authors"][0]["name"] in found["citation_author"]
     assert cited["version"] in found["citation_technical_report_number"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("title: T\nversion: 1\n", "authors is not a list"),
+        ("title: T\nversion: 1\nauthors:\n", "authors is not a list"),
+        ("title: T\nversion: 1\nauthors: [Ann]\n", "an author has neither a name nor"),
+        ("title: T\nversion: 1\nauthors: [{given-names: A}]\n", "an author has neither a name"),
+        ("version: 1\nauthors: [{name: A}]\n", "title is not a text"),
+        ("title: T\nauthors: [{name: A}]\n", "version is not there"),
+        ("title: [", "while parsing"),
+        ("", "it does not hold names with values"),
+    ],
+)
+def test_damaged_citation_is_named(tmp_path, monkeypatch, text, what):
+    monkeypatch.setattr(head, "root", lambda: tmp_path)
+    (tmp_path / "CITATION.cff").write_text(text)
+    with pytest.raises(FileError, match=rf"CITATION\.cff is damaged \({what}.*Repair it"):
+        head.citation()
 
 
 def test_missing_page_leads_to_the_address_and_shows_texts_as_they_are(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from small_book import copy_book, digest, executed_chapter, make_network, write_
 from modclust_utils.publish import head, pages, run
 from modclust_utils.publish.chapters import plan
 from modclust_utils.publish.engine import Shelf, planned
-from modclust_utils.publish.errors import BuildError, RecordError
+from modclust_utils.publish.errors import BuildError, FileError, RecordError
 from modclust_utils.publish.records import RecordStore, default_store, published_folder
 from modclust_utils.publish.run import read_runs
 from modclust_utils.recipes import clustering
@@ -129,11 +129,26 @@ def test_record_that_is_gone_is_missed(book):
     assert pages.state(names()["quick"]) == "done"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "done"}', "null"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "done"}', "null", "[" * 10**5])
 def test_damaged_status_is_named(book, content):
     file = write_run(book, "quick") / "run.json"
     file.write_text(content)
     with pytest.raises(run.RunError, match=r"run\.json .*Delete it and run again"):
+        read_runs(1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("records", value) for value in ("ab", 3, None, ["ab"], [["a"]], [["a", 1]], {"a": "b"})),
+        *(("chapter", value) for value in ("one", "1", None, 1.5, 2)),
+        *(("state", 3), ("source_sha256", []), ("commit", None), ("started", 5), ("seconds", "x")),
+    ],
+)
+def test_status_of_another_kind_is_named(book, field, value):
+    file = write_run(book, "quick") / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {field: value}))
+    with pytest.raises(run.RunError, match=rf"run\.json is damaged.*{field}.*Delete it and run"):
         read_runs(1)
 
 
@@ -286,6 +301,58 @@ def test_stage_writes_nowhere_else(book):
     before = digest(book)
     pages.stage(book / "_build" / "source")
     assert {k: v for k, v in digest(book).items() if not k.startswith("_build/")} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notebook.ipynb", '{"cells": [{"cell_'),
+        ("notebook.ipynb", "[]"),
+        ("notebook.ipynb", '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}'),
+        *(("verdicts.json", text) for text in ("[{", "{}", "[1]", '[{"id": "A1"}]')),
+        *(("answer.json", text) for text in ('"It', "[]")),
+        *(("coverage.json", text) for text in ("[{", "3", '[{"paper": "p"}]')),
+    ],
+)
+def test_damaged_file_of_a_run_is_named(book, name, content):
+    folder = write_run(book, "quick")
+    (folder / name).write_text(content)
+    with pytest.raises(
+        FileError, match=rf"{name} is damaged .*Delete the folder .*quick and run it"
+    ):
+        pages.stage(book / "work")
+
+
+@pytest.mark.parametrize("content", ["parts: [", "", "- a"])
+@pytest.mark.parametrize("name", ["_toc.yml", "_config.yml"])
+def test_damaged_file_of_the_book_is_named(book, name, content):
+    write_run(book, "quick")
+    (book / name).write_text(content)
+    with pytest.raises(FileError, match=rf"{name} is damaged .*Repair it, or take it from"):
+        pages.stage(book / "work")
+
+
+def test_damaged_source_of_a_chapter_is_named(book):
+    write_run(book, "quick")
+    (source,) = (book / "notebooks").glob("01-*.ipynb")
+    source.write_text("{")
+    with pytest.raises(FileError, match=rf"{source.name} is damaged .*Repair it"):
+        _ = names()["quick"].is_fresh
+
+
+def test_damaged_published_record_is_named(book):
+    publish_record()
+    write_run(book, "quick")
+    (path,) = published_folder().glob("*/*.json")
+    path.write_text("{")
+    with pytest.raises(RecordError, match=rf"{path.name} is not a record .*Delete"):
+        pages.stage(book / "work")
+
+
+def test_title_that_is_not_there_is_named(book):
+    (book / "_config.yml").write_text("author: A\n")
+    with pytest.raises(FileError, match=r"_config\.yml is damaged \(title is not a text\)"):
+        pages._title()
 
 
 def table_rows(text: str, header: str) -> list[list[str]]:

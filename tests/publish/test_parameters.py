@@ -102,7 +102,7 @@ def test_one_cell_is_tagged(tmp_path, n_cells, tags):
 
 def test_file_that_is_no_notebook(tmp_path):
     path = tmp_path / "01-toy.ipynb"
-    for content in (None, "", "{", "no json"):
+    for content in (None, "", "{", "no json", "[]", "{}"):
         if content is not None:
             path.write_text(content)
         with pytest.raises(ParameterError, match=r"01-toy\.ipynb cannot be read as a notebook"):

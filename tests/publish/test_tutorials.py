@@ -7,7 +7,7 @@ import pytest
 from small_book import PIXEL, ROOT, copy_book, write_run
 
 from modclust_utils.publish import pages, tutorials
-from modclust_utils.publish.errors import RunError
+from modclust_utils.publish.errors import FileError, RunError
 from modclust_utils.publish.tutorials import executed, seconds_of
 
 V4 = nbformat.v4
@@ -60,10 +60,18 @@ def test_a_damaged_note_is_no_execution(book):
     folder = book / "runs" / "tutorials" / "mine"
     folder.mkdir(parents=True)
     (folder / "notebook.ipynb").write_text("{}")
-    for content in ("", "[]", "{"):
+    for content in ("", "[]", "{", '{"seconds": "long"}'):
         (folder / "run.json").write_text(content)
         assert seconds_of(source) is None
     assert executed(source).cells[0].source == "# A tutorial"
+
+
+def test_a_damaged_tutorial_is_named(book):
+    source = write(book, DRAW)
+    executed(source)
+    (book / "runs" / "tutorials" / "mine" / "notebook.ipynb").write_text('{"cells": [')
+    with pytest.raises(FileError, match=r"notebook\.ipynb is damaged .*Delete the folder"):
+        executed(source)
 
 
 def test_every_tutorial_is_in_the_contents_and_without_outputs(monkeypatch):
