@@ -7,6 +7,7 @@ run's kernel should not wait seconds for it.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import signal
@@ -94,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"modclust: {_sentence(error)}", file=sys.stderr)
         return 2 if isinstance(error, ParameterError) else 1
     except KeyboardInterrupt as error:
+        # what the client of a kernel that has ended still waits for would be shown as a traceback
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         print("modclust: stopped; what is done is kept, the same command goes on.", file=sys.stderr)
         return 128 + signal.Signals[str(error) or "SIGINT"]
 

@@ -40,10 +40,21 @@ _PHOTOGRAPH = 224
 _CONVOLUTIONS = 3
 #: Data sets of two digits side by side.
 HALVES = tuple(name for name, row in ROWS.items() if row.halves_of)
+
+
+def _two_halves(name: str) -> str:
+    if datasets.check_name(name) not in HALVES and name in ROWS:
+        raise ValueError("its images have no two halves")
+    return name
+
+
 _K = Annotated[int, Field(ge=2, le=256)]
 
 RANGES: dict[str, Range] = {
-    "halves": (Literal[HALVES], " or ".join(map(repr, HALVES))),
+    "halves": (
+        Annotated[str, AfterValidator(_two_halves)],
+        f"{', '.join(map(repr, HALVES))}, or the path of an .npz file of gray 28x28 images",
+    ),
     "colour_dataset": SHARED["dataset"],
     "photographs": (Literal["imagenette"], "imagenette"),
     "cnn_epochs": whole(1, 10_000),
@@ -110,7 +121,10 @@ def misfits(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _other_images(values: Mapping[str, Any]) -> Iterator[str]:
     """Data sets whose images the chapter's networks do not take."""
-    takes = [("dataset", "gray images", lambda shape: shape[0] == 1)]
+    takes = [
+        ("dataset", "gray images", lambda shape: shape[0] == 1),
+        ("halves", "gray 28x28 images", lambda shape: shape == (1, 28, 28)),
+    ]
     if values["vgg_networks"] or _of_colour(values["pretrained"]):
         takes.append(("colour_dataset", "32x32 in colour", lambda shape: shape == (3, 32, 32)))
     for name, words, fits in takes:

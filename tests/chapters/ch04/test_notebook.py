@@ -55,7 +55,7 @@ def test_page(done):
 
 def test_measures_of_every_network_and_partitioning(done):
     found = tables.measures(done.frames["lesions"], done.frames["visualizations"])
-    assert set(found["kind"]) == {"mlp", "cnn", "vgg"}
+    assert set(found["kind"]) == {"mlp on bands", "cnn on bands", "vgg on colours"}
     assert set(found["partitioning"]) <= set(PARTITIONINGS)
     for row in found.itertuples():
         assert len(row.percentiles) == row.n_sets

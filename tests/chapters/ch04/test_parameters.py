@@ -34,7 +34,7 @@ WHOLE = {
 }
 #: Of the others what is taken, and what is not.
 OTHERS = {
-    "halves": (["halves_mnist", "halves_mnist5k"], ["mnist5k", 3, ["halves_mnist"]]),
+    "halves": (["halves_mnist", "halves_mnist5k"], ["mnist5k", 3, ["halves_mnist"], "x"]),
     "colour_dataset": (["cifar10_colour"], ["cifar10colour", None]),
     "photographs": (["imagenette"], ["imagenet", "", 1]),
     "vgg_width": ([1 / 64, 0.25, 4.0], [0.0, 1 / 65, 4.01, math.nan, math.inf, "0.25", True]),
