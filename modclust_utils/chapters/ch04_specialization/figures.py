@@ -58,10 +58,9 @@ def statistics(found: pd.DataFrame, printed: pd.DataFrame, *, n_random: int) -> 
     if table.empty:
         return nothing_to_show()
     names = names_of(table["kind"])
-    figure = new_figure(0.95 * len(names) + 1.5)
+    heights = _heights(table)
+    figure = new_figure(0.19 * (len(heights) + len(names)) + 1.5)
     panels = figure.subplots(1, len(MEASURES), sharey=True)
-    places = [(kind, each) for kind in names for each in PARTITIONINGS]
-    heights = {place: i + i // len(PARTITIONINGS) for i, place in enumerate(places)}
     theirs = printed.set_index(["network", "partitioning"])
     for ax, (measure, words) in zip(panels, MEASURES.items(), strict=True):
         ax.axvline(uniform(n_random), color=NULL_COLOR, linewidth=1, linestyle="--")
@@ -77,11 +76,12 @@ def statistics(found: pd.DataFrame, printed: pd.DataFrame, *, n_random: int) -> 
         ax.set_xlabel("Fisher statistic")
         # up to the largest that so many random sets allow
         ax.set_xlim(0, math.log(2 * (n_random + 1)) + 0.06)
-    panels[0].set_yticks(list(heights.values()), [each for _, each in places])
+    panels[0].set_yticks(list(heights.values()), [each for _, each in heights])
     panels[0].set_ylim(max(heights.values()) + 0.7, -1.1)
     for kind, name in names.items():
+        first = min(height for (each, _), height in heights.items() if each == kind)
         panels[0].text(
-            0.0, heights[kind, PARTITIONINGS[0]] - 0.6, name, fontweight="bold", fontsize=8.5,
+            0.0, first - 0.6, name, fontweight="bold", fontsize=8.5,
             transform=panels[0].get_yaxis_transform(),
         )  # fmt: skip
     handles: list[Any] = [
@@ -92,6 +92,17 @@ def statistics(found: pd.DataFrame, printed: pd.DataFrame, *, n_random: int) -> 
     ]
     legend_below(figure, handles, 4)
     return figure
+
+
+def _heights(table: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """The row of each kind of network under each partitioning that it has; above each kind one is
+    free, for its name."""
+    heights = {}
+    for i, (kind, own) in enumerate(table.groupby("kind", sort=False)):
+        for partitioning in PARTITIONINGS:
+            if (own["partitioning"] == partitioning).any():
+                heights[str(kind), partitioning] = len(heights) + i
+    return heights
 
 
 @shown_figure

@@ -21,7 +21,7 @@ from modclust_utils.recipes.frames import shown_figure, shown_table
 # Sub-clusters that are shown beside each other, and rows of random sets below them.
 _COLUMNS, _RANDOM_ROWS = 8, 2
 # Pixels of a picture in the gallery.
-_PICTURE = 112
+_PICTURE = 96
 
 
 @shown_figure

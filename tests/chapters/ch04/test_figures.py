@@ -44,6 +44,15 @@ def test_the_axis_reaches_as_far_as_a_statistic_can():
         assert ax.get_xlim()[1] > math.log(202)
 
 
+def test_only_partitionings_that_were_measured_have_a_row():
+    is_mlp = BY_KIND["kind"] == "mlp"
+    some = BY_KIND[~is_mlp | (BY_KIND["partitioning"] == PARTITIONINGS[2])]
+    some.attrs = BY_KIND.attrs
+    figure = figures.statistics(some, paper_table("casper2022_table_1"), n_random=19).content
+    rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert rows == [PARTITIONINGS[2], *PARTITIONINGS, *PARTITIONINGS]
+
+
 @pytest.mark.parametrize(
     "draw",
     [
