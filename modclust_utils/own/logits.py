@@ -19,7 +19,7 @@ def without_softmax(module: nn.Module) -> tuple[nn.Module, str]:
     """A module up to a softmax or log-softmax that is the last of its operations, and the name of
     that; a module that ends otherwise, or cannot be followed, as it is, and ""."""
     try:
-        traced = traced_module(module)
+        traced = traced_module(module, in_place=True)
     except ValueError:
         return module, ""
     end = next(node for node in traced.graph.nodes if node.op == "output")

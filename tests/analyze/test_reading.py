@@ -226,6 +226,24 @@ def test_softmax_as_a_function_is_left_off_and_one_inside_is_not():
     assert "left off" not in " ".join(read_network(Inside()).notes)
 
 
+def test_without_its_softmax_a_network_computes_the_same_where_it_adds_in_place():
+    class Aliased(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(6, 6), nn.Linear(6, 3)
+
+        def forward(self, x):
+            h = self.first(x)
+            same = h
+            same += h.relu()
+            return self.last(h).log_softmax(1)
+
+    network = Aliased()
+    found = read_network(network)
+    assert "left off" in found.notes[0]
+    torch.testing.assert_close(found.module(X[:, :6]).log_softmax(1), network(X[:, :6]))
+
+
 def test_masks_of_pruning_are_multiplied_in(tmp_path):
     network = planted()
     for layer in network[::2]:
