@@ -58,6 +58,11 @@ def small_cnn(settings: CnnSettings) -> nn.Sequential:
     return nn.Sequential(OrderedDict(layers))
 
 
+def vgg_channels(width: float) -> list[int]:
+    """Channels of the convolutions of a VGG-16 of some width, a share of all, one by one."""
+    return [max(round(full * width), 1) for block in _BLOCKS for full in block]
+
+
 def cifar_vgg(settings: VggSettings) -> nn.Sequential:
     """VGG-16 for images ``(n, 3, 32, 32)``: 13 convolutions with batch norm, and a dense layer.
 
@@ -66,10 +71,10 @@ def cifar_vgg(settings: VggSettings) -> nn.Sequential:
     """
     check_kind("settings", settings, VggSettings, "VggSettings")
     layers: list[tuple[str, nn.Module]] = []
-    n_in = 3
+    n_in, channels = 3, iter(vgg_channels(settings.width))
     for b, (block, rate) in enumerate(zip(_BLOCKS, _DROPOUT, strict=True), start=1):
-        for c, full in enumerate(block, start=1):
-            n_out, name = max(round(full * settings.width), 1), f"{b}_{c}"
+        for c in range(1, len(block) + 1):
+            n_out, name = next(channels), f"{b}_{c}"
             layers += [
                 (f"conv{name}", nn.Conv2d(n_in, n_out, 3, padding=1)),
                 (f"norm{name}", nn.BatchNorm2d(n_out)),

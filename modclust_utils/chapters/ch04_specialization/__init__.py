@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from modclust_utils import datasets, pretrained
 from modclust_utils.channel_edges import NORMS
+from modclust_utils.convolutional import vgg_channels
 from modclust_utils.datasets.registry import ROWS
 from modclust_utils.partitionings import PARTITIONINGS
 from modclust_utils.recipes.ranges import SHARED, Range, whole
@@ -105,18 +106,26 @@ def misfits(values: Mapping[str, Any]) -> Iterator[str]:
                 f"that take photographs of {_PHOTOGRAPH} pixels a side; {name} takes {side}."
             )
     yield from _other_images(values)
-    n_units = _CONVOLUTIONS * values["cnn_channels"]
-    for name in ("n_clusters", "shuffle_clusters"):
-        if values[name] > n_units:
-            yield (
-                f"{name}={values[name]} is not allowed: at most {n_units}, the units of a CNN with "
-                f"cnn_channels={values['cnn_channels']}."
-            )
+    yield from _too_many_clusters(values)
     if values["vgg_measured"] > values["vgg_networks"]:
         yield (
             f"vgg_measured={values['vgg_measured']} is not allowed: at most "
             f"vgg_networks={values['vgg_networks']}."
         )
+
+
+def _too_many_clusters(values: Mapping[str, Any]) -> Iterator[str]:
+    """More clusters than a small network has units."""
+    sizes = {"a CNN": ("cnn_channels", _CONVOLUTIONS * values["cnn_channels"])}
+    if values["vgg_networks"]:
+        sizes["a VGG"] = ("vgg_width", sum(vgg_channels(values["vgg_width"])))
+    for words, (size, n_units) in sizes.items():
+        for name in ("n_clusters", "shuffle_clusters"):
+            if values[name] > n_units:
+                yield (
+                    f"{name}={values[name]} is not allowed: at most {n_units}, the units of "
+                    f"{words} with {size}={values[size]}."
+                )
 
 
 def _other_images(values: Mapping[str, Any]) -> Iterator[str]:

@@ -121,6 +121,13 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_trained(values
     assert str(caught.value) == f"{name}={value!r} is not allowed: {words}"
 
 
+def test_a_vgg_has_as_many_units_as_clusters():
+    values = {"vgg_networks": 1, "vgg_width": 1 / 64, "cnn_channels": 64}
+    assert SCHEMA.check({"n_clusters": 66, **values})["n_clusters"] == 66
+    with pytest.raises(ParameterError, match=r"at most 66, the units of a VGG with vgg_width=0.01"):
+        SCHEMA.check({"n_clusters": 67, **values})
+
+
 def test_data_of_networks_that_are_not_asked_for_may_be_any():
     assert SCHEMA.check({"colour_dataset": "mnist"})["colour_dataset"] == "mnist"
 
