@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import re
 import shutil
 import subprocess
@@ -41,6 +40,7 @@ from modclust_utils.publish.records import (
     default_store,
     made_by_commits,
     published_folder,
+    read_content,
     read_record,
     write_atomically,
 )
@@ -376,10 +376,9 @@ def _content(record: Path) -> tuple[Any, bytes]:
     Weights of others are read again where a later job needs them and the cache is new.
     Raises RecordError where its file is damaged.
     """
+    said, arrays = read_content(record), record.with_suffix(".npz")
+    text = {name: each for name, each in said.items() if name not in ("provenance", "sha256")}
     with damage_named(record):
-        text = json.loads(record.read_text(encoding="utf-8"))
-        del text["provenance"], text["sha256"]
-        arrays = record.with_suffix(".npz")
         return text, arrays.read_bytes() if arrays.is_file() else b""
 
 
