@@ -16,8 +16,8 @@ from modclust_utils.datasets.papers import paper_name
 from modclust_utils.publish.chapters import chapter_notebook, profiles
 from modclust_utils.publish.coverage import count
 from modclust_utils.publish.escape import markdown, sentence
+from modclust_utils.publish.left import COVERAGE
 from modclust_utils.publish.scoreboard import ShownRun
-from modclust_utils.publish.session import COVERAGE
 from modclust_utils.publish.stored_files import read_notebook, read_rows
 
 HEAD = """# Coverage: the papers' tables and figures

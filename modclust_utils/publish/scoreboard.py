@@ -20,10 +20,10 @@ from modclust_utils.paths import root
 from modclust_utils.publish.chapters import chapter_notebook
 from modclust_utils.publish.claims import percent
 from modclust_utils.publish.escape import markdown, sentence
+from modclust_utils.publish.left import VERDICTS as VERDICTS_FILE
 from modclust_utils.publish.origins import origins, sentences
 from modclust_utils.publish.records import default_store, published_folder, read_content
 from modclust_utils.publish.run import RunInfo
-from modclust_utils.publish.session import VERDICTS as VERDICTS_FILE
 from modclust_utils.publish.stored_files import read_book_yaml, read_notebook, read_rows
 from modclust_utils.verdicts import VERDICTS
 

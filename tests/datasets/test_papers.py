@@ -17,6 +17,7 @@ import pytest
 from printed_p_values import printed_p_values
 
 from modclust_utils import paths
+from modclust_utils.datasets import DataError
 from modclust_utils.datasets.papers import PER_NETWORK_TABLES, beside, paper_table
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "papers"
@@ -280,6 +281,15 @@ def test_characters_are_plain(name):
 )
 def test_a_table_says_where_it_is_printed(name, place):
     assert paper_table(name, FOLDER).attrs["source"] == f"{place} (data/papers/{name}.csv)"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'a,b\n1,2\n"3,4\n', b"a\n\xff\xfe\n", b"a\n1,2\n3,4,5\n"]
+)
+def test_a_damaged_table_is_named(tmp_path, content):
+    (tmp_path / "filan2020_text.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"filan2020_text\.csv cannot be read"):
+        paper_table("filan2020_text", tmp_path)
 
 
 def test_rows_beside_ours():

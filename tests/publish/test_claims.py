@@ -20,6 +20,7 @@ from small_book import printed
 from modclust_utils import datasets
 from modclust_utils.publish import chapters, claims
 from modclust_utils.publish.chapters import chapter_numbers, read_claims
+from modclust_utils.publish.errors import FileError
 from modclust_utils.publish.parameters import read_profile
 from modclust_utils.verdicts import Case, Verdict
 
@@ -78,13 +79,13 @@ def write(path: Path, *entries: dict) -> Path:
 def test_claim_that_lacks_a_field(tmp_path, name):
     claim = entry()
     del claim[name]
-    with pytest.raises(ValueError, match=rf"claims\.yml: claim .* lacks \['{name}'\]"):
+    with pytest.raises(FileError, match=rf"claims\.yml is damaged \(row 1 lacks {name}\)"):
         read_claims(write(tmp_path / "claims.yml", claim), ["pruning_lowers"])
 
 
 def test_claim_with_an_unknown_rule(tmp_path):
     path = write(tmp_path / "claims.yml", entry(rule="pruning_lower"))
-    with pytest.raises(ValueError, match=r"rule='pruning_lower' of X1; allowed: pruning_lowers"):
+    with pytest.raises(FileError, match=r"rule='pruning_lower' of X1; allowed: pruning_lowers"):
         read_claims(path, ["pruning_lowers"])
 
 
