@@ -34,6 +34,11 @@ def is_significant(tests: pd.DataFrame) -> pd.Series:
     return tests["p_value"] <= 1 / (tests["n_shuffles"] + 1)
 
 
+def n_against(p_value: float, n_shuffles: int) -> int:
+    """How many shuffles have the n-cut of the network or a lower one, from a test's p-value."""
+    return round(p_value * (n_shuffles + 1)) - 1
+
+
 def printed_support(facts: pd.DataFrame) -> tuple[float, float]:
     """The range that the paper states for n-cuts of freshly initialized networks."""
     values = facts.set_index("key")["value"]

@@ -22,6 +22,7 @@ from small_book import ROOT, copy_book
 
 from modclust_utils.publish import engine, pages
 from modclust_utils.publish.chapters import chapter_notebook, claims, plan
+from modclust_utils.publish.left import LEFT
 from modclust_utils.publish.parameters import read_schema, scientific
 from modclust_utils.publish.records import RecordStore
 from modclust_utils.publish.run import RunInfo, check_run, read_runs, run_chapter
@@ -148,8 +149,8 @@ def _check_run(done: Done) -> None:
     assert info == done.run
     assert (info.status["state"], info.status["profile"]) == ("done", "own parameters")
     assert pages.state(info) == "done"
-    left = sorted(path.name for path in info.folder.iterdir())
-    assert left == sorted(["notebook.ipynb", "run.json", *left.LEFT])
+    files = sorted(path.name for path in info.folder.iterdir())
+    assert files == sorted(["notebook.ipynb", "run.json", *LEFT])
     # used = planned
     planned = set(engine.planned(plan(done.chapter, done.p)))
     assert {tuple(each) for each in info.status["records"]} == planned

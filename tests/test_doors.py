@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import re
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,7 @@ import torch
 from networks import global_random_state_untouched, pruned_mlp, rng_of
 from perceptrons import SIZES, all_live, as_module, images, random_mlp
 from torch import nn
+from tried import FILE
 
 from modclust_utils import (
     activations,
@@ -377,14 +379,22 @@ def other_words(place: tuple[Callable[..., Any], str]) -> str:
     return names.get(place[1], place[1])
 
 
+def junk_for(name: str) -> dict[str, Any]:
+    """What is tried for a parameter: what a function does is its own, and processes are started
+    elsewhere."""
+    return {
+        what: junk
+        for what, junk in JUNK.items()
+        if not ((name == "on_epoch" and callable(junk)) or (name, what) == ("n_jobs", "minus one"))
+    }
+
+
 @pytest.mark.parametrize("place", PLACES, ids=name_of)
 def test_whatever_is_passed_is_taken_or_refused_by_name(place, record_property):
     """No foreign error, no warning, no global state: a result, or a sentence with the name."""
     call, name = place
     n_refused, wrong = 0, {}
-    for what, junk in JUNK.items():
-        if (name == "on_epoch" and callable(junk)) or (name, what) == ("n_jobs", "minus one"):
-            continue  # what a function does is its own; processes are started elsewhere
+    for what, junk in junk_for(name).items():
         arguments = {**copy.deepcopy(CALLS[call]), name: junk}
         with warnings.catch_warnings(), global_random_state_untouched():
             warnings.simplefilter("error")
@@ -400,7 +410,12 @@ def test_whatever_is_passed_is_taken_or_refused_by_name(place, record_property):
                 wrong[what] = repr(error)
     assert wrong == {}
     assert n_refused >= len(JUNK) // 3
-    record_property("tried", len(JUNK))
+    record_property("tried", len(junk_for(name)))
+
+
+def test_the_page_says_how_much_is_tried():
+    noted = json.loads(FILE.read_text(encoding="utf-8"))
+    assert noted["doors"]["tried"] == sum(len(junk_for(name)) for _, name in PLACES)
 
 
 # What the ecosystem hands over, taken as what it is
