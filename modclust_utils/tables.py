@@ -65,8 +65,8 @@ def made_up(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def far_out(networks: pd.DataFrame, kind: Sequence[str], column: str = "ncut") -> pd.Series:
-    """Which rows are far from the others of their kind (`stats.far_out`)."""
+def far_out(networks: pd.DataFrame, kind: Sequence[str]) -> pd.Series:
+    """Which rows have an n-cut far from those of the others of their kind (`stats.far_out`)."""
     if networks.empty:
         return pd.Series(False, index=networks.index)
-    return networks.groupby([*kind], sort=False)[column].transform(stats.far_out).astype(bool)
+    return networks.groupby([*kind], sort=False)["ncut"].transform(stats.far_out).astype(bool)
