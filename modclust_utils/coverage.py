@@ -163,14 +163,7 @@ def _n_cells(printed: pd.DataFrame, found: Collection[str]) -> int:
     return int(printed[[*found]].notna().sum().sum())
 
 
-def numbers(
-    item: str,
-    printed: Collection[str],
-    ours: Mapping[str, float],
-    *,
-    n_ours: int | None = None,
-    n_theirs: int | None = None,
-) -> Covered:
+def numbers(item: str, printed: Collection[str], ours: Mapping[str, float]) -> Covered:
     """Numbers that stand in the text by themselves; ours: those that we have, by the same names.
 
     Raises ValueError for one of ours that is not printed.
@@ -179,7 +172,7 @@ def numbers(
     if extra:
         raise ValueError(f"ours={extra} is not allowed: names of printed numbers, {[*printed]}")
     there = [name for name, value in ours.items() if not np.isnan(value)]
-    return Covered(item, len(printed), len(there), n_ours=n_ours, n_theirs=n_theirs)
+    return Covered(item, len(printed), len(there))
 
 
 def middle_and_largest(gaps: Sequence[float]) -> tuple[float, float] | None:

@@ -64,8 +64,14 @@ def one_ncut(tests: pd.DataFrame, ncuts: pd.DataFrame) -> pd.DataFrame:
     return both.drop(columns="ncut_own")
 
 
-def far_out(networks: pd.DataFrame, kind: Sequence[str], column: str = "ncut") -> pd.Series:
-    """Which rows are far from the others of their kind (`stats.far_out`)."""
+def made_up(table: pd.DataFrame) -> pd.DataFrame:
+    """A made-up table, which says so where others have their source."""
+    table.attrs = {"source": "made up"}
+    return table
+
+
+def far_out(networks: pd.DataFrame, kind: Sequence[str]) -> pd.Series:
+    """Which rows have an n-cut far from those of the others of their kind (`stats.far_out`)."""
     if networks.empty:
         return pd.Series(False, index=networks.index)
-    return networks.groupby([*kind], sort=False)[column].transform(stats.far_out).astype(bool)
+    return networks.groupby([*kind], sort=False)["ncut"].transform(stats.far_out).astype(bool)

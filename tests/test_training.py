@@ -13,7 +13,7 @@ import pytest
 import torch
 from elsewhere import CUDA
 from networks import global_random_state_untouched, rng_of
-from perceptrons import as_module
+from perceptrons import as_module, assert_same_networks, network_of
 from torch import nn
 
 from modclust_utils.models import MLP, glorot_mlp
@@ -32,23 +32,6 @@ SMALL = TrainingSettings(
     layer_sizes=(7, 6, 5, 3), epochs=3, pruning_epochs=3, batch_size=8, learning_rate=0.01
 )
 STEPS = 7  # in an epoch
-
-
-def parameters_of(network):
-    return network.weights + network.biases
-
-
-def assert_same_networks(first, second, **tolerance):
-    for a, b in zip(parameters_of(first), parameters_of(second), strict=True):
-        if tolerance:
-            np.testing.assert_allclose(a, b, **tolerance)
-        else:
-            np.testing.assert_array_equal(a, b)
-
-
-def network_of(module):
-    linears = [layer for layer in module if isinstance(layer, nn.Linear)]
-    return MLP([layer.weight.data for layer in linears], [layer.bias.data for layer in linears])
 
 
 # --- gradients, dropout, single steps ------------------------------------------------------------

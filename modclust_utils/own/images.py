@@ -25,7 +25,6 @@ from modclust_utils.paths import absolute_path, as_path
 from modclust_utils.pretrained import load_images
 from modclust_utils.recipes.base import Images
 
-_FOUR = ("x_train", "y_train", "x_test", "y_test")
 _HEADERS = (np.lib.format.read_array_header_2_0, np.lib.format.read_array_header_1_0)
 _SHOWN = 10
 _FORMS = "arrays x and, for lesions, y; or x_train, y_train, x_test and y_test"

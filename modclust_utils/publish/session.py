@@ -27,7 +27,6 @@ from modclust_utils import datasets
 from modclust_utils.publish.chapters import chapter_notebook, plan, profiles
 from modclust_utils.publish.dask_address import named_scheduler
 from modclust_utils.publish.dask_owner import DaskCrew
-from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.escape import texts_in
 from modclust_utils.publish.left import ANSWER, PROGRESS_VARIABLE, leave_with_run
 from modclust_utils.publish.parameters import (
@@ -313,6 +312,3 @@ class _Progress:
             self.bar.close()
         elif self.file:
             Path(self.file).unlink(missing_ok=True)
-
-
-__all__ = ["ParameterError", "Run", "start"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_book import copy_book, write_run
+from small_book import write_run
 
 from modclust_utils import __version__
 from modclust_utils.datasets import DataError
@@ -31,12 +31,6 @@ from modclust_utils.recipes.base import Job, Value
 
 SMALL = {"layer_sizes": [20, 12, 4], "n_clusters": 2, "n_networks": 3, "seed": 0}
 RANDOM = Job(random_ncuts.RECIPE, SMALL)
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "book"))
-    return copy_book(tmp_path / "book")
 
 
 @pytest.fixture

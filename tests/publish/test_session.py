@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import joblib
@@ -14,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from small_book import ROOT, copy_book
+from small_book import ROOT
 
 from modclust_utils import datasets
 from modclust_utils.publish import left, records, session
@@ -27,12 +26,6 @@ from modclust_utils.recipes import random_ncuts
 from modclust_utils.recipes.base import Job
 
 SCHEMA = read_schema(next((ROOT / "notebooks").glob("01-*.ipynb")))
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "book"))
-    return copy_book(tmp_path / "book")
 
 
 def run_of(**values: object) -> Run:

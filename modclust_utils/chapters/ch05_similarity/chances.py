@@ -21,6 +21,7 @@ from modclust_utils.chapters.ch05_similarity.tables import (
     UNTRAINED,
     UPSTREAM,
 )
+from modclust_utils.tables import made_up
 
 N_SEEDS, N_UNTRAINED, N_STRENGTHS, N_DISCARDED = 9, 100, 10, 21
 SCATTER = 0.02
@@ -59,8 +60,7 @@ def _networks(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
     rises = table["sweep"].isin(["L1", "L2"]) * table["strength"] / N_STRENGTHS
     other = rng.normal(0, 0.3) * (table["sweep"] == "L1") * table["strength"] / N_STRENGTHS
     table["sparsity"] = noise + (0.4 * rises if replication else other)
-    table.attrs = {"source": "made up"}
-    return table
+    return made_up(table)
 
 
 def _scores(networks: pd.DataFrame, rng: np.random.Generator, replication: bool) -> pd.DataFrame:
@@ -88,9 +88,7 @@ def _scores(networks: pd.DataFrame, rng: np.random.Generator, replication: bool)
             by_training,
         )
         parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
-    table.attrs = {"source": "made up"}
-    return table
+    return made_up(pd.concat(parts, ignore_index=True))
 
 
 def _blocks(networks: pd.DataFrame, rng: np.random.Generator, replication: bool) -> pd.DataFrame:
@@ -107,5 +105,4 @@ def _blocks(networks: pd.DataFrame, rng: np.random.Generator, replication: bool)
     for side, more in (("across, plain", 0.3), ("across, normalized", 0.0)):
         strong_l1 = strong * (networks["sweep"] == "L1").to_numpy()
         table[side] = table["across"] + replication * more * strong_l1 + rng.normal(0, 0.05, n)
-    table.attrs = {"source": "made up"}
-    return table
+    return made_up(table)

@@ -11,8 +11,8 @@ from modclust_utils.recipes import (
     similarity_clusters,
     similarity_matrices,
 )
-from modclust_utils.recipes.base import Images, Job
-from modclust_utils.recipes.network import network_seeds
+from modclust_utils.recipes.base import Job
+from modclust_utils.recipes.network import images_of, network_seeds
 from modclust_utils.settings import RegularizedSettings
 
 
@@ -23,9 +23,7 @@ def plan(p: Any) -> dict[str, list[Job]]:
     are what the trained ones began as; clusters and tests of each; drawn: the similarities of the
     first network at the ends of the dropout sweep, and of one untrained.
     """
-    images = Images(
-        p.dataset, datasets.train_hash(p.dataset, seed=p.seed), p.data_folder or None, p.seed
-    )
+    images = images_of(p, p.dataset)
     n_inputs, n_classes = datasets.dimensions(p.dataset)
     sizes = (n_inputs, *RegularizedSettings().layer_sizes[1:-1], n_classes)
     base = RegularizedSettings(layer_sizes=sizes, max_epochs=p.max_epochs)

@@ -257,10 +257,8 @@ def tiny_pairs() -> pd.DataFrame:
 
 
 @traced
-def drawn_matrices(
-    drawn: pd.DataFrame, clusters: pd.DataFrame, reading: Reading, layer: int = 1
-) -> pd.DataFrame:
-    """The similarities of some networks in one layer, with the clusters of their records.
+def drawn_matrices(drawn: pd.DataFrame, clusters: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The similarities of some networks in their first layer, with the clusters of their records.
 
     Columns: network (its words), measure, q, matrix ``(n, n)``, labels ``(n,)``.
     """
@@ -269,10 +267,10 @@ def drawn_matrices(
     for row in drawn.itertuples():
         words = f"dropout {row.dropout_rate:g}" if row.trained else UNTRAINED
         for measure in UPSTREAM + DOWNSTREAM:
-            variant = kind.Variant(layer, "of_mean", reading.normalization, measure)
+            variant = kind.Variant(1, "of_mean", reading.normalization, measure)
             i = kind.VARIANTS.index(variant)
             matrix = similarity.normalize(
-                row.record.arrays[f"{measure}_{layer}"], reading.normalization
+                row.record.arrays[f"{measure}_1"], reading.normalization
             ).numpy()
             found = of_network.loc[row.network]
             q = found[reading.columns["q"]][i]
