@@ -18,7 +18,7 @@ def verdict(name: str, *holds: bool | None) -> Verdict:
 def found() -> pd.DataFrame:
     first, second = tables.Reading(), tables.Reading("mean_of", "sqrt", "leiden")
     frame = printed(pd.DataFrame({"a": [1]}))
-    results = Results(frame, frame, frame, "mnist")
+    results = Results(frame, frame, frame, "mnist", 0.8)
     return readings.by_reading(
         {
             first: (results, [verdict("x", True, True), verdict("y", True, False)]),
