@@ -276,6 +276,11 @@ def test_state_of_other_networks_is_refused():
     trained([SMALL], [1], on_epoch=states.append)
     with pytest.raises(ValueError, match=r"state is of seeds \(1,\); allowed: \(2,\)"):
         trained([SMALL], [2], state=states[0])
+    wider = replace(SMALL, layer_sizes=(*SMALL.layer_sizes[:-1], 50, SMALL.layer_sizes[-1]))
+    with pytest.raises(
+        ValueError, match=r"state has parameters of shape \(1, \d+\); allowed: \(1, "
+    ):
+        trained([wider], [1], state=states[0])
 
 
 def test_training_comes_from_the_seeds_alone():

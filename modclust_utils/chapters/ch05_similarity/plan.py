@@ -20,8 +20,9 @@ def plan(p: Any) -> dict[str, list[Job]]:
     """The jobs of the chapter.
 
     networks: every one of `settings` with each seed, and the untrained networks, of which the first
-    are what the trained ones began as; clusters and tests of each; drawn: the similarities of the
-    first network at the ends of the dropout sweep, and of one untrained.
+    are what the trained ones began as; clusters and tests of each; drawn: the similarities of
+    one untrained network, of one with the least L2 penalty and no dropout, and of one with the
+    highest dropout rate.
     """
     images = images_of(p, p.dataset)
     n_inputs, n_classes = datasets.dimensions(p.dataset)
