@@ -180,8 +180,8 @@ def _check_cells(done: Done, n_figures: int) -> None:
 
 def _check_strips(done: Done, n: int) -> None:
     for cell in done.code_cells:
-        shown = [o.data for o in cell.outputs if {"image/png", "text/html"} & set(o.data)]
-        for data, following in zip(shown, [*shown[1:], {}], strict=False):
+        outputs = [o.data for o in cell.outputs if {"image/png", "text/html"} & set(o.data)]
+        for data, following in zip(outputs, [*outputs[1:], {}], strict=False):
             if "image/png" in data or data["text/html"].startswith('<div class="mc-table"'):
                 assert following["text/html"].startswith(STRIP)
     found = strips(done)
