@@ -23,7 +23,7 @@ from small_book import ROOT, copy_book
 from modclust_utils.publish import engine, pages
 from modclust_utils.publish.chapters import chapter_notebook, claims, plan
 from modclust_utils.publish.left import LEFT
-from modclust_utils.publish.parameters import read_schema, scientific
+from modclust_utils.publish.parameters import read_schema, scientific, shown
 from modclust_utils.publish.records import RecordStore
 from modclust_utils.publish.run import RunInfo, check_run, read_runs, run_chapter
 
