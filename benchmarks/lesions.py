@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from report import RESULTS, machine, print_table, seconds, write
+from report import RESULTS, machine, print_table, seconds, test_images, write
 from torch import Tensor
 
 from modclust_utils import datasets
@@ -62,12 +62,6 @@ def read_network(path: Path) -> MLP:
             for name in ("weight", "bias")
         )
     return MLP(weights, biases)
-
-
-def test_images(dataset: datasets.Dataset, n: int) -> tuple[Tensor, Tensor]:
-    """The first n test images; a smaller test set is used more than once."""
-    places = np.arange(n) % len(dataset.y_test)
-    return torch.from_numpy(dataset.x_test[places]), torch.from_numpy(dataset.y_test[places])
 
 
 def draw(

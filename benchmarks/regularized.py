@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from report import RESULTS, machine, mean_and_error, print_table, seconds, write
+from report import RESULTS, machine, mean_and_error, print_table, seconds, wait_for, write
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -92,11 +92,6 @@ def train_plainly(x: Tensor, y: Tensor, each: RegularizedSettings, *, fused: boo
         if loss < lowest:
             lowest, best = loss, copy.deepcopy(network)
     return best.eval()
-
-
-def wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def ways(

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine in words, a table, a file of results."""
+"""What the benchmarks share: the machine in words, a clock, images, a table, a file of results."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from torch import Tensor
+
+from modclust_utils import datasets
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pyamg", "joblib")
@@ -52,6 +55,17 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
+
+
+def wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def test_images(dataset: datasets.Dataset, n: int) -> tuple[Tensor, Tensor]:
+    """The first n test images; a smaller test set is used more than once."""
+    places = np.arange(n) % len(dataset.y_test)
+    return torch.from_numpy(dataset.x_test[places]), torch.from_numpy(dataset.y_test[places])
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:

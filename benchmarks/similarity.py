@@ -16,9 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import torch
-from report import RESULTS, machine, print_table, seconds, write
+from report import RESULTS, machine, print_table, seconds, test_images, write
 from torch import Tensor
 
 from modclust_utils import datasets, similarity
@@ -52,12 +51,6 @@ def trained_network(dataset: datasets.Dataset, options: argparse.Namespace) -> M
     )
     data = dataset.x_train, dataset.y_train
     return train(*data, settings, seeds=[options.seed], device="cpu").after.network(0)
-
-
-def test_images(dataset: datasets.Dataset, n: int) -> tuple[Tensor, Tensor]:
-    """The first n test images; a smaller test set is used more than once."""
-    places = np.arange(n) % len(dataset.y_test)
-    return torch.from_numpy(dataset.x_test[places]), torch.from_numpy(dataset.y_test[places])
 
 
 def distinct_patterns(network: MLP, x: Tensor) -> list[int]:

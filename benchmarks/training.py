@@ -15,7 +15,7 @@ from typing import Any
 
 import joblib
 import torch
-from report import RESULTS, machine, mean_and_error, print_table, seconds, write
+from report import RESULTS, machine, mean_and_error, print_table, seconds, wait_for, write
 from torch import Tensor, nn
 
 from modclust_utils import datasets
@@ -94,11 +94,6 @@ def train_plainly(x: Tensor, y: Tensor, settings: TrainingSettings, *, fused: bo
                     apply_masks(linears, masks)
                 step += 1
     return network.eval()
-
-
-def wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from modclust_utils.channel_edges import NORMS, Norm
-from modclust_utils.doors import as_choice, check_kind
+from modclust_utils.doors import as_choice, check_finite, check_kind
 from modclust_utils.evaluation import evaluation_mode
 from modclust_utils.lesion_modules import checked_images, named_layers
 from modclust_utils.passes import Operations
@@ -44,7 +44,8 @@ def unit_activations(
     Raises
     ------
     ValueError
-        For input or layers that do not fit the network, or one that torch.fx cannot follow.
+        For input or layers that do not fit the network, one that torch.fx cannot follow, and layers
+        that put out NaN or infinity.
 
     References
     ----------
@@ -57,6 +58,13 @@ def unit_activations(
     >>> unit_activations(network, image, ["0"]).item()
     10.0
     """
+    found = _activations(network, x, layers, norm).float()
+    check_finite("what the layers put out, in single precision", found)
+    return found.numpy()
+
+
+def _activations(network: nn.Module, x: Tensor, layers: Sequence[str], norm: Norm) -> Tensor:
+    """The same ``(n_images, n_units)`` in the precision of the network, single or more."""
     check_kind("network", network, nn.Module, "torch.nn.Module")
     as_choice("norm", norm, NORMS)
     named_layers(network, layers)
@@ -68,10 +76,14 @@ def unit_activations(
         for images in x.split(operations.images_at_once(x[:1])):
             running = operations.start(images)
             found = {layer: _one_number(running.reach(layer), norm) for layer in in_order}
-            rows.append(torch.cat([found[layer] for layer in layers], 1).float().cpu())
-    return torch.cat(rows).numpy()
+            both = torch.cat([found[layer] for layer in layers], 1)
+            rows.append((both.float() if both.itemsize < 4 else both).cpu())
+            # NaN would become a correlation of 0, and any unit of a graph
+            check_finite(f"what {' and '.join(layers)} put out", rows[-1])
+    return torch.cat(rows)
 
 
+@torch.no_grad()
 def input_correlations(network: nn.Module, x: Tensor, layer: str) -> NDArray[np.float64]:
     """Size of the correlation of each unit of a layer with each input, over images.
 
@@ -108,14 +120,17 @@ def input_correlations(network: nn.Module, x: Tensor, layer: str) -> NDArray[np.
     check_kind("network", network, nn.Module, "torch.nn.Module")
     check_kind("layer", layer, str, "the name of a layer")
     x = checked_images(x, next(network.parameters(), None))
-    units = unit_activations(network, x, [layer])
+    units = _activations(network, x, [layer], "l1").numpy()
     pixels = x.detach().flatten(1).double().cpu().numpy()
     return np.abs(_standard(units).T @ _standard(pixels)) / len(pixels)
 
 
 def _standard(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Columns of mean 0 and standard deviation 1; 0 where they do not change."""
-    centred = values.astype(np.float64) - values.mean(0, dtype=np.float64)
+    # in units of a power of two: squares of large values stay finite, those of small ones above 0
+    sizes = np.abs(values).max(0, initial=0.0)
+    values = np.ldexp(values.astype(np.float64), -np.frexp(sizes)[1])
+    centred = values - values.mean(0)
     spread = centred.std(0)
     changes = spread > 1e-12 * np.abs(values).max(0, initial=0.0)
     return np.divide(centred, spread, out=np.zeros_like(centred), where=changes)

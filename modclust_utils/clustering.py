@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from modclust_utils.doors import as_choice, as_count, as_labels, as_rng
+from modclust_utils.doors import as_choice, as_count, as_labels, as_rng, check_same_order
 from modclust_utils.graphs import drop_dead_units, live_units
 from modclust_utils.kmeans import draw_uniforms, kmeans
 from modclust_utils.network_doors import Matrix, as_edges, as_weights
@@ -41,6 +41,12 @@ def as_adjacency(adjacency: Adjacency) -> sp.csr_array:
     return matrix
 
 
+def summable(matrix: sp.csr_array) -> sp.csr_array:
+    """Edges times a power of two, so that no sum of large ones is infinite; no n-cut changes."""
+    excess = math.frexp(matrix.max())[1] - 900 if matrix.nnz else 0
+    return matrix * 2.0**-excess if excess > 0 else matrix
+
+
 def ncut(adjacency: Adjacency, labels: ArrayLike | Tensor) -> float:
     """Normalized cut of a clustering: the sum over clusters X of W(X, rest) / vol(X).
 
@@ -63,7 +69,8 @@ def ncut(adjacency: Adjacency, labels: ArrayLike | Tensor) -> float:
     Raises
     ------
     ValueError
-        For an adjacency that is no such matrix, or labels that are not an integer from -1 per unit.
+        For an adjacency that is no such matrix, for labels that are not an integer from -1 per
+        unit, and for a table and a column (pandas) whose units are in two orders.
 
     References
     ----------
@@ -78,7 +85,8 @@ def ncut(adjacency: Adjacency, labels: ArrayLike | Tensor) -> float:
     >>> ncut(path, [0, 0, 1, 1])
     0.4
     """
-    matrix = as_adjacency(adjacency)
+    check_same_order(adjacency=adjacency, labels=labels)
+    matrix = summable(as_adjacency(adjacency))
     labels = as_labels("labels", labels, matrix.shape[0])
     classes, members = np.unique(labels, return_inverse=True)
     membership = sp.csr_array(
@@ -215,7 +223,7 @@ def sklearn_spectral_clustering(
     """
     from sklearn.cluster import SpectralClustering
 
-    matrix = as_adjacency(adjacency)
+    matrix = summable(as_adjacency(adjacency))
     labels = np.full(matrix.shape[0], -1)
     live = np.flatnonzero(np.diff(matrix.indptr) > 0)
     n_clusters, n_init = _check_counts(n_clusters, n_init, len(live))
@@ -284,10 +292,12 @@ def cluster_network(
     n_clusters, n_init = as_count("n_clusters", n_clusters), as_count("n_init", n_init)
     weights, rng = as_weights(weights), as_rng(rng)
     live = np.concatenate([np.asarray(_host(part)) for part in live_units(weights)])
-    reduced = as_magnitudes(drop_dead_units(weights))
+    graphs = LayeredGraphs(as_magnitudes(drop_dead_units(weights)))
+    # before draws for each cluster fill the memory
+    check_sides(graphs, n_clusters)
     uniforms = torch.from_numpy(draw_uniforms(n_clusters, n_init, rng))[None]
     with one_thread():
-        labels_live, ncuts = cluster_layered(LayeredGraphs(reduced), n_clusters, uniforms)
+        labels_live, ncuts = cluster_layered(graphs, n_clusters, uniforms)
     labels = np.full(len(live), -1)
     labels[live] = labels_live[0].cpu().numpy()
     return labels, float(ncuts[0])

@@ -118,7 +118,7 @@ def train_cnn(
             "settings has batch_size=1; allowed: 2 or more, as batch norms divide by the variance "
             "of a batch"
         )
-    device, seed = resolve_device(device), as_count("seed", seed, least=0)
+    device, seed = resolve_device(device), as_count("seed", seed, 0, None)
     shape = image_shape(settings)
     x, y = as_training_data(x, y, math.prod(shape), settings.n_classes, device)
     images = x.view(-1, *shape)

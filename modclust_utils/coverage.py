@@ -137,17 +137,17 @@ def column_by_column(
 ) -> Covered:
     """A table whose rows are about single things that ours are not: other networks, other clusters.
 
-    As many of its rows as we have have ours beside them. There is a gap for each column of numbers:
-    that of the two means, in standard deviations over the printed rows.
+    As many of its cells as we have have ours beside them; NaN is none. There is a gap for each
+    column of numbers: that of the two means, in standard deviations over the printed rows.
     """
     found = cells(printed, about)
-    n_rows = min(len(printed), len(ours))
-    there = [name for name in found if name in ours] if n_rows else []
+    n_ours_of = {name: int(ours[name].notna().sum()) for name in found if name in ours}
+    there = [name for name, n in n_ours_of.items() if n]
     gaps = []
     for name in filter(lambda name: _varies(printed[name]), there):
         distance = abs(ours[name].mean() - printed[name].mean())
         gaps.append(float(distance / printed[name].std(ddof=1)))
-    n_beside = sum(min(n_rows, int(printed[name].notna().sum())) for name in there)
+    n_beside = sum(min(n_ours_of[name], int(printed[name].notna().sum())) for name in there)
     return Covered(
         item, _n_cells(printed, found), n_beside, (*gaps,), SPREAD_OF_ROWS, n_ours, n_theirs
     )
@@ -163,14 +163,7 @@ def _n_cells(printed: pd.DataFrame, found: Collection[str]) -> int:
     return int(printed[[*found]].notna().sum().sum())
 
 
-def numbers(
-    item: str,
-    printed: Collection[str],
-    ours: Mapping[str, float],
-    *,
-    n_ours: int | None = None,
-    n_theirs: int | None = None,
-) -> Covered:
+def numbers(item: str, printed: Collection[str], ours: Mapping[str, float]) -> Covered:
     """Numbers that stand in the text by themselves; ours: those that we have, by the same names.
 
     Raises ValueError for one of ours that is not printed.
@@ -179,11 +172,16 @@ def numbers(
     if extra:
         raise ValueError(f"ours={extra} is not allowed: names of printed numbers, {[*printed]}")
     there = [name for name, value in ours.items() if not np.isnan(value)]
-    return Covered(item, len(printed), len(there), n_ours=n_ours, n_theirs=n_theirs)
+    return Covered(item, len(printed), len(there))
 
 
 def middle_and_largest(gaps: Sequence[float]) -> tuple[float, float] | None:
-    """The median and the largest of gaps; None where there are none."""
+    """The median and the largest of gaps; None where there are none.
+
+    Raises ValueError for NaN, which a median would be, and a largest one by its place.
+    """
+    if np.isnan(gaps).any():
+        raise ValueError(f"gaps={[*gaps]} is not allowed: numbers")
     return (float(np.median(gaps)), float(max(gaps))) if len(gaps) else None
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.doors import as_rng, as_sample
+from modclust_utils.doors import as_list, as_rng, as_sample, as_share
 from modclust_utils.samples import variance
 
 #: Ways to deal two groups: up to so many all are counted (10 against 10 have 184,756), of more some
 #: are drawn.
 MOST_WAYS, N_DRAWN = 200_000, 20_000
 POWER = 0.8
+_LEVELS = "0 < alpha < 1"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class TwoSamples:
 
     p_mean, p_shape: of the permutation test and of Kolmogorov and Smirnov's; adjusted: the smaller
     one, after Holm's correction for all numbers and both tests; visible: the difference of means
-    that the first test would have seen with a chance of `POWER`, NaN where it can see none.
+    that the first test would have seen with a chance of `POWER`, NaN where it can see none; alpha:
+    the chance of a false alarm in any of the numbers.
     """
 
     name: str
@@ -36,10 +38,13 @@ class TwoSamples:
     p_shape: float
     adjusted: float
     visible: float
+    alpha: float = 0.05
 
-    def verdict(self, alpha: float = 0.05) -> str:
-        """``differ``, ``no difference``, or ``cannot tell``."""
-        if self.adjusted < alpha:
+    def verdict(self, alpha: float | None = None) -> str:
+        """``differ``, ``no difference``, or ``cannot tell``; at the level of the comparison, or at
+        another one. Raises ValueError for an alpha outside 0 to 1."""
+        level = self.alpha if alpha is None else as_share("alpha", alpha, _LEVELS)
+        if self.adjusted < level:
             return "differ"
         return "cannot tell" if math.isnan(self.visible) else "no difference"
 
@@ -72,7 +77,7 @@ def compare_samples(
     Raises
     ------
     ValueError
-        For shorter samples, NaN or infinity.
+        For no pairs, shorter samples, NaN or infinity, and an alpha outside 0 to 1.
 
     References
     ----------
@@ -87,14 +92,18 @@ def compare_samples(
     >>> round(found.p_mean, 3), found.verdict()
     (0.333, 'cannot tell')
     """
-    rng = as_rng(rng)
-    samples = [(name, as_sample(name, a, 2), as_sample(name, b, 2)) for name, a, b in pairs]
+    rng, alpha = as_rng(rng), as_share("alpha", alpha, _LEVELS)
+    allowed = "one or more of (name, sample, sample)"
+    found = [as_list("pairs", pair, allowed) for pair in as_list("pairs", pairs, allowed)]
+    if not found or any(len(pair) != 3 or not isinstance(pair[0], str) for pair in found):
+        raise ValueError(f"pairs has {len(found)} entries of other forms; allowed: {allowed}")
+    samples = [(name, as_sample(name, a, 2), as_sample(name, b, 2)) for name, a, b in found]
     p = [p_values(a, b, rng=rng) for _, a, b in samples]
     adjusted = holm(np.ravel(p)).reshape(-1, 2).min(1)
     # the strictest of Holm's steps: what passes it is seen whatever the others are
     level = alpha / (2 * len(samples))
     return [
-        TwoSamples(name, a, b, *both, float(one), visible_shift(a, b, level))
+        TwoSamples(name, a, b, *both, float(one), visible_shift(a, b, level), alpha)
         for (name, a, b), both, one in zip(samples, p, adjusted, strict=True)
     ]
 
@@ -113,9 +122,13 @@ def p_values(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator) -> tuple[f
     own = (order < len(first))[None]
     dealt, all_of_them = _deals(len(first), len(second), as_rng(rng))
     p = []
-    for distance in (_mean_gap, _function_gap):
+    # what rounding may take from an equal gap: sums of means lose digits of the largest value,
+    # each sum as many times as it has terms; shares are of the size of 1
+    terms = len(values) / min(len(first), len(second))
+    lost = 4 * np.finfo(float).eps * terms * np.abs(values).max()
+    for distance, slack in ((_mean_gap, lost), (_function_gap, 1e-12)):
         here, elsewhere = distance(values[order], own)[0], distance(values[order], dealt)
-        as_far = int((elsewhere >= here - 1e-12 * max(1.0, abs(here))).sum())
+        as_far = int((elsewhere >= here - slack).sum())
         p.append(as_far / len(dealt) if all_of_them else (as_far + 1) / (len(dealt) + 1))
     return p[0], p[1]
 

@@ -9,7 +9,8 @@ parameter, what came, and what is allowed; nothing is guessed, rounded or cut of
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+#: The largest count: what is larger is a slip, and would be cut off or fill the memory.
+MOST = 2**31 - 1
+
 # --- numbers -------------------------------------------------------------------------------------
 
 
-def as_count(name: str, value: Any, least: int = 1) -> int:
-    """A whole number from `least`: Python's, numpy's, or the one in a tensor; never a bool."""
+def as_count(name: str, value: Any, least: int = 1, most: int | None = MOST) -> int:
+    """A whole number from `least` to `most`: Python's, numpy's, or that of a tensor; never a bool.
+
+    most: None is for seeds, which may be of any size.
+    """
     try:
         whole = operator.index(value)
     except (TypeError, ValueError, RuntimeError):
@@ -30,15 +37,21 @@ def as_count(name: str, value: Any, least: int = 1) -> int:
     is_bool = isinstance(value, bool) or getattr(value, "dtype", None) in (np.bool_, torch.bool)
     if whole is None or is_bool or whole < least:
         raise ValueError(f"{name}={value!r} is not allowed: a whole number of {least} or more")
+    if most is not None and whole > most:
+        # Python prints no number of more than 4,300 digits
+        much = repr(value) if whole < 10**100 else "(more than 100 digits)"
+        raise ValueError(f"{name}={much} is not allowed: a whole number from {least} to {most}")
     return whole
 
 
-def as_counts(name: str, values: Any, allowed: str, least: int = 1) -> list[int]:
+def as_counts(
+    name: str, values: Any, allowed: str, least: int = 1, most: int | None = MOST
+) -> list[int]:
     """One or more whole numbers."""
     found = as_list(name, values, allowed)
     if len(found) == 0:
         raise ValueError(f"{name}=[] is not allowed: {allowed}")
-    return [as_count(f"{name}[{i}]", value, least) for i, value in enumerate(found)]
+    return [as_count(f"{name}[{i}]", value, least, most) for i, value in enumerate(found)]
 
 
 def as_number(name: str, value: Any) -> float:
@@ -99,7 +112,7 @@ def as_sizes(layer_sizes: Any) -> tuple[int, ...]:
 
 def as_seeds(seeds: Any) -> tuple[int, ...]:
     """One seed for each network: whole numbers from 0."""
-    return tuple(as_counts("seeds", seeds, "one seed for each network, whole numbers", least=0))
+    return tuple(as_counts("seeds", seeds, "one seed for each network, whole numbers", 0, None))
 
 
 def as_rng(rng: Any) -> np.random.Generator:
@@ -109,7 +122,7 @@ def as_rng(rng: Any) -> np.random.Generator:
         rng = np.random.default_rng(rng)
     elif not isinstance(rng, np.random.Generator):
         try:
-            rng = np.random.default_rng(as_count("rng", rng, 0))
+            rng = np.random.default_rng(as_count("rng", rng, 0, None))
         except ValueError as error:
             what = "numpy.random" if rng is np.random else repr(rng)
             raise ValueError(
@@ -127,25 +140,39 @@ def as_rng(rng: Any) -> np.random.Generator:
 
 
 def as_array(name: str, value: Any, allowed: str) -> NDArray[Any]:
-    """Any array of numbers or bools, in memory and without hidden entries, as numpy has it."""
+    """Any array of numbers or bools, in memory and without hidden entries, as numpy has it.
+
+    In the order of bytes of this machine; long doubles, which torch has not, become doubles.
+    """
     if isinstance(value, Tensor):
-        check_no_meta(name, value, allowed)
-        return _in_memory(value).numpy()
+        return _in_memory(plain(name, value, allowed)).numpy()
     if sp.issparse(value):
-        return value.toarray()
+        value = value.toarray()
     if isinstance(value, list | tuple) and any(isinstance(part, Tensor) for part in value):
         value = [as_array(name, part, allowed) for part in value]
+    if _is_masked(value):
+        raise ValueError(f"{name} has masked entries; allowed: {allowed}, all of them there")
     try:
         array = np.asarray(value)
     except Exception as error:  # objects make arrays of themselves in their own ways, and fail so
         raise ValueError(f"{name} is no array ({error}); allowed: {allowed}") from error
-    if np.ma.is_masked(value):
-        raise ValueError(f"{name} has masked entries; allowed: {allowed}, all of them there")
     if value is None:
         raise ValueError(f"{name}=None is not allowed: {allowed}")
     if array.dtype.kind not in "biufc":
         raise ValueError(f"{name} is of type {_kind(value, array)}; allowed: {allowed}")
-    return array
+    if array.dtype.kind in "fc" and array.dtype.itemsize > 8 * (1 + (array.dtype.kind == "c")):
+        with np.errstate(over="ignore"):  # infinity is refused where it is not allowed
+            array = array.astype(np.float64 if array.dtype.kind == "f" else np.complex128)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _is_masked(value: Any) -> bool:
+    """Whether an array has masked entries, or one in a list, which numpy would take without."""
+    if isinstance(value, list | tuple):
+        return any(
+            _is_masked(part) for part in value if isinstance(part, list | tuple | np.ma.MaskedArray)
+        )
+    return np.ma.is_masked(value)
 
 
 def check_no_meta(name: str, tensor: Tensor, allowed: str) -> None:
@@ -154,10 +181,36 @@ def check_no_meta(name: str, tensor: Tensor, allowed: str) -> None:
         raise ValueError(f"{name} is a meta tensor without numbers; allowed: {allowed}")
 
 
+#: Whole numbers of torch with which it does not compute, and those that hold all their values.
+_WIDER = {torch.uint16: torch.int32, torch.uint32: torch.int64}
+
+
+def plain(name: str, tensor: Tensor, allowed: str) -> Tensor:
+    """A tensor of the usual kind with the same values: dense, detached, nothing left to be done.
+
+    Raises ValueError for a meta tensor, one of rows of several lengths, and unsigned numbers that
+    are too large for a tensor with which torch computes.
+    """
+    check_no_meta(name, tensor, allowed)
+    if tensor.is_nested:
+        raise ValueError(f"{name} is a nested tensor; allowed: {allowed}, all rows of one length")
+    tensor = tensor.detach()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+    tensor = tensor.resolve_conj().resolve_neg()
+    if tensor.dtype == torch.uint64:
+        numbers = tensor.cpu().numpy()
+        if numbers.max(initial=0) > np.iinfo(np.int64).max:
+            raise ValueError(f"{name} holds {numbers.max()}; allowed: {allowed}, below 2**63")
+        return torch.from_numpy(numbers.astype(np.int64)).to(tensor.device)
+    return tensor.to(_WIDER.get(tensor.dtype, tensor.dtype))
+
+
 def _in_memory(tensor: Tensor) -> Tensor:
-    """A tensor on the CPU, dense, detached, and in a precision that numpy knows."""
-    tensor = tensor.detach().cpu()
-    tensor = tensor if tensor.layout == torch.strided else tensor.to_dense()
+    """A tensor on the CPU in a precision that numpy knows."""
+    tensor = tensor.cpu()
     return tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor
 
 
@@ -187,14 +240,14 @@ def as_sample(name: str, values: Any, least: int) -> NDArray[np.float64]:
 
 def as_labels(name: str, labels: Any, n: int | None = None) -> NDArray[np.int64]:
     """Clusters of n units ``(n,)``: integers from -1, which is outside every cluster."""
-    allowed = "integers from -1"
+    allowed = "integers from -1, below 2**63"
     array = as_array(name, labels, allowed)
     if array.ndim != 1 or (n is not None and len(array) != n):
         size = "n" if n is None else n
         raise ValueError(f"{name} has shape {array.shape}; allowed: ({size},), one per unit")
     if array.size == 0:
         return array.astype(np.int64)
-    if array.dtype.kind not in "iu" or (array < -1).any():
+    if array.dtype.kind not in "iu" or (array < -1).any() or (array >= 2**63).any():
         raise ValueError(f"{name} has entries that are no cluster; allowed: {allowed}")
     return array.astype(np.int64)
 
@@ -215,6 +268,21 @@ def as_units(
     return array
 
 
+def check_same_order(**named: Any) -> None:
+    """Raise ValueError where tables or columns (pandas) have the same index in two orders.
+
+    For things that are there for each unit or image: they are taken by their places, and whoever
+    joins two by names would pair them in another way.
+    """
+    tables = {name: each.index for name, each in named.items() if hasattr(each, "iloc")}
+    for (one, index), (other, another) in combinations(tables.items(), 2):
+        if len(index) == len(another) and not index.equals(another) and set(index) == set(another):
+            raise ValueError(
+                f"{other} has the index of {one} in another order; allowed: the same order, "
+                "or values without an index"
+            )
+
+
 # --- images and their classes --------------------------------------------------------------------
 
 
@@ -223,8 +291,7 @@ def as_images(x: Any, like: Tensor) -> Tensor:
     if not isinstance(x, Tensor):
         numbers = as_numbers("x", x, "images as numbers")
         x = torch.from_numpy(numbers).to(like)
-    check_no_meta("x", x, "images as numbers")
-    return x.detach()
+    return plain("x", x, "images as numbers")
 
 
 def as_classes(y: Any, device: torch.device) -> Tensor:
@@ -290,6 +357,7 @@ def as_training_data(
     Refused is what trains without a word and means nothing: whole numbers as pixels, which are
     often meant to be divided by 255, one image again and again, and a single class.
     """
+    check_same_order(x=x, y=y)
     images = as_images(x, torch.empty(0)) if isinstance(x, Tensor) else torch.as_tensor(_pixels(x))
     if not images.is_floating_point():
         raise ValueError(
@@ -317,7 +385,12 @@ def _pixels(x: Any) -> NDArray[Any]:
 
 
 def as_list(name: str, value: Any, allowed: str) -> list[Any]:
-    """The items of a sequence, or of anything that gives them one by one; a text is none."""
+    """The items of a sequence, or of anything that gives them one by one.
+
+    A text is none, nor what would give something else, or in no order: a dict, a set, a table.
+    """
+    if isinstance(value, Mapping | set | frozenset) or hasattr(value, "columns"):
+        raise ValueError(f"{name} is of type {type(value).__name__}; allowed: {allowed}")
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise ValueError(f"{name}={value!r} is not allowed: {allowed}")
     try:

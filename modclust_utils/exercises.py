@@ -78,9 +78,13 @@ def as_number(answer: Any) -> float:
         answer = answer.item()
     if isinstance(answer, bool | np.bool_) or not isinstance(answer, Real):
         raise WrongAnswer(f"A number is asked for, and {shown(answer)} is {kind_of(answer)}.")
-    if not math.isfinite(answer):
+    try:
+        found = float(answer)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
         raise WrongAnswer(f"A number is asked for, and {shown(answer)} is not a finite one.")
-    return float(answer)
+    return found
 
 
 def shown(answer: Any) -> str:
@@ -130,7 +134,8 @@ def number(
 
 def as_numbers(answer: Any, n: int) -> tuple[float, ...]:
     """An answer as n numbers. Raises WrongAnswer for anything else."""
-    if not isinstance(answer, tuple | list | np.ndarray) or len(answer) != n:
+    no_row = isinstance(answer, np.ndarray) and answer.ndim != 1
+    if not isinstance(answer, tuple | list | np.ndarray) or no_row or len(answer) != n:
         raise WrongAnswer(f"{n} numbers are asked for, such as {(0,) * n}, not {shown(answer)}.")
     return tuple(map(as_number, answer))
 
@@ -208,9 +213,15 @@ def as_array(answer: Any, shape: tuple[int, ...]) -> np.ndarray:
     """What a student's function gave, as an array of numbers. Raises WrongAnswer otherwise."""
     if answer is None:
         raise WrongAnswer("Your function gives nothing back; it needs a `return`.")
+    if hasattr(answer, "detach"):  # a tensor, which may hang on weights
+        answer = answer.detach()
     try:
-        found = np.asarray(answer, float)
-    except (TypeError, ValueError):
+        found = np.asarray(answer)
+        # numpy would leave out the imaginary parts, and take what is masked
+        if found.dtype.kind == "c" or np.ma.is_masked(answer):
+            raise TypeError
+        found = found.astype(float)
+    except (TypeError, ValueError, RuntimeError):
         raise WrongAnswer(f"Your function gives {kind_of(answer)} instead of numbers.") from None
     if found.shape != shape:
         raise WrongAnswer(f"Your function gives the shape {found.shape} where {shape} is needed.")

@@ -83,9 +83,15 @@ def graph_ncut(graph: NetworkGraph, labels: ArrayLike) -> float:
     """The n-cut of clusters of a network's units ``(n,)``, as in `clustering.ncut`, layer by layer:
     the adjacency of a large network is not needed. Raises ValueError for labels that do not fit."""
     check_kind("graph", graph, NetworkGraph, "a NetworkGraph, as graphs.network_graph gives it")
-    clusters = as_labels("labels", labels, len(graph.layer_of_unit))
+    clusters = _numbered(as_labels("labels", labels, len(graph.layer_of_unit)))
     blocks = [(each.source, each.target, each.weights) for each in graph.connections]
     return BlockGraph(graph.layer_sizes, tuple(blocks)).ncut(clusters, int(clusters.max()) + 1)
+
+
+def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same clusters, numbered from 0 without gaps; -1 stays."""
+    found, numbers = np.unique(labels, return_inverse=True)
+    return numbers - (found[:1] < 0).sum()
 
 
 def shares_inside(
@@ -126,7 +132,7 @@ def shares_inside(
     [[1.0, 1.0, 1.0], [0.5, 0.5, 0.5]]
     """
     check_kind("graph", graph, NetworkGraph, "a NetworkGraph, as graphs.network_graph gives it")
-    clusters = as_labels("labels", labels, len(graph.layer_of_unit))
+    clusters = _numbered(as_labels("labels", labels, len(graph.layer_of_unit)))
     member = np.eye(max(int(clusters.max(initial=-1)), 0) + 1)[clusters] * (clusters >= 0)[:, None]
     parts = np.split(member, np.cumsum(graph.layer_sizes)[:-1])
     sums = np.zeros((3, len(graph.layer_names)))

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.doors import as_count, as_number, as_sample, as_share
+from modclust_utils.doors import as_count, as_number, as_sample, as_share, check_same_order
 from modclust_utils.samples import variance
 
 
@@ -78,7 +78,7 @@ def welch_interval(
     Raises
     ------
     ValueError
-        For another confidence.
+        For another confidence, a negative standard deviation, or a size below 1.
 
     References
     ----------
@@ -99,13 +99,18 @@ def welch_interval(
     n_a, n_b = as_number("n_a", n_a), as_number("n_b", n_b)
     if not (n_a >= 1 and n_b >= 1):
         raise ValueError(f"n_a={n_a} and n_b={n_b} are not allowed: 1 or more")
+    if std_a < 0 or std_b < 0:
+        raise ValueError(f"std_a={std_a} and std_b={std_b} are not allowed: 0 or more")
     if min(n_a, n_b) < 2:
         return math.nan, math.nan
+    # in units of a power of two near them, so that no fourth power overflows or becomes 0
+    unit = 2.0 ** min(max(math.frexp(max(std_a, std_b))[1], -1000), 1000)
+    std_a, std_b = std_a / unit, std_b / unit
     part_a, part_b = std_a**2 / n_a, std_b**2 / n_b
     if part_a + part_b == 0:
         return mean_a - mean_b, mean_a - mean_b
     freedom = (part_a + part_b) ** 2 / (part_a**2 / (n_a - 1) + part_b**2 / (n_b - 1))
-    half = math.sqrt(part_a + part_b) * scipy.stats.t.ppf((1 + confidence) / 2, freedom)
+    half = math.sqrt(part_a + part_b) * scipy.stats.t.ppf((1 + confidence) / 2, freedom) * unit
     return float(mean_a - mean_b - half), float(mean_a - mean_b + half)
 
 
@@ -287,7 +292,7 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float,
     confidence = _as_confidence(confidence)
     sample = np.sort(as_sample("values", values, 1))
     tails = scipy.stats.binom.cdf(np.arange(len(sample)), len(sample), 0.5)
-    left_out = int(np.sum(tails <= (1 - confidence) / 2)) - 1
+    left_out = int(np.sum(tails <= (1 - confidence) / 2 + 1e-12)) - 1
     if left_out < 0:
         return -math.inf, math.inf
     return float(sample[left_out]), float(sample[-1 - left_out])
@@ -368,7 +373,8 @@ def rank_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple
     Raises
     ------
     ValueError
-        For an empty sample, NaN, infinity, or another confidence.
+        For an empty sample, NaN, infinity, another confidence, or columns (pandas) whose pairs are
+        in two orders.
 
     References
     ----------
@@ -382,6 +388,7 @@ def rank_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple
     [-0.46, 0.99]
     """
     confidence = _as_confidence(confidence)
+    check_same_order(a=a, b=b)
     first, second = as_sample("a", a, 1), as_sample("b", b, 1)
     if len(first) != len(second):
         raise ValueError(f"b has {len(second)} values; allowed: {len(first)}, one for each of a")
@@ -399,7 +406,7 @@ def rank_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> tuple
 
 def _as_share(passed: int, n: int, names: tuple[str, str] = ("passed", "n")) -> tuple[int, int]:
     """Successes and trials as whole numbers."""
-    passed, n = as_count(names[0], passed, 0), as_count(names[1], n)
+    passed, n = as_count(names[0], passed, 0, 2**53), as_count(names[1], n, 1, 2**53)
     if passed > n:
         raise ValueError(f"{names[0]}={passed} of {names[1]}={n} is not allowed: at most {n}")
     return passed, n

@@ -16,7 +16,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from modclust_utils.doors import as_units, check_classes, checked_classes, checked_images
+from modclust_utils.doors import (
+    as_units,
+    check_classes,
+    check_finite,
+    check_same_order,
+    checked_classes,
+    checked_images,
+)
 from modclust_utils.lesion_modules import module_lesion_hits
 from modclust_utils.models import MLP, as_mlp
 
@@ -67,7 +74,8 @@ def lesion_accuracy(
     Raises
     ------
     ValueError
-        For input that does not fit the network, and for `layers` that it does not have.
+        For input that does not fit the network, for `layers` that it does not have, and for NaN or
+        infinity in the network or its answers.
 
     Notes
     -----
@@ -117,6 +125,7 @@ def lesion_hits(
     """Images of each class that are classified correctly under each lesion ``(n_sets, n_classes)``,
     and images of each class ``(n_classes,)``: whole numbers in float64."""
     network = as_mlp(network)
+    check_same_order(x=x, y=y)
     x = checked_images(x, network.weights[0], network.layer_sizes[0])
     y = checked_classes(y, x)
     check_classes(y, network.layer_sizes[-1])
@@ -323,6 +332,9 @@ def _add_hits(
         masked = (weights * left[:, None]).flatten(0, 1)
         logits = (masked @ hidden).unflatten(0, (len(left), -1)).add_(bias)
         # max(...).indices is argmax, the first of equals too, several times as fast along columns
-        right = logits.max(1).indices == y
+        largest = logits.max(1)
+        # NaN is never the larger: the first class would be right
+        check_finite("what network puts out", largest.values)
+        right = largest.indices == y
         first = leaves.first + start
         hits[first : first + len(left)] += right.float() @ one_hot

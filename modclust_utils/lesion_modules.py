@@ -26,6 +26,7 @@ from modclust_utils.doors import (
     as_units,
     check_classes,
     check_finite,
+    check_same_order,
     checked_classes,
     checked_images,
 )
@@ -59,6 +60,7 @@ def module_lesion_hits(
     if not isinstance(network, nn.Module):
         raise ValueError(f"network is of type {type(network).__name__}; allowed: torch.nn.Module")
     named = named_layers(network, layers)
+    check_same_order(x=x, y=y)
     x = checked_images(x, next(network.parameters(), None))
     y = checked_classes(y, x)
     with evaluation_mode(network):

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modclust_utils.doors import as_classes, as_count, as_images, as_seeds, as_sizes
-from modclust_utils.network_doors import as_tensors
+from modclust_utils.doors import (
+    as_classes,
+    as_count,
+    as_images,
+    as_seeds,
+    as_sizes,
+    check_finite,
+    check_same_order,
+)
+from modclust_utils.network_doors import as_tensors, weight_of
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -49,22 +58,32 @@ class MLP:
     """Weights and biases of one network, or of R networks of one shape.
 
     weights[l] is ``(n_out, n_in)`` or ``(R, n_out, n_in)``; biases[l] is ``(n_out,)`` or
-    ``(R, n_out)``. ReLU after every layer but the last (paper A, section 3).
+    ``(R, n_out)``. ReLU after every layer but the last (paper A, section 3). All are kept in the
+    widest precision among them, whole numbers as floats.
+
+    Raises ValueError for layers that do not follow each other, and for tensors on two devices.
     """
 
     weights: list[Tensor]
     biases: list[Tensor]
 
     def __post_init__(self) -> None:
-        for name in ("weights", "biases"):
-            parts = as_tensors(name, getattr(self, name))
-            object.__setattr__(self, name, parts)
+        weights, biases = (as_tensors(name, getattr(self, name)) for name in ("weights", "biases"))
+        dtypes = [part.dtype for part in weights + biases if part.is_floating_point()]
+        # images take the precision of the weights: in whole numbers they would be cut off
+        dtype = reduce(torch.promote_types, dtypes) if dtypes else torch.get_default_dtype()
+        for name, parts in (("weights", weights), ("biases", biases)):
+            object.__setattr__(self, name, [part.to(dtype) for part in parts])
+        _check_layers(self.weights)
         shapes = [(*w.shape[:-1],) for w in self.weights]
         if len(shapes) == 0 or shapes != [tuple(b.shape) for b in self.biases]:
             raise ValueError(
                 f"biases has shapes {[tuple(b.shape) for b in self.biases]}; allowed: {shapes}, "
                 "one for each matrix of weights"
             )
+        devices = sorted({str(part.device) for part in self.weights + self.biases})
+        if len(devices) > 1:
+            raise ValueError(f"weights and biases are on {devices}; allowed: one device")
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -89,7 +108,11 @@ class MLP:
         return hidden
 
     def accuracy(self, x: Tensor, y: Tensor, *, chunk_size: int = 5000) -> Tensor:
-        """Share of inputs whose largest logit is the label: ``()`` or ``(R,)``."""
+        """Share of inputs whose largest logit is the label: ``()`` or ``(R,)``.
+
+        Raises ValueError where x and y do not fit, and where a largest logit is NaN or infinite.
+        """
+        check_same_order(x=x, y=y)
         x, y = as_images(x, self.weights[0]), as_classes(y, self.weights[0].device)
         chunk_size = as_count("chunk_size", chunk_size)
         if len(y) == 0 or len(x) != len(y):
@@ -97,16 +120,37 @@ class MLP:
                 f"y has shape {tuple(y.shape)}; allowed: ({len(x)},) with n of 1 or more"
             )
         hits = sum(
-            (self.logits(x[i : i + chunk_size]).argmax(-1) == y[i : i + chunk_size]).sum(-1)
+            (self._answers(x[i : i + chunk_size]) == y[i : i + chunk_size]).sum(-1)
             for i in range(0, len(y), chunk_size)
         )
         return hits / len(y)
+
+    def _answers(self, x: Tensor) -> Tensor:
+        logits = self.logits(x)
+        # NaN is never the larger: the first class would be right
+        check_finite("what network puts out", logits.amax(-1))
+        return logits.argmax(-1)
+
+
+def _check_layers(weights: Sequence[Tensor]) -> None:
+    """Raise ValueError unless each matrix reads what the one before it writes."""
+    for index, weight in enumerate(weights):
+        before = weights[index - 1] if index else None
+        reads = "n_in" if before is None else str(before.shape[-2])
+        lead = weights[0].shape[:-2]
+        if (
+            weight.ndim < 2
+            or weight.shape[:-2] != lead
+            or (before is not None and weight.shape[-1] != before.shape[-2])
+        ):
+            allowed = ", ".join([*map(str, lead), "n_out", reads])
+            raise ValueError(f"weights[{index}] has shape {(*weight.shape,)}; allowed: ({allowed})")
 
 
 def as_mlp(network: MLP | nn.Sequential) -> MLP:
     """One network as an MLP: itself, or a Sequential of Linear and ReLU, Dropout and Flatten aside.
 
-    Raises ValueError for anything else, and for a batch of networks.
+    Raises ValueError for anything else, for a batch of networks, and for NaN or infinity.
     """
     if isinstance(network, nn.Sequential):
         parts = leaves(network)
@@ -114,7 +158,7 @@ def as_mlp(network: MLP | nn.Sequential) -> MLP:
         if len(parts) % 2 == 1 and all(isinstance(p, kinds[i % 2]) for i, p in enumerate(parts)):
             linears = parts[::2]
             network = MLP(
-                [m.weight for m in linears],
+                [weight_of(m) for m in linears],
                 [m.weight.new_zeros(len(m.weight)) if m.bias is None else m.bias for m in linears],
             )
     if not isinstance(network, MLP):
@@ -127,6 +171,9 @@ def as_mlp(network: MLP | nn.Sequential) -> MLP:
             f"network has weights of shape {tuple(network.weights[0].shape)}; allowed: one "
             "network, not a batch (see MLP.network)"
         )
+    for name, parts in (("weights", network.weights), ("biases", network.biases)):
+        for index, part in enumerate(parts):
+            check_finite(f"{name}[{index}] of network", part)
     return network
 
 

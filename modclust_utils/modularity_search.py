@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.doors import as_number
+from modclust_utils.doors import as_number, as_numbers
 from modclust_utils.modularity_matrix import Floats, Labels
 
 # Differences of Q below this are rounding: neither a gain nor a reason to prefer a cluster.
@@ -55,12 +55,20 @@ def as_entropy(entropy: float) -> float:
 def move_probabilities(scores: ArrayLike, entropy: float) -> Floats:
     """Probabilities p ∝ exp(score / τ) with τ such that their entropy is the given one, in nats.
 
-    scores: ``(c,)``, or ``(c, S)`` for S such choices. Where even τ to 0 leaves more entropy, since
-    the best are tied, they share all; where it is more than ln c, all are equally likely.
-    Paper C, algorithm 3, lines 13 and 14. Raises ValueError for an entropy of 0 or less.
+    scores: ``(c,)``, or ``(c, S)`` for S such choices, finite. Where even τ to 0 leaves more
+    entropy, since the best are tied, they share all; where it is more than ln c, all are equally
+    likely.
+    Paper C, algorithm 3, lines 13 and 14. Raises ValueError for an entropy of 0 or less, and for
+    other scores.
     """
     entropy = as_entropy(entropy)
-    values = np.asarray(scores, dtype=np.float64)
+    values = as_numbers("scores", scores, "numbers (c,) or (c, S)")
+    if values.ndim not in (1, 2) or values.size == 0:
+        raise ValueError(
+            f"scores has shape {values.shape}; allowed: (c,) or (c, S), c and S of 1 or more"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("scores holds NaN or infinity; allowed: finite numbers")
     columns = values.reshape(len(values), -1)
     weights = _move_weights(columns.max(0) - columns, entropy)
     return (weights / weights.sum(0)).reshape(values.shape)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from modclust_utils.doors import as_array, as_list, check_no_meta
+from modclust_utils.doors import as_array, as_list, plain
 
 Matrix = NDArray[np.floating] | Tensor
 
@@ -52,7 +53,7 @@ def _parts(weights: Any) -> list[Any]:
     if isinstance(weights, nn.Module):
         return _linears(weights)
     if isinstance(weights, Mapping):
-        return list(weights.values())
+        return _of_state(weights)
     if isinstance(getattr(weights, "weights", None), list | tuple):  # an MLP, or a Keras model
         return list(weights.weights)
     if getattr(weights, "ndim", 0) == 2:
@@ -69,7 +70,7 @@ def _parts(weights: Any) -> list[Any]:
 def _linears(module: nn.Module) -> list[Tensor]:
     """Weights of the Linear layers of a Sequential, in their order; other parts have none."""
     if isinstance(module, nn.Linear):
-        return [module.weight]
+        return [weight_of(module)]
     if isinstance(module, nn.Sequential):
         return [weight for part in module for weight in _linears(part)]
     if any(True for _ in module.parameters()):
@@ -80,11 +81,39 @@ def _linears(module: nn.Module) -> list[Tensor]:
     return []
 
 
+def weight_of(module: nn.Linear) -> Tensor:
+    """The weights of a layer; where torch.nn.utils.prune masks them, as they are now: what it
+    keeps under their name is of the last pass."""
+    if hasattr(module, "weight_orig") and hasattr(module, "weight_mask"):
+        return module.weight_orig * module.weight_mask
+    return module.weight
+
+
+def _of_state(state: Mapping[Any, Any]) -> list[Any]:
+    """The values of a state in their order, masked where torch.nn.utils.prune has a mask.
+
+    Raises ValueError for a weight that is no matrix, such as the gain of a LayerNorm, which would
+    be taken for a bias.
+    """
+    found = []
+    for key, value in state.items():
+        stem = str(key).removesuffix("_orig")
+        mask = state.get(f"{stem}_mask") if stem != key else None
+        if str(key).endswith("_mask") and f"{str(key).removesuffix('_mask')}_orig" in state:
+            continue
+        if stem.endswith("weight") and getattr(value, "ndim", 2) != 2:
+            raise ValueError(
+                f"weights[{key!r}] has shape {tuple(value.shape)}; allowed: matrices (n_out, n_in) "
+                "and biases, no other layers"
+            )
+        found.append(value if mask is None else value * mask)
+    return found
+
+
 def _matrix(index: int, part: Any) -> Matrix:
     name, allowed = f"weights[{index}]", "a matrix (n_out, n_in) of real numbers"
     if isinstance(part, Tensor):
-        check_no_meta(name, part, allowed)
-        part = part.detach() if part.layout == torch.strided else part.detach().to_dense()
+        part = plain(name, part, allowed)
         # torch computes little in precisions of one byte
         part = part.float() if part.is_floating_point() and part.itemsize == 1 else part
         is_complex = part.is_complex()
@@ -97,16 +126,22 @@ def _matrix(index: int, part: Any) -> Matrix:
 
 
 def _without_biases(parts: list[Matrix]) -> list[Matrix]:
-    """Without vectors that come right after a matrix and are as long as one of its sides."""
-    return [
-        part
+    """Without vectors that come right after a matrix and are as long as one of its sides.
+
+    Raises ValueError where some matrices have one and others have none: it may be the gain of a
+    norm between them as well.
+    """
+    is_bias = [
+        before is not None and (before.ndim, part.ndim) == (2, 1) and part.shape[0] in before.shape
         for before, part in pairwise([None, *parts])
-        if not (
-            before is not None
-            and (before.ndim, part.ndim) == (2, 1)
-            and part.shape[0] in before.shape
-        )
     ]
+    kept = [part for part, bias in zip(parts, is_bias, strict=True) if not bias]
+    if sum(is_bias) not in (0, len(kept)) and all(part.ndim == 2 for part in kept):
+        raise ValueError(
+            f"weights has {len(kept)} matrices and {sum(is_bias)} vectors, which may be biases or "
+            "factors of a norm; allowed: a bias for each matrix, or matrices alone"
+        )
+    return kept
 
 
 def as_tensors(name: str, parts: Any) -> list[Tensor]:
@@ -115,13 +150,14 @@ def as_tensors(name: str, parts: Any) -> list[Tensor]:
     for index, part in enumerate(as_list(name, parts, "a list of tensors")):
         if not isinstance(part, Tensor):
             part = torch.as_tensor(np.array(as_array(f"{name}[{index}]", part, "real numbers")))
-        check_no_meta(f"{name}[{index}]", part, "real numbers")
+        part = plain(f"{name}[{index}]", part, "real numbers")
         if part.is_complex() or part.ndim == 0:
             raise ValueError(
                 f"{name}[{index}] has shape {tuple(part.shape)} and is {part.dtype}; "
                 "allowed: arrays of real numbers"
             )
-        found.append(part.detach())
+        # torch computes little in precisions of one byte
+        found.append(part.float() if part.is_floating_point() and part.itemsize == 1 else part)
     return found
 
 
@@ -130,8 +166,7 @@ def as_stack(name: str, matrices: Any) -> Tensor:
     allowed = "real numbers (..., n_out, n_in)"
     if not isinstance(matrices, Tensor):
         matrices = torch.as_tensor(np.array(as_array(name, matrices, allowed)))
-    check_no_meta(name, matrices, allowed)
-    matrices = matrices.detach()
+    matrices = plain(name, matrices, allowed)
     if matrices.ndim < 2 or matrices.is_complex():
         raise ValueError(
             f"{name} has shape {tuple(matrices.shape)} and is {matrices.dtype}; allowed: {allowed}"
@@ -162,9 +197,7 @@ def as_edges(name: str, graph: Any) -> sp.csr_array:
     """
     allowed = "(n, n), or a networkx graph"
     if hasattr(graph, "nodes") and hasattr(graph, "is_directed"):
-        import networkx
-
-        graph = networkx.to_scipy_sparse_array(graph, dtype=np.float64)
+        graph = _of_networkx(name, graph)
     _check_table(name, graph)
     if not sp.issparse(graph):
         graph = as_array(name, graph, allowed)
@@ -174,6 +207,20 @@ def as_edges(name: str, graph: Any) -> sp.csr_array:
         raise ValueError(f"{name} holds {graph.dtype}; allowed: real numbers")
     # a copy: what follows would otherwise change a sparse matrix of the caller
     return sp.csr_array(graph, dtype=np.float64, copy=True)
+
+
+def _of_networkx(name: str, graph: Any) -> Any:
+    """The adjacency of a graph of networkx; its edges are numbers, 1 where they have no weight."""
+    import networkx
+
+    allowed = "a networkx graph with vertices, its weights real numbers"
+    try:
+        for *_, weight in graph.edges(data="weight", default=1):
+            if not isinstance(weight, Real | np.bool_):
+                raise ValueError(f"{name} has an edge of weight {weight!r}; allowed: {allowed}")
+        return networkx.to_scipy_sparse_array(graph, dtype=np.float64)
+    except (networkx.NetworkXException, OverflowError, TypeError, AttributeError) as error:
+        raise ValueError(f"{name} is no such graph ({error}); allowed: {allowed}") from error
 
 
 def _check_table(name: str, table: Any) -> None:

@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from modclust_utils.clustering import Adjacency, as_adjacency
-from modclust_utils.doors import as_counts, as_labels, as_numbers, as_units
+from modclust_utils.clustering import Adjacency, as_adjacency, summable
+from modclust_utils.doors import as_counts, as_labels, as_numbers, as_units, check_same_order
 
 
 def match_labels(
@@ -38,13 +38,15 @@ def match_labels(
     Raises
     ------
     ValueError
-        For labels that are no integers from -1, and for shapes that differ.
+        For labels that are no integers from -1, for shapes that differ, and for columns (pandas)
+        whose units are in two orders.
 
     Examples
     --------
     >>> match_labels([2, 2, 0, 1, -1], reference=[0, 0, 1, 1, 1])
     array([ 0,  0,  1,  2, -1])
     """
+    check_same_order(labels=labels, reference=reference, where=where)
     labels, reference = as_labels("labels", labels), as_labels("reference", reference)
     if labels.shape != reference.shape:
         raise ValueError(
@@ -53,11 +55,12 @@ def match_labels(
     both = (labels >= 0) & (reference >= 0)
     if where is not None:
         both &= as_units("where", where, labels.shape)
-    n_clusters = int(max(labels.max(initial=-1), reference.max(initial=-1))) + 1
-    shared = np.zeros((n_clusters, n_clusters))
-    np.add.at(shared, (labels[both], reference[both]), 1)
+    names = cluster_numbers(np.concatenate([labels, reference]))
+    own, other = np.searchsorted(names, labels), np.searchsorted(names, reference)
+    shared = np.zeros((len(names), len(names)))
+    np.add.at(shared, (own[both], other[both]), 1)
     _, new_number = linear_sum_assignment(shared, maximize=True)
-    return _renumber(labels, new_number)
+    return np.where(labels >= 0, np.append(names[new_number], -1)[own], -1)
 
 
 def order_labels(
@@ -83,7 +86,8 @@ def order_labels(
     Raises
     ------
     ValueError
-        For labels that are no integers from -1, and for shapes that differ.
+        For labels that are no integers from -1, for shapes that differ, for columns (pandas) whose
+        units are in two orders, and for degrees that are negative, NaN or infinite.
 
     Examples
     --------
@@ -92,25 +96,38 @@ def order_labels(
     >>> order_labels([0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 1, 1])
     array([1, 1, 1, 0, 0, 0])
     """
+    check_same_order(labels=labels, layer_of_unit=layer_of_unit, degrees=degrees)
     labels = as_labels("labels", labels)
     layers = np.array(as_counts("layer_of_unit", layer_of_unit, "the layer of each unit", least=0))
     if layers.shape != labels.shape:
         raise ValueError(f"layer_of_unit has shape {layers.shape}; allowed: {labels.shape}")
     inside = labels >= 0
     if degrees is None:
+        _, layers = np.unique(layers, return_inverse=True)
         per_layer = np.bincount(layers[inside], minlength=int(layers.max(initial=0)) + 1)
         size_of_unit = 1.0 / np.maximum(per_layer, 1)[layers]
     else:
         size_of_unit = as_numbers("degrees", degrees)
         if size_of_unit.shape != labels.shape:
             raise ValueError(f"degrees has shape {size_of_unit.shape}; allowed: {labels.shape}")
-    sizes = np.bincount(labels[inside], weights=size_of_unit[inside])
+        if not (np.isfinite(size_of_unit) & (size_of_unit >= 0)).all():
+            raise ValueError("degrees has negative, NaN or infinite entries; allowed: 0 or more")
+        # their sums stay finite
+        size_of_unit = np.ldexp(size_of_unit, -np.frexp(size_of_unit.max(initial=0.0))[1])
+    _, own = np.unique(labels[inside], return_inverse=True)
+    sizes = np.bincount(own, weights=size_of_unit[inside])
     # sums of the same shares in another order differ in the last digits, which must not decide
-    order = np.lexsort((np.arange(len(sizes)), -np.round(sizes, 9)))
-    used = order[np.isin(order, labels)]
-    new_number = np.full(len(sizes), -1)
-    new_number[used] = np.arange(len(used))
-    return _renumber(labels, new_number)
+    if degrees is None:
+        rounded = np.round(sizes, 9)
+    else:  # volumes may be of any scale
+        mantissas, exponents = np.frexp(sizes)
+        rounded = np.ldexp(np.round(mantissas, 9), exponents)
+    order = np.lexsort((np.arange(len(sizes)), -rounded))
+    new_number = np.empty(len(sizes), np.int64)
+    new_number[order] = np.arange(len(order))
+    ordered = np.full(labels.shape, -1)
+    ordered[inside] = new_number[own]
+    return ordered
 
 
 def merge_single_units(adjacency: Adjacency, labels: ArrayLike) -> tuple[NDArray[np.int64], float]:
@@ -138,7 +155,8 @@ def merge_single_units(adjacency: Adjacency, labels: ArrayLike) -> tuple[NDArray
     Raises
     ------
     ValueError
-        For a bad adjacency, and for labels that are no integers from -1, or of another number.
+        For a bad adjacency, for labels that are no integers from -1, or of another number, and for
+        a table and a column (pandas) whose units are in two orders.
 
     Notes
     -----
@@ -157,8 +175,11 @@ def merge_single_units(adjacency: Adjacency, labels: ArrayLike) -> tuple[NDArray
     >>> labels.tolist(), round(ncut, 4)  # 1 / 9 + 1 / 11
     ([0, 0, 1, 1, 1], 0.202)
     """
-    matrix = as_adjacency(adjacency)
-    labels = as_labels("labels", labels, matrix.shape[0])
+    check_same_order(adjacency=adjacency, labels=labels)
+    matrix = summable(as_adjacency(adjacency))
+    given = as_labels("labels", labels, matrix.shape[0])
+    names = cluster_numbers(given)
+    labels = np.where(given >= 0, np.searchsorted(names, given), -1)
     # the last column of members is for units outside every cluster: edges to them are cut
     n_clusters = int(labels.max(initial=-1)) + 1
     sizes = np.bincount(labels[labels >= 0], minlength=n_clusters)
@@ -175,7 +196,7 @@ def merge_single_units(adjacency: Adjacency, labels: ArrayLike) -> tuple[NDArray
         labels[labels == a] = b
         there.remove(a)
         loose.discard(a)
-    return labels, _ncut_between(between)
+    return np.append(names, -1)[labels], _ncut_between(between)
 
 
 def _joined(between: NDArray[np.float64], a: int, b: int) -> NDArray[np.float64]:
@@ -195,7 +216,8 @@ def _ncut_between(between: NDArray[np.float64]) -> float:
     return float((cut[:-1][used] / volume[:-1][used]).sum())
 
 
-def _renumber(labels: NDArray[np.int64], new_number: NDArray[np.int64]) -> NDArray[np.int64]:
-    renumbered = np.full(labels.shape, -1)
-    renumbered[labels >= 0] = new_number[labels[labels >= 0]]
-    return renumbered
+def cluster_numbers(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers that clusters may have, ascending: all up to the largest, or those that are there
+    where it is larger than the number of units, as a table of all would fill the memory."""
+    largest = int(labels.max(initial=-1))
+    return np.unique(labels[labels >= 0]) if largest > len(labels) else np.arange(largest + 1)

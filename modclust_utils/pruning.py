@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from modclust_utils.doors import as_count, as_number
+from modclust_utils.doors import as_count, as_number, check_finite
 from modclust_utils.network_doors import as_stack
 
 
@@ -41,7 +43,7 @@ def polynomial_sparsity(
     Raises
     ------
     ValueError
-        If n_steps is below 1.
+        If n_steps is below 1, for a share outside 0 to 1, a power of 0 or less, or NaN.
 
     References
     ----------
@@ -59,6 +61,14 @@ def polynomial_sparsity(
     initial_sparsity = as_number("initial_sparsity", initial_sparsity)
     final_sparsity = as_number("final_sparsity", final_sparsity)
     power = as_number("power", power)
+    shares = {"initial_sparsity": initial_sparsity, "final_sparsity": final_sparsity}
+    for name, share in shares.items():
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"{name}={share!r} is not allowed: 0 <= {name} <= 1")
+    if not power > 0:
+        raise ValueError(f"power={power!r} is not allowed: above 0")
+    if math.isnan(step):
+        raise ValueError(f"step={step!r} is not allowed: a number of steps")
     progress = min(max(step / n_steps, 0.0), 1.0)
     return final_sparsity + (initial_sparsity - final_sparsity) * (1.0 - progress) ** power
 
@@ -82,7 +92,7 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
     Raises
     ------
     ValueError
-        Unless 0 <= sparsity <= 1.
+        Unless 0 <= sparsity <= 1, and for weights that are NaN or infinite.
 
     Examples
     --------
@@ -93,6 +103,9 @@ def magnitude_mask(weight: Tensor, sparsity: float) -> Tensor:
     sparsity, weight = as_number("sparsity", sparsity), as_stack("weight", weight)
     if not 0.0 <= sparsity <= 1.0:
         raise ValueError(f"sparsity={sparsity!r} is not allowed: 0 <= sparsity <= 1")
+    # the least whole number of a type has no magnitude in it
+    weight = weight if weight.is_floating_point() else weight.double()
+    check_finite("weight", weight)
     magnitude = weight.abs()
     size = weight.shape[-2] * weight.shape[-1]
     n_keep = round(size * (1.0 - sparsity))

@@ -203,7 +203,8 @@ def train_regularized(
     Raises
     ------
     ValueError
-        For images, labels or seeds that do not fit the settings, or a state of other seeds.
+        For images, labels or seeds that do not fit the settings, or a state of other seeds or of
+        networks of another size.
 
     References
     ----------
@@ -290,6 +291,11 @@ class _Batch:
         """Be where another training of the same networks was."""
         if tuple(state.seeds) != self.seeds:
             raise ValueError(f"state is of seeds {state.seeds}; allowed: {self.seeds}")
+        if state.best.shape != self.best.shape:
+            raise ValueError(
+                f"state has parameters of shape {tuple(state.best.shape)}; allowed: "
+                f"{tuple(self.best.shape)}, those of the settings"
+            )
         for progress, values in zip(self.progress, state.progress, strict=True):
             for name, value in zip(_COUNTS, values, strict=True):
                 setattr(progress, name, value)

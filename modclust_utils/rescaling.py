@@ -9,6 +9,7 @@ network down in the one way in which the edges into a unit weigh as much as thos
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from modclust_utils.tracing import traced_module
 
 # Of the two sums of each unit, and rounds that come nearer to it by about a seventh each.
 _TOLERANCE = 1e-6
-_MOST_ROUNDS = 10_000
+MOST_ROUNDS = 10_000
 # Non-linearities that network_graph knows and that do not let a factor pass.
 _BENDING_MODULES = (
     *(nn.ReLU6, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardsigmoid),
@@ -113,7 +114,8 @@ def balanced(graph: NetworkGraph) -> NetworkGraph:
     -----
     Each unit in turn is scaled by the root of its outgoing over its incoming sum, until no sum is
     off by more than a millionth: coordinate descent on a convex function of the logarithms
-    (Osborne 1960, on balancing matrices).
+    (Osborne 1960, on balancing matrices). Where `MOST_ROUNDS` do not suffice, a RuntimeWarning
+    says how far off the sums still are.
 
     Examples
     --------
@@ -133,7 +135,7 @@ def balanced(graph: NetworkGraph) -> NetworkGraph:
     parts = [
         (own, free & np.isin(graph.layer_of_unit, own)) for own in _layer_groups(graph, groups)
     ]
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(MOST_ROUNDS):
         most = 0.0
         for own, chosen in parts:
             coming, going = _strengths(graph, scale, own)
@@ -144,6 +146,13 @@ def balanced(graph: NetworkGraph) -> NetworkGraph:
             most = max(most, float(np.abs(step - 1).max(initial=0.0)))
         if most < _TOLERANCE:
             break
+    else:
+        warnings.warn(
+            f"after {MOST_ROUNDS} rounds sums of edges in and out are still off by up to "
+            f"{most:.1e}: the scaling is only nearly the canonical one",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return rescaled(graph, scale)
 
 

@@ -8,13 +8,18 @@ from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal
 
+#: As in `doors`, which would load torch.
+_MOST = 2**31 - 1
+
 
 def _check_types(settings: Any) -> None:
     """Numbers of the kinds that the fields say; layer_sizes may be any sequence."""
     for each in fields(settings):
         value = getattr(settings, each.name)
         if each.type == "tuple[int, ...]":
-            if not isinstance(value, list | tuple) or not all(_is(Integral, v) for v in value):
+            if not isinstance(value, list | tuple) or not all(
+                _is(Integral, v) and v <= _MOST for v in value
+            ):
                 raise ValueError(f"{each.name}={value!r} is not allowed: a tuple of whole numbers")
             object.__setattr__(settings, each.name, tuple(value))
         elif each.type == "bool":
@@ -26,6 +31,22 @@ def _check_types(settings: Any) -> None:
         elif not _is(Integral if each.type == "int" else Real, value):
             words = "a whole number" if each.type == "int" else "a number"
             raise ValueError(f"{each.name}={value!r} is not allowed: {words}")
+        elif each.type == "int":
+            if value > _MOST:
+                raise ValueError(f"{each.name} is too large; allowed: {_MOST} at most")
+        elif not isinstance(value, float):
+            _check_float(settings, each.name, value)
+
+
+def _check_float(settings: Any, name: str, value: Any) -> None:
+    """Fractions and such become floats, with which torch computes; whole numbers stay, as keys of
+    records hold them."""
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} is too large; allowed: a number that a float holds") from error
+    if not isinstance(value, int):
+        object.__setattr__(settings, name, number)
 
 
 def _is(kind: type, value: object) -> bool:
@@ -64,7 +85,7 @@ class TrainingSettings:
             "epochs": (self.epochs >= 0, "0 or more"),
             "pruning_epochs": (self.pruning_epochs >= 0, "0 or more"),
             "batch_size": (self.batch_size >= 1, "1 or more"),
-            "learning_rate": (self.learning_rate > 0, "above 0"),
+            "learning_rate": (0 < self.learning_rate < math.inf, "above 0, and finite"),
             "initial_sparsity": (
                 0.0 <= self.initial_sparsity <= self.final_sparsity,
                 "0 <= initial_sparsity <= final_sparsity",

@@ -25,6 +25,7 @@ from modclust_utils.doors import (
     as_count,
     as_number,
     check_classes,
+    check_finite,
     check_kind,
     checked_classes,
     checked_images,
@@ -182,7 +183,7 @@ def normalize(s: Tensor | ArrayLike, by: Normalization = "max", *, eps: float = 
     Parameters
     ----------
     s : tensor or array_like ``(..., n, n)``
-        0 or more.
+        Symmetric, 0 or more.
     by : {"max", "sqrt"}
         "max" divides by max(S_ii, S_jj, eps) (paper C, equation 5, which names no eps); "sqrt" by
         √(S_ii S_jj), as the paper's numbers are made, and gives 0 where this is 0.
@@ -220,6 +221,9 @@ def normalize(s: Tensor | ArrayLike, by: Normalization = "max", *, eps: float = 
         raise ValueError(f"s has shape {tuple(s.shape)}; allowed: (..., n, n)")
     if not (s.isfinite() & (s >= 0)).all():
         raise ValueError("s has entries that are negative, NaN or infinite; allowed: 0 and above")
+    # float32 products such as JᵀJ are symmetric to single precision only
+    if s.numel() and ((s - s.mT).abs() > 1e-6 * s.amax((-2, -1), keepdim=True)).any():
+        raise ValueError("s is not symmetric; allowed: the same for i, j and j, i")
     own = s.diagonal(dim1=-2, dim2=-1)
     if by == "max":
         return s / torch.maximum(own.unsqueeze(-1), own.unsqueeze(-2)).clamp(min=eps)
@@ -249,7 +253,8 @@ def _similarities(
     network, way = _network_and_way(network, method)
     weights = _weights(network)
     sizes = [*(w.shape[-1] for w in weights), weights[-1].shape[-2]]
-    if weights[0].dtype not in (torch.float32, torch.float64) or weights[0].ndim not in (2, 3):
+    is_odd = weights[0].ndim not in (2, 3) or len(weights[0]) == 0
+    if weights[0].dtype not in (torch.float32, torch.float64) or is_odd:
         raise ValueError(
             f"network has weights of shape {tuple(weights[0].shape)} in {weights[0].dtype}; "
             "allowed: (n_out, n_in), or (R, n_out, n_in) for a batch, in float32 or float64"
@@ -261,10 +266,14 @@ def _similarities(
         check_classes(y, sizes[-1])
     size = way.fast_chunk_size(sizes, layer, x.device) if chunk_size is None else chunk_size
     size = as_count("chunk_size", size)
-    if weights[0].ndim == 2:
-        return _means(names, way(network, layer), x, y, absolute, size)
-    networks = (network.network(r) for r in range(len(weights[0])))
-    found = [_means(names, way(one, layer), x, y, absolute, size) for one in networks]
+    _check_parameters(network)
+    is_batch = weights[0].ndim == 3
+    networks = map(network.network, range(len(weights[0]))) if is_batch else [network]
+    ways = [way(one, layer) for one in networks]
+    _check_units(ways[0], x[:1], sizes)
+    found = [_means(names, each, x, y, absolute, size) for each in ways]
+    if not is_batch:
+        return found[0]
     return {name: torch.stack([means[name] for means in found]) for name in names}
 
 
@@ -274,6 +283,35 @@ def _checked_layer(layer: int, n_hidden: int) -> int:
     if as_count("layer", layer) > n_hidden:
         raise ValueError(f"layer={layer!r} is not allowed: 1 to {n_hidden}, the hidden layers")
     return int(layer)
+
+
+def _check_parameters(network: Network) -> None:
+    """Raise ValueError where weights, biases or running statistics hold NaN or infinity."""
+    named = (
+        zip(("weights", "biases"), (network.weights, network.biases), strict=True)
+        if isinstance(network, MLP)
+        else [(name, [values]) for name, values in network.state_dict().items()]
+    )
+    for name, parts in named:
+        for part in parts:
+            check_finite(f"network in {name}", part)
+
+
+def _check_units(way: _Derived, x: Tensor, sizes: Sequence[int]) -> None:
+    """Raise ValueError unless an image goes through the network, as one number for each unit that
+    the next Linear reads."""
+    try:
+        units = way.units(x)
+    except RuntimeError as error:
+        raise ValueError(
+            f"network takes no image ({error}); allowed: layers that fit each other"
+        ) from error
+    for layer, (found, n) in enumerate(zip(units, sizes, strict=True)):
+        if found.shape != (1, n):
+            raise ValueError(
+                f"network has activations of shape {tuple(found.shape[1:])} in layer {layer}; "
+                f"allowed: ({n},), one number for each unit that the next Linear reads"
+            )
 
 
 def _means(

@@ -275,7 +275,8 @@ def _checked_sets(sets: Sequence[UnitSets]) -> list[UnitSets]:
         shape = len(found[0].units) if found else "1 + n_random", widths.get(each.layer, "n_layer")
         what = f"as many rows as the sets before, and units of layer {each.layer}"
         units = as_units(f"sets[{i}].units", each.units, shape, what)
-        found.append(replace(each, units=units))
+        layer = as_count(f"sets[{i}].layer", each.layer, 0)
+        found.append(replace(each, layer=layer, units=units))
         widths[each.layer] = units.shape[1]
     return found
 
@@ -287,7 +288,7 @@ def accuracy_drops(lesions: SetLesions, *, reading: DropReading = "images") -> N
     "classes" the mean of the accuracies of the classes, with which its numbers were made. Both are
     the same where all classes have as many images. Classes without images do not count.
     """
-    _check_lesions(lesions)
+    lesions = _checked_lesions(lesions)
     as_choice("reading", reading, DROP_READINGS)
     return _class_drops(lesions) @ _class_weights(lesions, reading)
 
@@ -301,7 +302,7 @@ def class_ranges(
     B says; "relative" divides it by the mean drop of the classes, with which its numbers were made:
     0 where no class changes, infinity where classes differ and the mean does not change.
     """
-    _check_lesions(lesions)
+    lesions = _checked_lesions(lesions)
     as_choice("reading", reading, RANGE_READINGS)
     drops = _class_drops(lesions)
     found = np.ptp(drops, axis=2)
@@ -314,8 +315,11 @@ def class_ranges(
         return np.where(found == 0, 0.0, found / mean)
 
 
-def _check_lesions(lesions: SetLesions) -> None:
+def _checked_lesions(lesions: SetLesions) -> SetLesions:
+    """The same with its tables as arrays."""
     check_kind("lesions", lesions, SetLesions, "SetLesions, as set_lesions gives them")
+    names = ("class_accuracies", "lesioned", "class_counts")
+    return SetLesions(**{name: as_numbers(name, getattr(lesions, name)) for name in names})
 
 
 def _class_drops(lesions: SetLesions) -> NDArray[np.float64]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from modclust_utils.clustering import Adjacency, as_adjacency
-from modclust_utils.doors import as_count, as_labels, as_rng, as_units
+from modclust_utils.clustering import Adjacency, as_adjacency, summable
+from modclust_utils.doors import as_count, as_labels, as_rng, as_units, check_same_order
+from modclust_utils.partitions import cluster_numbers
 
 
 def stub_walks(
@@ -38,7 +39,8 @@ def stub_walks(
     Raises
     ------
     ValueError
-        For n_walks below 1, for labels of another shape, or where a cluster has no stubs.
+        For n_walks below 1, for labels of another shape or (pandas) order, or where a cluster has
+        no stubs.
 
     References
     ----------
@@ -54,16 +56,19 @@ def stub_walks(
     0.2
     """
     n_walks, rng = as_count("n_walks", n_walks), as_rng(rng)
-    matrix = as_adjacency(adjacency)
+    check_same_order(adjacency=adjacency, labels=labels)
+    matrix = summable(as_adjacency(adjacency))
     labels = as_labels("labels", labels, matrix.shape[0])
     if labels.max(initial=-1) < 0:
         raise ValueError(f"labels has no cluster, {labels}; allowed: one or more")
     stubs = matrix.tocoo()
-    own, other = labels[stubs.coords[0]], labels[stubs.coords[1]]
-    n_clusters = int(labels.max()) + 1
+    names = cluster_numbers(labels)
+    clusters = np.where(labels >= 0, np.searchsorted(names, labels), -1)
+    own, other = clusters[stubs.coords[0]], clusters[stubs.coords[1]]
+    n_clusters = len(names)
     volume = np.bincount(own[own >= 0], weights=stubs.data[own >= 0], minlength=n_clusters)
     if (volume == 0).any():
-        empty = np.flatnonzero(volume == 0).tolist()
+        empty = names[volume == 0].tolist()
         raise ValueError(f"labels has clusters without any edge: {empty}; allowed: none")
     chosen = rng.integers(n_clusters, size=n_walks)
     failed = np.empty(n_walks, dtype=bool)
@@ -81,9 +86,11 @@ def running_failure_rate(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Numbers of walks, share of failures so far, and half the width of its 95 % interval.
 
-    The interval is Wald's: the walks are many and independent.
+    The interval is Wald's: the walks are many and independent. Raises ValueError for no walks.
     """
     failed, n_points = as_units("failed", failed, ("n_walks",)), as_count("n_points", n_points)
+    if len(failed) == 0:
+        raise ValueError("failed has no walks; allowed: one or more")
     first = min(10, len(failed))
     steps = np.unique(np.geomspace(first, len(failed), n_points).astype(int))
     rate = np.cumsum(failed)[steps - 1] / steps

@@ -34,6 +34,11 @@ def is_significant(tests: pd.DataFrame) -> pd.Series:
     return tests["p_value"] <= 1 / (tests["n_shuffles"] + 1)
 
 
+def n_against(p_value: float, n_shuffles: int) -> int:
+    """How many shuffles have the n-cut of the network or a lower one, from a test's p-value."""
+    return round(p_value * (n_shuffles + 1)) - 1
+
+
 def printed_support(facts: pd.DataFrame) -> tuple[float, float]:
     """The range that the paper states for n-cuts of freshly initialized networks."""
     values = facts.set_index("key")["value"]
@@ -59,8 +64,14 @@ def one_ncut(tests: pd.DataFrame, ncuts: pd.DataFrame) -> pd.DataFrame:
     return both.drop(columns="ncut_own")
 
 
-def far_out(networks: pd.DataFrame, kind: Sequence[str], column: str = "ncut") -> pd.Series:
-    """Which rows are far from the others of their kind (`stats.far_out`)."""
+def made_up(table: pd.DataFrame) -> pd.DataFrame:
+    """A made-up table, which says so where others have their source."""
+    table.attrs = {"source": "made up"}
+    return table
+
+
+def far_out(networks: pd.DataFrame, kind: Sequence[str]) -> pd.Series:
+    """Which rows have an n-cut far from those of the others of their kind (`stats.far_out`)."""
     if networks.empty:
         return pd.Series(False, index=networks.index)
-    return networks.groupby([*kind], sort=False)[column].transform(stats.far_out).astype(bool)
+    return networks.groupby([*kind], sort=False)["ncut"].transform(stats.far_out).astype(bool)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,8 @@ def _dropout_keep(generator: torch.Generator, shape: tuple[int, ...], rate: floa
     n = math.prod(shape)
     draws = torch.empty((n + 3) // 4, dtype=torch.int64, device=generator.device)
     draws.random_(-(2**63), None, generator=generator)
-    threshold = round(rate * 65536) - 32768
+    # a rate next to 1 keeps one in 65,536: the type holds no larger threshold
+    threshold = min(round(rate * 65536) - 32768, 32767)
     return (draws.view(torch.int16)[:n] >= threshold).view(shape)
 
 
@@ -264,7 +266,8 @@ def train(
     Raises
     ------
     ValueError
-        Where the shapes, labels, seeds or the state do not fit the settings.
+        Where the shapes, labels, seeds or the state do not fit the settings, and for weights that
+        become NaN or infinite before they are pruned.
 
     References
     ----------
@@ -291,11 +294,23 @@ def train(
         state = initial_state(settings, seeds=seeds, device=device)
     elif state.seeds != seeds:
         raise ValueError(f"seeds={list(seeds)} are not those of the state, {list(state.seeds)}")
+    else:
+        _check_state(state, sizes)
     while state.epoch < settings.epochs + settings.pruning_epochs:
         train_epoch(state, x, y, settings)
         if on_epoch is not None:
             on_epoch(state)
     return _trained(state, settings)
+
+
+def _check_state(state: TrainingState, sizes: Sequence[int]) -> None:
+    """Raise ValueError for parameters of other shapes than those of the layers."""
+    n, pairs = len(state.seeds), list(pairwise(sizes))
+    allowed = [(n, n_out, n_in) for n_in, n_out in pairs] + [(n, n_out) for _, n_out in pairs]
+    for parameters in (state.parameters, state.before):
+        found = allowed if parameters is None else [tuple(part.shape) for part in parameters]
+        if found != allowed:
+            raise ValueError(f"state has parameters of shapes {found}; allowed: {allowed}")
 
 
 def _trained(state: TrainingState, settings: TrainingSettings) -> TrainedNetworks:
@@ -306,10 +321,12 @@ def _trained(state: TrainingState, settings: TrainingSettings) -> TrainedNetwork
     before_accuracy = state.running_accuracy_before
     if before_accuracy is None:
         before_accuracy = nothing_run if state.before is not None else after_accuracy
+    # copies: the state may be trained further
+    before, after = ([part.clone() for part in each] for each in (before, state.parameters))
     return TrainedNetworks(
         seeds=state.seeds,
         before=MLP(before[:depth], before[depth:]),
-        after=MLP(state.parameters[:depth], state.parameters[depth:]),
+        after=MLP(after[:depth], after[depth:]),
         running_accuracy_before=before_accuracy,
         running_accuracy_after=after_accuracy,
         settings=settings,

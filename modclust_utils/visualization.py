@@ -118,12 +118,15 @@ def visualize(
     if len(sizes) != 3:
         raise ValueError(f"image_shape={tuple(sizes)} is not allowed: {_THREE_SIZES}")
     channels, height, width = sizes
+    if prepare is not None and not callable(prepare):
+        raise ValueError(f"prepare={prepare!r} is not allowed: a function of the images, or None")
     prepare = (lambda images: images) if prepare is None else prepare
     like = next(network.parameters(), torch.empty(0))
     if like.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"network has weights of {like.dtype}; allowed: float32 or float64")
     with evaluation_mode(network):
         gray = prepare(torch.full((1, channels, height, width), 0.5).to(like))
+        check_kind("what prepare gives", gray, Tensor, "a tensor")
         operations = Operations(network, [layer], gray, given="image_shape")
         with torch.no_grad():
             n_units = operations.start(gray).reach(layer).shape[1]

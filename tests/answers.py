@@ -38,3 +38,10 @@ def evidence(chapter: int, name: str) -> Frames:
 def said(chapter: int, name: str, answer: Any) -> Reply:
     """What the check of an exercise says of an answer."""
     return reply(find(name, chapter), answer, evidence(chapter, name))
+
+
+def refused(chapter: int, name: str, answer: Any) -> str:
+    """What it says of an answer that is wrong."""
+    found = said(chapter, name, answer)
+    assert found.state == "wrong"
+    return found.text

@@ -20,9 +20,10 @@ import pandas as pd
 import pytest
 from small_book import ROOT, copy_book
 
-from modclust_utils.publish import engine, pages, session
+from modclust_utils.publish import engine, pages
 from modclust_utils.publish.chapters import chapter_notebook, claims, plan
-from modclust_utils.publish.parameters import read_schema
+from modclust_utils.publish.left import LEFT
+from modclust_utils.publish.parameters import read_schema, scientific, shown
 from modclust_utils.publish.records import RecordStore
 from modclust_utils.publish.run import RunInfo, check_run, read_runs, run_chapter
 
@@ -138,7 +139,7 @@ def check_page(done: Done, *, figures: int, tables: int) -> None:
     )
     assert "a run with <b>other parameters</b>" in badge
     assert f"Of {len(claims(done.chapter))} claims" in tally
-    for name in session.scientific(done.parameters):
+    for name in scientific(done.parameters):
         assert f'<th scope="row" class="mc-text">{name}</th>' in parameters
     nbformat.validate(done.notebook)
 
@@ -148,8 +149,8 @@ def _check_run(done: Done) -> None:
     assert info == done.run
     assert (info.status["state"], info.status["profile"]) == ("done", "own parameters")
     assert pages.state(info) == "done"
-    left = sorted(path.name for path in info.folder.iterdir())
-    assert left == sorted(["notebook.ipynb", "run.json", *session.LEFT])
+    files = sorted(path.name for path in info.folder.iterdir())
+    assert files == sorted(["notebook.ipynb", "run.json", *LEFT])
     # used = planned
     planned = set(engine.planned(plan(done.chapter, done.p)))
     assert {tuple(each) for each in info.status["records"]} == planned
@@ -179,8 +180,8 @@ def _check_cells(done: Done, n_figures: int) -> None:
 
 def _check_strips(done: Done, n: int) -> None:
     for cell in done.code_cells:
-        shown = [o.data for o in cell.outputs if {"image/png", "text/html"} & set(o.data)]
-        for data, following in zip(shown, [*shown[1:], {}], strict=False):
+        outputs = [o.data for o in cell.outputs if {"image/png", "text/html"} & set(o.data)]
+        for data, following in zip(outputs, [*outputs[1:], {}], strict=False):
             if "image/png" in data or data["text/html"].startswith('<div class="mc-table"'):
                 assert following["text/html"].startswith(STRIP)
     found = strips(done)
@@ -201,8 +202,8 @@ def _check_strips(done: Done, n: int) -> None:
         texts = dict(zip(words[4::3], words[5::3], strict=True))
         values = {name: schema.parse(name, text) for name, text in texts.items()}
         # a page shows the names of files and folders, not where they lie
-        again, own = (session.shown(each) for each in (schema.check(values), done.parameters))
-        assert session.scientific(again) == session.scientific(own)
+        again, own = (shown(each) for each in (schema.check(values), done.parameters))
+        assert scientific(again) == scientific(own)
 
 
 def verdicts_of(done: Done) -> set[str]:

@@ -42,6 +42,19 @@ def as_module(network: MLP, *between: Callable[[], nn.Module]) -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
+def network_of(module: nn.Sequential) -> MLP:
+    """The other way round: the network of a module's Linear."""
+    linears = [layer for layer in module if isinstance(layer, nn.Linear)]
+    return MLP([layer.weight.data for layer in linears], [layer.bias.data for layer in linears])
+
+
+def assert_same_networks(first: MLP, second: MLP, **tolerance: float) -> None:
+    """Equal to the bit, where no tolerance is given."""
+    pairs = zip(first.weights + first.biases, second.weights + second.biases, strict=True)
+    for a, b in pairs:
+        np.testing.assert_allclose(a, b, **({"rtol": 0, "atol": 0} | tolerance))
+
+
 def images(network: MLP, n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Inputs, and the network's own answers, except that one in three labels is random."""
     rng, sizes = rng_of(seed), network.layer_sizes

@@ -21,6 +21,7 @@ from modclust_utils.recipes.base import Images, Job, Record
 from modclust_utils.recipes.frames import frame
 from modclust_utils.recipes.network import Condition
 from modclust_utils.settings import TrainingSettings
+from modclust_utils.stats import empirical_p_value
 
 #: A job and the record that it gives.
 Made = tuple[Job, Record]
@@ -168,7 +169,7 @@ def make_test(
     sample = np.asarray(null, float)
     value = {
         "ncut": ncut,
-        "p_value": (int((sample < ncut).sum()) + 1) / (len(sample) + 1),
+        "p_value": empirical_p_value(ncut, sample, tail="lower"),
         "z_score": float((ncut - sample.mean()) / sample.std()) if sample.std() else float("nan"),
         "null_ncuts": list(null),
     }

@@ -55,6 +55,28 @@ def test_bad_input_is_refused_by_name():
         unit_activations(small_network(), X.double(), ["2"])
 
 
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_what_is_not_finite_has_no_activation(bad):
+    network = small_network()
+    with torch.no_grad():
+        network[5].weight[0, 0] = bad
+    with pytest.raises(ValueError, match="what 5 put out holds NaN or infinity"):
+        unit_activations(network, X, ["5"])
+    with pytest.raises(ValueError, match="what 5 put out holds NaN or infinity"):
+        input_correlations(network, X, "5")
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 1e306])
+def test_correlations_in_double_precision_are_those_of_any_scale(scale):
+    network = nn.Sequential(nn.Linear(6, 3, bias=False).double(), nn.ReLU())
+    x = X[:, 0, 0].double()
+    found = input_correlations(network, x * scale, "0")
+    np.testing.assert_allclose(found, input_correlations(network, x, "0"), rtol=1e-9)
+    if scale > 1:
+        with pytest.raises(ValueError, match="in single precision holds NaN or infinity"):
+            unit_activations(network, x * scale, ["0"])
+
+
 def test_correlations_are_those_of_numpy():
     network = small_network()
     found = input_correlations(network, X, "2")

@@ -14,6 +14,7 @@ from modclust_utils.coverage import (
     cells,
     column_by_column,
     elsewhere,
+    middle_and_largest,
     numbers,
     readable_count,
     readable_gaps,
@@ -104,6 +105,19 @@ def test_columns_of_other_networks():
     assert column_by_column("T", printed, more, ["run"]).n_beside == 9
     none = column_by_column("T", printed, ours.iloc[:0], ["run"])
     assert (none.n_printed, none.n_beside, none.gaps) == (9, 0, ())
+
+
+def test_a_column_without_numbers_of_ours_has_nothing_beside_it():
+    printed = pd.DataFrame({"run": range(3), "a": [1.0, 2.0, 3.0], "b": [1.0, 2.0, 3.0]})
+    ours = pd.DataFrame({"a": [math.nan] * 3, "b": [math.nan, 2.0, 4.0]})
+    found = column_by_column("T", printed, ours, ["run"])
+    assert (found.n_printed, found.n_beside, found.gaps) == (6, 2, (1.0,))
+
+
+@pytest.mark.parametrize("gaps", [[1.0, math.nan, 2.0], [math.nan, 1.0]])
+def test_a_gap_is_a_number(gaps):
+    with pytest.raises(ValueError, match=r"gaps=\[.*nan.*\] is not allowed: numbers"):
+        middle_and_largest(gaps)
 
 
 def test_numbers_of_the_text():

@@ -48,6 +48,15 @@ def test_shape_p_value_is_scipys(seed):
     assert shape_p_value(a, b) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-14, 1e-100])
+@pytest.mark.parametrize("shift", [0, 10_000])
+def test_ties_are_found_at_any_distance_from_0(shift, scale):
+    a, b = np.array([1, 2, 3]) / 10, np.array([2, 2, 4]) / 10
+    found = p_values((a + shift) * scale, (b + shift) * scale, rng=rng())
+    # of the 20 deals of 1, 2, 2, 2, 3, 4, those with sums of 6 and 8 or less and more
+    assert found == (0.7, 1.0)
+
+
 def test_ties_do_not_count_as_a_gap():
     """By hand: of the 6 deals of 0, 0, 0, 1 into pairs all have a gap of 1/2."""
     assert shape_p_value([0, 0], [0, 1]) == 1.0
@@ -110,6 +119,29 @@ def test_many_values_are_dealt_by_the_generator():
     assert first == second
     assert mean_p_value(a, b, rng=rng(1)) == pytest.approx(first, abs=0.01)
     assert mean_p_value(a, b, rng=rng(1)) != first
+
+
+def test_the_verdict_is_at_the_level_of_the_comparison():
+    pairs = [("x", [1, 2, 3, 4], [11, 12, 13, 14])]  # both tests have 2 / 70, times 2
+    assert compare_samples(pairs, rng=0)[0].verdict() == "cannot tell"
+    assert compare_samples(pairs, rng=0, alpha=0.1)[0].verdict() == "differ"
+    assert compare_samples(pairs, rng=0, alpha=0.1)[0].verdict(alpha=0.05) == "no difference"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "alpha", "message"),
+    [
+        (None, 0.05, "pairs=None is not allowed: one or more"),
+        ([], 0.05, r"pairs has 0 entries .* allowed: one or more of \(name, sample, sample\)"),
+        ([("x", [1, 2])], 0.05, "pairs has 1 entries of other forms"),
+        ([("x", [1, 2], [3, 4])], "0.05", "alpha='0.05' is not allowed|alpha is of type str"),
+        ([("x", [1, 2], [3, 4])], math.nan, "alpha=nan is not allowed: 0 < alpha < 1"),
+        ([("x", [1, 2], [3, 4])], 0, "alpha=0 is not allowed: 0 < alpha < 1"),
+    ],
+)
+def test_comparisons_that_are_not_allowed(pairs, alpha, message):
+    with pytest.raises(ValueError, match=message):
+        compare_samples(pairs, rng=rng(), alpha=alpha)
 
 
 @pytest.mark.parametrize("bad", [[1.0], [], [1.0, math.nan], [math.inf, 1.0]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import re
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,8 @@ import torch
 from networks import global_random_state_untouched, pruned_mlp, rng_of
 from perceptrons import SIZES, all_live, as_module, images, random_mlp
 from torch import nn
+from torch.nn.utils import prune
+from tried import FILE
 
 from modclust_utils import (
     activations,
@@ -377,14 +380,22 @@ def other_words(place: tuple[Callable[..., Any], str]) -> str:
     return names.get(place[1], place[1])
 
 
+def junk_for(name: str) -> dict[str, Any]:
+    """What is tried for a parameter: what a function does is its own, and processes are started
+    elsewhere."""
+    return {
+        what: junk
+        for what, junk in JUNK.items()
+        if not ((name == "on_epoch" and callable(junk)) or (name, what) == ("n_jobs", "minus one"))
+    }
+
+
 @pytest.mark.parametrize("place", PLACES, ids=name_of)
 def test_whatever_is_passed_is_taken_or_refused_by_name(place, record_property):
     """No foreign error, no warning, no global state: a result, or a sentence with the name."""
     call, name = place
     n_refused, wrong = 0, {}
-    for what, junk in JUNK.items():
-        if (name == "on_epoch" and callable(junk)) or (name, what) == ("n_jobs", "minus one"):
-            continue  # what a function does is its own; processes are started elsewhere
+    for what, junk in junk_for(name).items():
         arguments = {**copy.deepcopy(CALLS[call]), name: junk}
         with warnings.catch_warnings(), global_random_state_untouched():
             warnings.simplefilter("error")
@@ -400,7 +411,12 @@ def test_whatever_is_passed_is_taken_or_refused_by_name(place, record_property):
                 wrong[what] = repr(error)
     assert wrong == {}
     assert n_refused >= len(JUNK) // 3
-    record_property("tried", len(JUNK))
+    record_property("tried", len(junk_for(name)))
+
+
+def test_the_page_says_how_much_is_tried():
+    noted = json.loads(FILE.read_text(encoding="utf-8"))
+    assert noted["doors"]["tried"] == sum(len(junk_for(name)) for _, name in PLACES)
 
 
 # What the ecosystem hands over, taken as what it is
@@ -420,6 +436,25 @@ def sequential(weights: list[np.ndarray]) -> nn.Sequential:
     return nn.Sequential(
         nn.Flatten(), nn.Sequential(first, nn.ReLU()), nn.Dropout(0.5), second, nn.LogSoftmax(1)
     )
+
+
+def pruned_by_torch(weights: list[np.ndarray]) -> nn.Sequential:
+    """Masked, and then trained: what torch keeps as `weight` is of before."""
+    layers = []
+    for weight in weights:
+        layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+        prune.custom_from_mask(layer, "weight", torch.tensor(weight) != 0)
+        layer.weight_orig.data = torch.tensor(np.where(weight == 0, 7.0, weight)).float()
+        layers.append(layer)
+    return nn.Sequential(layers[0], nn.ReLU(), layers[1])
+
+
+def quantized_by_torch(weights: list[np.ndarray]) -> list[torch.Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch is about to move it
+        return [
+            torch.quantize_per_tensor(torch.tensor(w).float(), 0.5, 0, torch.qint8) for w in weights
+        ]
 
 
 def keras_like(weights: list[np.ndarray]) -> SimpleNamespace:
@@ -451,6 +486,12 @@ WAYS_TO_PASS_WEIGHTS: dict[str, Callable[[list[np.ndarray]], Any]] = {
     "MLP": lambda ws: models.MLP([torch.tensor(w) for w in ws], [torch.zeros(len(w)) for w in ws]),
     "weights and biases": lambda ws: [part for w in ws for part in (w, np.ones(len(w)))],
     "array of objects": lambda ws: np.array([*ws, None], dtype=object)[:-1],
+    "other bytes": lambda ws: [w.astype(">f8") for w in ws],
+    "long doubles": lambda ws: [w.astype(np.longdouble) for w in ws],
+    "conjugate tensors": lambda ws: [torch.tensor(-1j * w).conj().imag for w in ws],
+    "quantized": quantized_by_torch,
+    "masked by torch": pruned_by_torch,
+    "state masked by torch": lambda ws: pruned_by_torch(ws).state_dict(),
 }
 # a handful of values that every precision holds
 EXACT = [np.round(weight * 2).clip(-4, 4) / 2 for weight in WEIGHTS]
@@ -506,6 +547,25 @@ def test_shuffled_weights_keep_their_precision():
             nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).parameters(),
             r"weights\[1\] has shape \(3,\); allowed: 2-d",
         ),
+        (
+            nn.Sequential(
+                nn.Linear(4, 3, bias=False),
+                nn.LayerNorm(3, bias=False),
+                nn.Linear(3, 2, bias=False),
+            ).parameters(),
+            "weights has 2 matrices and 1 vectors, which may be biases or factors of a norm",
+        ),
+        (
+            nn.Sequential(nn.Linear(3, 3, bias=False), nn.LayerNorm(3)).state_dict(),
+            r"weights\['1\.weight'\] has shape \(3,\); allowed: matrices",
+        ),
+        ([torch.ones(2, 2).to_sparse() * torch.nan], r"weights\[0\] holds NaN"),
+        (
+            [torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged)],
+            r"weights\[0\] is a nested tensor; allowed: .*, all rows of one length",
+        ),
+        ([torch.tensor([[2**63]], dtype=torch.uint64)], r"weights\[0\] holds 9223372036854775808"),
+        ([[np.ma.masked_array([9.0, 1], [1, 0]), [1.0, 2]]], r"weights\[0\] has masked entries"),
         ([torch.ones(2, 2, device="meta")], r"weights\[0\] is a meta tensor"),
     ],
 )
@@ -599,6 +659,16 @@ def test_a_graph_in_half_precision_is_one_of_rounded_weights():
         (pd.DataFrame(GRAPH)[list(range(17, -1, -1))], "rows and columns of the same names in two"),
         ([[0, 1], [1]], "adjacency is no array"),
         (WEIGHTS, "adjacency is no array"),
+        (networkx.Graph(), r"adjacency is no such graph \(.*\); allowed: a networkx graph with"),
+        *(
+            (networkx.Graph([(0, 1, {"weight": weight})]), f"adjacency {message}; allowed: a netw")
+            for weight, message in (
+                (1j, "has an edge of weight 1j"),
+                ("3", "has an edge of weight '3'"),
+                (None, "has an edge of weight None"),
+                (10**400, r"is no such graph \(.*\)"),
+            )
+        ),
     ],
 )
 def test_what_is_no_graph_of_real_edges_is_refused(graph, message):
@@ -760,3 +830,101 @@ def test_samples_with_masked_or_missing_values_are_refused():
         with pytest.raises(ValueError, match=r"values (has masked entries|holds NaN)"):
             samples.far_out(values)
     assert stats.z_score(0.5, pd.Series(SAMPLE)) == stats.z_score(0.5, torch.tensor(SAMPLE))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32, torch.uint64])
+def test_unsigned_numbers_are_numbers(dtype):
+    units = torch.tensor([[1, 0], [0, 3]]).to(dtype)
+    assert graphs.live_units([units])[0].tolist() == [True, True]
+    assert pruning.magnitude_mask(units, 0.75).tolist() == [[False, False], [False, True]]
+    labels = torch.tensor([0, 0, 1, 1, 2, 2] * 3).to(dtype)
+    assert modularity.n_effective_clusters(labels) == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    "junk", [{0: 4, 1: 2}, {4, 2}, frozenset({4, 2}), pd.DataFrame([[4], [2]]), b"42"]
+)
+def test_what_has_no_order_or_gives_names_is_no_list(junk):
+    for call in (
+        lambda: models.glorot_mlp(junk, seeds=[0]),
+        lambda: models.glorot_mlp([4, 2], seeds=junk),
+        lambda: nulls.shuffle_tests(WEIGHTS, junk, n_shuffles=2, mode="layer", rng=0),
+    ):
+        with pytest.raises(
+            ValueError, match=r"(layer_sizes|seeds|clusters)( is of type|=).*allowed"
+        ):
+            call()
+
+
+UNITS = pd.Series(LABELS, index=[f"unit {i}" for i in range(18)])
+OTHER = UNITS[::-1]
+TABLE = pd.DataFrame(GRAPH, index=UNITS.index, columns=UNITS.index)
+PIXELS, CLASSES = pd.DataFrame(X.numpy()), pd.Series(Y.numpy())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda same: clustering.ncut(TABLE, UNITS if same else OTHER),
+        lambda same: partitions.match_labels(UNITS, UNITS if same else OTHER),
+        lambda same: partitions.match_labels(UNITS, UNITS, where=(UNITS if same else OTHER) > 0),
+        lambda same: partitions.order_labels(UNITS, UNITS if same else OTHER),
+        lambda same: partitions.merge_single_units(TABLE, UNITS if same else OTHER),
+        lambda same: stubwalk.stub_walks(TABLE, UNITS if same else OTHER, n_walks=2, rng=0),
+        lambda same: intervals.rank_interval(UNITS, UNITS if same else OTHER),
+        lambda same: NETWORK.accuracy(PIXELS, CLASSES if same else CLASSES[::-1]),
+        lambda same: lesions.lesion_accuracy(
+            NETWORK, PIXELS, CLASSES if same else CLASSES[::-1], SETS
+        ),
+        lambda same: training.train(
+            PIXELS, CLASSES if same else CLASSES[::-1], SETTINGS, seeds=[0], device="cpu"
+        ),
+    ],
+)
+def test_columns_in_two_orders_are_refused(call):
+    call(True)
+    with pytest.raises(ValueError, match=r"has the index of .* in another order; allowed"):
+        call(False)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: quantized.lattice_index([0.5], n_shuffles=10**30, copies=10),
+            "n_shuffles=1000.* is not allowed: a whole number from 1 to 2147483647",
+        ),
+        (lambda: clustering.cluster_network(WEIGHTS, 10**5000, rng=0), r"n_clusters=\(more than"),
+        (
+            lambda: clustering.cluster_network(WEIGHTS, 2**31 - 1, rng=0),
+            "n_clusters=2147483647 is not allowed: 1 to 6, the number of units",
+        ),
+        (lambda: stubwalk.stub_walks(GRAPH, LABELS, n_walks=2**31, rng=0), "n_walks=2147483648"),
+    ],
+)
+def test_counts_have_an_end(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_seeds_are_of_any_size():
+    assert models.glorot_mlp([2, 2], seeds=[2**100]).weights[0].shape == (1, 2, 2)
+    as_rng(2**100)
+
+
+def test_an_ncut_of_edges_whose_sum_no_float_holds():
+    assert clustering.ncut(GRAPH * 2.0**1020, LABELS) == clustering.ncut(GRAPH, LABELS)
+
+
+@pytest.mark.parametrize("dtype", [">f4", np.longdouble])
+def test_arrays_of_other_bytes_are_taken(dtype):
+    weights = [w.float().numpy().astype(dtype) for w in NETWORK.weights]
+    biases = [b.float().numpy().astype(dtype) for b in NETWORK.biases]
+    x = X.float().numpy()
+    y, labels = Y.numpy().astype(">i4"), LABELS.astype(">i4")
+    found = lesions.lesion_accuracy(models.MLP(weights, biases), x.astype(dtype), y, SETS)
+    native = models.MLP(*([p.astype("f8") for p in each] for each in (weights, biases)))
+    expected = lesions.lesion_accuracy(native, x, y, SETS)
+    torch.testing.assert_close(found[0], expected[0])
+    assert similarity.normalize(GRAPH.astype(dtype)).shape == GRAPH.shape
+    assert clustering.ncut(GRAPH, labels) == clustering.ncut(GRAPH, LABELS)

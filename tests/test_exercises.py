@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from modclust_utils.exercises import (
     Exercise,
@@ -52,12 +53,12 @@ def test_a_number_is_right_in_any_form(answer):
         ("1/3", "A number is asked for, and '1/3' is a text."),
         (None, "A number is asked for, and None is nothing."),
         (float("inf"), "A number is asked for, and inf is not a finite one."),
+        (10**400, f"A number is asked for, and 1{'0' * 56}... is not a finite one."),
         (len, "A number is asked for, and <built-in function len> is a function."),
         ([1 / 3], "A number is asked for, and [0.3333333333333333] is a list."),
     ],
 )
 def test_a_wrong_number_hears_why(answer, text):
-    assert reply(THIRD, answer) == reply(THIRD, answer)
     assert (reply(THIRD, answer).state, reply(THIRD, answer).text) == ("wrong", text)
 
 
@@ -123,3 +124,19 @@ def test_an_error_of_the_check_itself_is_no_wrong_answer():
 
     with pytest.raises(KeyError):
         reply(Exercise("x", "anything", judge), 1)
+
+
+def test_one_number_without_a_row_is_no_pair():
+    assert reply(PAIR, np.array(3.0)).text.startswith("2 numbers are asked for")
+
+
+def test_a_tensor_that_hangs_on_weights_is_an_array():
+    assert as_array(torch.ones(2, requires_grad=True), (2,)).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "answer", [np.array([1 + 2j, 0]), np.ma.masked_array([1.0, 2.0], [True, False])]
+)
+def test_parts_of_numbers_are_none(answer):
+    with pytest.raises(WrongAnswer, match="instead of numbers"):
+        as_array(answer, (2,))

@@ -17,7 +17,9 @@ from modclust_utils.graph_clusters import (
     blocks_of,
     cluster_graph,
     clusters_in_layers,
+    graph_ncut,
     layerwise_clusters,
+    shares_inside,
 )
 from modclust_utils.graphs import network_graph
 from modclust_utils.network_graphs import NetworkGraph
@@ -272,3 +274,24 @@ def test_a_layer_has_no_more_clusters_than_units_with_edges():
 def test_layers_that_do_not_fit_are_refused(layers, counts, message):
     with pytest.raises(ValueError, match=message):
         layerwise_clusters(np.ones((4, 4)), layers, counts, within=True, rng=rng_of(0))
+
+
+def test_shares_of_a_depthwise_layer_are_those_by_chance():
+    """Its edges have nowhere else to go."""
+    network = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1, groups=4))
+    inside, expected = shares_inside(
+        network_graph(network, torch.zeros(1, 4, 2, 2)), [0, 0, 1, 1] * 2
+    )
+    assert inside.tolist() == expected.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.arange(36) % 3, np.arange(36) % 5 - 1, np.full(36, -1), np.arange(36) % 3 * 10**12],
+)
+def test_ncut_layer_by_layer_is_that_of_the_adjacency(labels):
+    graph = groups_of_channels(3)
+    assert graph_ncut(graph, labels) == pytest.approx(ncut(graph.adjacency, labels))
+    inside, expected = shares_inside(graph, labels)
+    numbered = np.unique(labels, return_inverse=True)[1] - (labels.min() < 0)
+    np.testing.assert_array_equal((inside, expected), shares_inside(graph, numbered))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from networks import rng_of
 from torch import nn
 
+from modclust_utils.channel_edges import Connection
 from modclust_utils.clustering import ncut
 from modclust_utils.graph_clusters import cluster_graph
 from modclust_utils.graph_nulls import GRAPH_MODES, graph_shuffle_test, shuffle_graph
 from modclust_utils.graphs import network_graph
+from modclust_utils.network_graphs import NetworkGraph
 from modclust_utils.stats import empirical_p_value, z_score
 
 
@@ -119,6 +122,34 @@ def test_groups_of_channels_are_more_clusterable_than_shuffles(mode):
     np.testing.assert_allclose(test.null_ncuts, again.null_ncuts, rtol=1e-6)
     other = graph_shuffle_test(graph, 2, n_shuffles=19, mode=mode, rng=rng_of(1))
     assert (test.null_ncuts != other.null_ncuts).any()
+
+
+WEIGHTS = np.array([[1.0, 0.0, 4.0], [2.0, 3.0, 0.0]])
+HOLES = np.array([[True, False, True], [True, True, False]])
+
+
+@pytest.mark.parametrize(
+    ("mode", "possible", "n"),
+    [
+        ("layer", np.ones((2, 3), bool), 360),  # 6! over the two zeros
+        ("layer", HOLES, 24),
+        ("layer-nonzero", np.ones((2, 3), bool), 24),
+        ("channel", np.ones((2, 3), bool), 36),
+        ("channel", HOLES, 4),
+    ],
+)
+def test_every_arrangement_is_equally_likely(mode, possible, n):
+    connection = Connection(0, 1, WEIGHTS, possible)
+    graph = NetworkGraph(
+        np.array([0, 0, 0, 1, 1]), ("a", "b"), ("a", "b"), (connection,), np.arange(5)
+    )
+    rng = rng_of(1)
+    draws = [
+        shuffle_graph(graph, mode, rng=rng).connections[0].weights.ravel() for _ in range(20 * n)
+    ]
+    found, counts = np.unique(draws, axis=0, return_counts=True)
+    assert len(found) == n
+    assert scipy.stats.chisquare(counts).pvalue > 0.001
 
 
 def test_a_shuffle_is_no_more_clusterable_than_its_own_shuffles():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 from hypothesis import given
@@ -23,6 +24,7 @@ from modclust_utils.intervals import (
 )
 
 NUMBERS = st.integers(-5, 5)
+PAIRS = pd.Series([1.0, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,8 @@ NUMBERS = st.integers(-5, 5)
         (lambda: std_interval([1.0, 2.0], confidence=0), "confidence=0"),
         (lambda: told_apart(-1, 2, 5), "passed=-1 is not allowed: a whole number of 0"),
         (lambda: told_apart(3, 2, 5), "passed=3 of n=2 is not allowed"),
+        (lambda: welch_interval(0, -1, 5, 0, 1, 5), r"std_a=-1\.0 and std_b=1\.0 are not allowed"),
+        (lambda: rank_interval(PAIRS, PAIRS[::-1]), "b has the index of a in another order"),
         (lambda: told_apart(0, 0, 5), "n=0 is not allowed: a whole number of 1"),
     ],
 )
@@ -70,6 +74,14 @@ def test_welch_interval_agrees_with_the_test_on_raw_data():
     expected = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.9)
     found = welch_interval(a.mean(), a.std(ddof=1), 12, b.mean(), b.std(ddof=1), 7, confidence=0.9)
     assert found == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("exponent", [-1000, -300, 500, 1020])
+def test_welch_interval_has_the_scale_of_its_numbers(exponent):
+    scale = 2.0**exponent
+    ends = welch_interval(2.0, 1.0, 5, 1.0, 0.5, 4)
+    found = welch_interval(2.0 * scale, scale, 5, scale, 0.5 * scale, 4)
+    assert found == tuple(end * scale for end in ends)
 
 
 def test_welch_interval_without_spread_is_a_point():
@@ -153,6 +165,12 @@ def test_interval_for_a_shift_leaves_out_0_just_where_the_rank_test_does(a, b):
     low, high = shift_interval(first, second)
     p = scipy.stats.mannwhitneyu(first, second, method="exact").pvalue
     assert (low > 0 or high < 0) == (p <= 0.05)
+
+
+@pytest.mark.parametrize(("n", "k"), [(10, 1), (20, 5), (67, 25)])
+def test_a_median_interval_is_no_wider_where_its_chance_is_that_of_a_tail(n, k):
+    tail = sum(math.comb(n, i) for i in range(k + 1))
+    assert median_interval(np.arange(n), 1 - 2 * tail / 2**n) == (k, n - 1 - k)
 
 
 def test_shift_moves_with_a_sample_and_not_with_an_outlier():

@@ -261,6 +261,21 @@ def test_lesion_accuracy_refuses_bad_input_by_name(changes, message):
         lesion_accuracy(random_mlp(SIZES, 0), **options)
 
 
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [(torch.nan, r"weights\[1\] of network holds NaN"), (1e308, "what network puts out holds NaN")],
+)
+def test_what_has_no_answer_counts_for_no_class(part, message):
+    network = random_mlp(SIZES, 0)
+    x, y = images(network, 5, 0)
+    for weight in network.weights[1:]:
+        weight[:] = part
+    with pytest.raises(ValueError, match=message):
+        lesion_accuracy(network, x, y, np.zeros((1, sum(SIZES)), bool))
+    with pytest.raises(ValueError, match="what network puts out holds NaN or infinity"):
+        network.accuracy(x, y)
+
+
 def test_a_batch_of_networks_is_refused():
     network = random_mlp(SIZES, 0)
     batch = MLP([w[None] for w in network.weights], [b[None] for b in network.biases])

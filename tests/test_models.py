@@ -30,6 +30,30 @@ def test_logits_and_accuracy_of_a_network_by_hand():
     assert network.accuracy(x, labels, chunk_size=2).item() == pytest.approx(2 / 3)
 
 
+def test_a_network_of_whole_numbers_takes_images_as_they_are():
+    identity = [[1, 0], [0, 1]]
+    x = [[0.5, 0.25], [0.25, 0.75]]
+    assert MLP([identity] * 2, [[0, 0]] * 2).logits(x).tolist() == x
+    # the widest precision of all parts, so that nothing is rounded
+    mixed = MLP([identity, torch.eye(2)], [torch.zeros(2), torch.zeros(2).double()])
+    assert {part.dtype for part in mixed.weights + mixed.biases} == {torch.float64}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ([(3, 2), (2, 4)], r"weights\[1\] has shape \(2, 4\); allowed: \(n_out, 3\)"),
+        ([(5, 3, 2), (2, 3)], r"weights\[1\] has shape \(2, 3\); allowed: \(5, n_out, 3\)"),
+        ([(5, 3, 2), (4, 2, 3)], r"weights\[1\] has shape \(4, 2, 3\); allowed: \(5, n_out, 3\)"),
+        ([(3,)], r"weights\[0\] has shape \(3,\); allowed: \(n_out, n_in\)"),
+    ],
+)
+def test_layers_that_do_not_follow_each_other_are_no_network(shapes, message):
+    weights = [torch.ones(shape) for shape in shapes]
+    with pytest.raises(ValueError, match=message):
+        MLP(weights, [torch.ones(shape[:-1] or 3) for shape in shapes])
+
+
 def test_a_batch_of_networks_computes_what_each_does_alone():
     batch = glorot_mlp((7, 6, 3), seeds=[4, 5, 6])
     x, y = torch.from_numpy(rng_of(0).random((50, 7), np.float32)), torch.arange(50) % 3

@@ -250,6 +250,24 @@ def test_moves_of_many_are_those_of_each():
     np.testing.assert_allclose(found, np.transpose(each), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([], r"scores has shape \(0,\); allowed: \(c,\) or \(c, S\), c and S of 1 or more"),
+        (np.ones((2, 0)), r"scores has shape \(2, 0\)"),
+        (1.0, r"scores has shape \(\)"),
+        (np.ones((2, 2, 2)), r"scores has shape \(2, 2, 2\)"),
+        (None, "scores=None is not allowed: numbers"),
+        (["a"], "scores is of type list of text; allowed: numbers"),
+        ([math.nan, 1.0], "scores holds NaN or infinity; allowed: finite numbers"),
+        ([1.0, -math.inf], "scores holds NaN or infinity"),
+    ],
+)
+def test_moves_refuse_bad_scores_by_name(scores, message):
+    with pytest.raises(ValueError, match=message):
+        move_probabilities(scores, 0.15)
+
+
 # --- the search ----------------------------------------------------------------------------------
 
 

@@ -102,6 +102,13 @@ def test_order_by_volume():
         (lambda: match_labels([0], [0], where=[True] * 2), r"where has shape \(2,\)"),
         (lambda: order_labels([0, 1], [0]), r"layer_of_unit has shape \(1,\)"),
         (lambda: order_labels([0], [0], degrees=[1, 2]), r"degrees has shape \(2,\)"),
+        (lambda: order_labels([0], [0], degrees=[-1]), "degrees has negative, NaN or infinite"),
+        (lambda: order_labels([0], [0], degrees=[np.nan]), "degrees has negative, NaN or infinite"),
+        (lambda: order_labels([0], {0: 0}), "layer_of_unit is of type dict; allowed: the layer of"),
+        (
+            lambda: ncut(TWIG, np.full(8, 2**63, np.uint64)),
+            "labels has entries that are no cluster",
+        ),
         (lambda: as_labels("mine", ["a"]), "mine is of type list of text; allowed: integers"),
     ],
 )
@@ -127,6 +134,36 @@ TWIG = graph_of(
     *((3, 4, 2.0), (4, 5, 2.0), (3, 5, 2.0)),
     *((2, 3, 1.0), (5, 6, 0.5), (6, 7, 0.25)),
 )
+
+
+LARGE = 2**63 - 1
+
+
+def test_large_numbers_of_clusters_cost_no_memory():
+    assert match_labels([LARGE, LARGE, 0], [0, 0, 1]).tolist() == [0, 0, 1]
+    # what is without a partner has a number that is left
+    assert match_labels([0, 0, 7, -1], [LARGE, LARGE, -1, 0]).tolist() == [LARGE, LARGE, 0, -1]
+    assert order_labels([LARGE, 5, 5, -1], [7, 0, 0, 0]).tolist() == [1, 0, 0, -1]
+    labels, value = merge_single_units(TWIG, [LARGE] * 3 + [5] * 3 + [-1, 7])
+    assert labels.tolist() == [LARGE] * 3 + [5] * 3 + [-1, 5]
+    assert value == merge_single_units(TWIG, [0] * 3 + [1] * 3 + [-1, 2])[1]
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-12, 1.0, 1e308])
+def test_volumes_of_any_scale_are_ordered_alike(scale):
+    degrees = np.array([0.1, 0.2, 0.3, 0.9, 1.2]) * scale
+    # 0.1 + 0.2 is 0.3 but for rounding, so clusters 0 and 1 keep their order
+    assert order_labels([0, 0, 1, 2, 3], [0] * 5, degrees=degrees).tolist() == [2, 2, 3, 1, 0]
+
+
+def test_small_volumes_beside_a_large_one_are_ordered():
+    assert order_labels([0, 1, 2], [0] * 3, degrees=[1e-12, 3e-12, 1]).tolist() == [2, 1, 0]
+
+
+def test_merging_takes_edges_whose_sum_no_float_holds():
+    labels = [0, 0, 0, 1, 1, 1, 2, 3]
+    large, small = (merge_single_units(TWIG * scale, labels) for scale in (2.0**1022, 1))
+    assert (large[0].tolist(), large[1]) == (small[0].tolist(), small[1])
 
 
 def test_single_units_join_the_cluster_that_costs_least():

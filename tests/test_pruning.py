@@ -49,6 +49,22 @@ def test_sparsity_needs_steps():
         polynomial_sparsity(0, n_steps=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("step", math.nan),
+        ("power", -1),
+        ("power", math.nan),
+        ("initial_sparsity", -0.5),
+        ("final_sparsity", 7),
+        ("final_sparsity", math.nan),
+    ],
+)
+def test_sparsity_is_a_share_on_the_way(name, value):
+    with pytest.raises(ValueError, match=f"{name}=.* is not allowed"):
+        polynomial_sparsity(**{"step": 9, "n_steps": 9, name: value})
+
+
 # --- masks ---------------------------------------------------------------------------------------
 
 
@@ -119,6 +135,19 @@ def test_mask_of_a_batch_is_that_of_each_matrix():
 def test_mask_refuses_what_is_no_share(sparsity):
     with pytest.raises(ValueError, match=f"sparsity={sparsity} is not allowed: 0 <= sparsity <= 1"):
         magnitude_mask(torch.ones(2, 2), sparsity)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_mask_refuses_weights_without_a_size(bad):
+    with pytest.raises(ValueError, match="weight holds NaN or infinity; allowed: finite numbers"):
+        magnitude_mask(torch.tensor([[bad, 1.0, 2.0, 3.0]]), 0.5)
+
+
+def test_mask_of_the_least_whole_number_and_of_sparse_weights():
+    assert magnitude_mask(np.array([[-(2**31), 1, 2, 3]], np.int32), 0.75).tolist() == [
+        [True, False, False, False]
+    ]
+    assert magnitude_mask(torch.eye(3).to_sparse(), 2 / 3).equal(torch.eye(3) > 0)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -12,11 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import global_random_state_untouched, rng_of
-from perceptrons import as_module
+from perceptrons import as_module, assert_same_networks, network_of
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from modclust_utils.models import MLP, derived_seed
+from modclust_utils.models import derived_seed
 from modclust_utils.regularized import Progress, train_regularized, uniform_mlp
 from modclust_utils.settings import RegularizedSettings
 
@@ -44,15 +44,6 @@ MIXED = [
 
 def trained(settings, seeds, x=X, y=Y, **options):
     return train_regularized(x, y, settings, seeds=seeds, device="cpu", **options)
-
-
-def parameters_of(network):
-    return network.weights + network.biases
-
-
-def assert_same_networks(first, second, **tolerance):
-    for a, b in zip(parameters_of(first), parameters_of(second), strict=True):
-        np.testing.assert_allclose(a, b, **({"rtol": 0, "atol": 0} | tolerance))
 
 
 # --- fresh networks ------------------------------------------------------------------------------
@@ -155,11 +146,6 @@ class Masked(nn.Module):
 
     def forward(self, hidden):
         return hidden if self.mask is None else hidden * self.mask
-
-
-def network_of(module):
-    linears = [layer for layer in module if isinstance(layer, nn.Linear)]
-    return MLP([layer.weight.data for layer in linears], [layer.bias.data for layer in linears])
 
 
 def draw_masks(generator, n, widths, rate):
@@ -290,6 +276,11 @@ def test_state_of_other_networks_is_refused():
     trained([SMALL], [1], on_epoch=states.append)
     with pytest.raises(ValueError, match=r"state is of seeds \(1,\); allowed: \(2,\)"):
         trained([SMALL], [2], state=states[0])
+    wider = replace(SMALL, layer_sizes=(*SMALL.layer_sizes[:-1], 50, SMALL.layer_sizes[-1]))
+    with pytest.raises(
+        ValueError, match=r"state has parameters of shape \(1, \d+\); allowed: \(1, "
+    ):
+        trained([wider], [1], state=states[0])
 
 
 def test_training_comes_from_the_seeds_alone():

@@ -11,6 +11,7 @@ import torch
 from networks import global_random_state_untouched, rng_of
 from torch import nn
 
+from modclust_utils import rescaling
 from modclust_utils.graph_clusters import cluster_graph
 from modclust_utils.graphs import network_graph
 from modclust_utils.pretrained.architectures import cifar_resnet
@@ -101,6 +102,12 @@ def test_balanced_has_equal_norms_and_weighs_the_least():
     for seed in range(5):
         drawn = randomly_rescaled(balanced(GRAPH), 1.2, rng=rng_of(seed))
         assert drawn.adjacency.sum() > weight
+
+
+def test_a_scaling_that_is_not_canonical_yet_says_so(monkeypatch):
+    monkeypatch.setattr(rescaling, "MOST_ROUNDS", 2)
+    with pytest.warns(RuntimeWarning, match="after 2 rounds sums of edges in and out are still"):
+        balanced(GRAPH)
 
 
 def test_units_that_are_added_are_scaled_together():

@@ -413,6 +413,14 @@ def test_other_modules_are_as_in_evaluation():
             r"network has weights of shape \(9, 6\) in torch\.bfloat16; allowed: .* float32",
         ),
         (
+            {
+                "network": MLP(
+                    [torch.ones(0, 9, 6), torch.ones(0, 4, 9)], [torch.ones(0, 9), torch.ones(0, 4)]
+                )
+            },
+            r"weights of shape \(0, 9, 6\) in",
+        ),
+        (
             {"network": random_mlp(SIZES, 0, batch=(2, 3))},
             r"network has weights of shape \(2, 3, 9, 6\) in .*; allowed: .*\(R, n_out, n_in\)",
         ),
@@ -446,6 +454,51 @@ def test_similarities_refuse_bad_input_by_name(changes, message):
         similarities(**options)
 
 
+LAYERS = (nn.Linear(4, 6), nn.Linear(5, 2), nn.Linear(3, 2))
+
+
+@pytest.mark.parametrize("method", ["auto", "autograd"])
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        # made for 5 units, and given 3 or 6
+        ([nn.Linear(4, 3), nn.ReLU(), LAYERS[1]], "network takes no image|activations of shape"),
+        ([LAYERS[0], LAYERS[1]], "network takes no image|activations of shape"),
+        # an odd number of units has no halves
+        ([nn.Linear(4, 3), nn.GLU(), nn.Linear(3, 2)], "network takes no image .*[Hh]alving"),
+        # 6 units, of which the next layer is given two rows of 3
+        (
+            [LAYERS[0], nn.Unflatten(1, (2, 3)), LAYERS[2]],
+            r"network has activations of shape \(2, 3\) in layer 1; allowed: \(3,\)",
+        ),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused_by_name(modules, message, method):
+    network = nn.Sequential(*modules)
+    with pytest.raises(ValueError, match=message):
+        similarities(network, torch.ones(2, 4), torch.zeros(2).long(), 1, method=method)
+
+
+def test_layers_that_halve_the_units_fit():
+    network = nn.Sequential(LAYERS[0], nn.GLU(), LAYERS[2])
+    found = similarities(network, torch.ones(2, 4), torch.zeros(2).long(), 1)
+    assert {tuple(s.shape) for s in found.values()} == {(3, 3)}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("name", ["weights", "biases"])
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_weights_that_are_no_numbers_are_refused(value, name, batch):
+    network = random_mlp(SIZES, 0, batch=batch)
+    getattr(network, name)[1][..., 2] = value
+    x, y = images(SIZES, 3, 25)
+    with pytest.raises(ValueError, match=f"network in {name} holds NaN or infinity"):
+        similarities(network, x, y, 1)
+    if not batch:
+        with pytest.raises(ValueError, match=r"network in [024]\.(weight|bias) holds NaN or"):
+            similarities(as_module(network, nn.Tanh), x, y, 1)
+
+
 @pytest.mark.parametrize("place", [0, 500, 999])
 def test_a_single_nan_in_x_is_found(place):
     x, y = images(SIZES, 1000, 25)
@@ -469,6 +522,7 @@ def test_normalization_by_hand():
 
 def test_normalization_takes_arrays_and_batches():
     s = rng_of(26).random((2, 5, 4, 4))
+    s = s + s.swapaxes(-1, -2)
     s.flags.writeable = False
     for by in ("max", "sqrt"):
         found = normalize(s, by=by)
@@ -505,6 +559,7 @@ def test_normalized_similarities_lie_between_0_and_1(sizes, absolute, seed):
         (torch.ones(4), {}, r"s has shape \(4,\)"),
         (-torch.eye(2), {}, "s has entries that are negative"),
         (torch.full((2, 2), math.nan), {}, "s has entries that are .* NaN"),
+        ([[1.0, 2.0], [3.0, 4.0]], {}, "s is not symmetric; allowed: the same for i, j and j, i"),
         (torch.full((2, 2), math.inf), {"by": "sqrt"}, "s has entries that are .* infinite"),
     ],
 )

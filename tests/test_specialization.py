@@ -179,6 +179,13 @@ def test_sets_that_do_not_fit_the_network_are_refused(sets, message):
         set_lesions(network, x, y, sets, ["1", "3"])
 
 
+def test_a_layer_is_a_whole_number():
+    network, (x, y) = small_network(), photos(5)
+    units = np.eye(5, dtype=bool)
+    with pytest.raises(ValueError, match=r"sets\[0\]\.layer=1\.0 is not allowed: a whole number"):
+        set_lesions(network, x, y, [UnitSets(1.0, 0, units)], ["1", "3"])
+
+
 def test_a_network_that_says_nothing_has_no_accuracies():
     network, (x, y) = small_network(), photos(5)
     nn.init.constant_(network[3].weight, float("nan"))
@@ -208,6 +215,12 @@ def test_both_readings_of_the_class_range_by_hand():
     np.testing.assert_allclose(class_ranges(BY_HAND), [[0.4, 0, 0.2]], atol=1e-12)
     relative = class_ranges(BY_HAND, reading="relative")
     np.testing.assert_allclose(relative, [[0.4 / 0.2, 0, np.inf]], atol=1e-12)
+
+
+def test_measures_of_lists_are_those_of_arrays():
+    lists = SetLesions(**{name: each.tolist() for name, each in vars(BY_HAND).items()})
+    np.testing.assert_array_equal(accuracy_drops(lists), accuracy_drops(BY_HAND))
+    np.testing.assert_array_equal(class_ranges(lists), class_ranges(BY_HAND))
 
 
 def test_percentiles_of_rows():

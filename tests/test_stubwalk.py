@@ -66,6 +66,13 @@ def test_walks_that_always_or_never_leave():
     assert stub_walks(square, [0, -1, 0, -1], n_walks=500, rng=rng).all()
 
 
+def test_edges_and_numbers_of_clusters_may_be_large():
+    def walk(scale: float, labels: list[int]) -> list[bool]:
+        return stub_walks(TRIANGLES * scale, labels, n_walks=50, rng=0).tolist()
+
+    assert walk(1e308, [5] * 3 + [2**63 - 1] * 3) == walk(1, SIDES)
+
+
 def test_walks_follow_from_the_generator_alone():
     def walk(seed: int) -> np.ndarray:
         return stub_walks(TRIANGLES, SIDES, n_walks=300, rng=np.random.default_rng(seed))
@@ -107,6 +114,11 @@ def test_running_rate_by_hand():
     _, rate, half = running_failure_rate(np.array([True] * 3 + [False] * 9))
     assert rate[0] == 3 / 10
     assert rate[-1] == 3 / 12
+
+
+def test_a_rate_of_no_walks_is_refused():
+    with pytest.raises(ValueError, match="failed has no walks; allowed: one or more"):
+        running_failure_rate(np.zeros(0, bool))
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=300))

@@ -6,6 +6,7 @@ import copy
 import io
 import math
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -13,12 +14,14 @@ import pytest
 import torch
 from elsewhere import CUDA
 from networks import global_random_state_untouched, rng_of
-from perceptrons import as_module
+from perceptrons import as_module, assert_same_networks, network_of
 from torch import nn
 
 from modclust_utils.models import MLP, glorot_mlp
 from modclust_utils.training import (
     TrainingSettings,
+    TrainingState,
+    _dropout_keep,
     initial_state,
     polynomial_sparsity,
     train,
@@ -32,23 +35,6 @@ SMALL = TrainingSettings(
     layer_sizes=(7, 6, 5, 3), epochs=3, pruning_epochs=3, batch_size=8, learning_rate=0.01
 )
 STEPS = 7  # in an epoch
-
-
-def parameters_of(network):
-    return network.weights + network.biases
-
-
-def assert_same_networks(first, second, **tolerance):
-    for a, b in zip(parameters_of(first), parameters_of(second), strict=True):
-        if tolerance:
-            np.testing.assert_allclose(a, b, **tolerance)
-        else:
-            np.testing.assert_array_equal(a, b)
-
-
-def network_of(module):
-    linears = [layer for layer in module if isinstance(layer, nn.Linear)]
-    return MLP([layer.weight.data for layer in linears], [layer.bias.data for layer in linears])
 
 
 # --- gradients, dropout, single steps ------------------------------------------------------------
@@ -115,6 +101,11 @@ def test_gradients_with_dropout_are_those_of_autograd_with_the_same_units(sizes,
     assert hits.tolist() == expected_hits
     for gradient, plain in zip(found, expected, strict=True):
         torch.testing.assert_close(gradient, plain, rtol=1e-10, atol=1e-12)
+
+
+def test_a_rate_next_to_1_drops_nearly_all():
+    keep = _dropout_keep(torch.Generator().manual_seed(0), (100_000,), 1 - 1e-9)
+    assert keep.sum() < 20  # one in 65,536
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.5, 0.9])
@@ -439,8 +430,42 @@ def test_a_state_of_other_seeds_is_refused():
 
 
 @pytest.mark.parametrize(
+    "state",
+    [
+        initial_state(replace(SMALL, layer_sizes=(7, 4, 3)), seeds=[1], device="cpu"),
+        initial_state(replace(SMALL, layer_sizes=(7, 5, 6, 3)), seeds=[1], device="cpu"),
+        TrainingState((1,), [], {}),
+    ],
+)
+def test_a_state_of_other_layers_is_refused(state):
+    with pytest.raises(ValueError, match=r"state has parameters of shapes \[.*allowed: \[\(1, 6"):
+        train(X, Y, SMALL, seeds=[1], device="cpu", state=state)
+
+
+def test_trained_networks_stay_as_they_are_when_their_state_goes_on():
+    state, seeds = initial_state(SMALL, seeds=[1], device="cpu"), [1]
+    short = replace(SMALL, epochs=1, pruning_epochs=0)
+    found = train(X, Y, short, seeds=seeds, device="cpu", state=state)
+    alone = train(X, Y, short, seeds=seeds, device="cpu")
+    train(X, Y, replace(SMALL, epochs=3), seeds=seeds, device="cpu", state=state)
+    assert_same_networks(found.after, alone.after)
+    assert_same_networks(found.before, alone.before)
+
+
+def test_training_that_runs_away_is_not_pruned():
+    wild = replace(SMALL, learning_rate=1e30)
+    with pytest.raises(ValueError, match="weight holds NaN or infinity"):
+        train(X, Y, wild, seeds=[0], device="cpu")
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("layer_sizes", (7, 2**31)),
+        ("batch_size", 2**31),
+        ("learning_rate", math.inf),
+        ("learning_rate", 10**400),
+        ("learning_rate", Fraction(10**400)),
         ("layer_sizes", (7,)),
         ("layer_sizes", (7, 0, 3)),
         ("dropout_rate", -0.1),
@@ -458,8 +483,14 @@ def test_a_state_of_other_seeds_is_refused():
     ],
 )
 def test_settings_refuse_what_they_cannot_mean(name, value):
-    with pytest.raises(ValueError, match=f"{name}=.* is not allowed: "):
+    with pytest.raises(ValueError, match=f"{name}.*allowed: "):
         TrainingSettings(**{name: value})
+
+
+def test_fractions_become_floats_and_whole_numbers_stay():
+    settings = TrainingSettings(learning_rate=Fraction(1, 4), dropout_rate=0)
+    assert (settings.learning_rate, type(settings.learning_rate)) == (0.25, float)
+    assert type(settings.dropout_rate) is int  # as the keys of records have it
 
 
 def test_default_settings_are_those_of_paper_a():

@@ -170,6 +170,11 @@ def test_the_network_is_left_as_it_was():
         ),
         ({"network": Pair(*small_network())}, "network puts out something of type tuple; allowed:"),
         ({"network": says_nothing()}, "what network puts out holds NaN or infinity"),
+        ({"prepare": 5}, "prepare=5 is not allowed: a function of the images, or None"),
+        (
+            {"prepare": lambda images: None},
+            "what prepare gives is of type NoneType; allowed: a ten",
+        ),
         ({"network": abs}, "network is of type builtin_function_or_method"),
     ],
 )

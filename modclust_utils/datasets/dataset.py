@@ -55,8 +55,12 @@ class Dataset:
 def content_hash(images: NDArray[np.generic], labels: NDArray[np.generic]) -> str:
     """SHA-256 (hex) over the images in C order, then the labels as uint8.
 
-    Images are hashed as they are stored: uint8, or float32 for images that came as floats.
+    Images are hashed as they are stored: uint8, or float32 for images that came as floats. Raises
+    `DataError` for labels outside 0 to 255, which would have the hash of others.
     """
+    if labels.size and not (labels.min() >= 0 and labels.max() < MOST_CLASSES):
+        low, high = labels.min(), labels.max()
+        raise DataError(f"labels reaches from {low} to {high}; allowed: 0 to {MOST_CLASSES - 1}")
     kind = np.uint8 if images.dtype == np.uint8 else np.float32
     digest = hashlib.sha256(np.ascontiguousarray(images, dtype=kind))
     digest.update(np.ascontiguousarray(labels, dtype=np.uint8))
@@ -79,12 +83,13 @@ def from_arrays(
     integers from 0; there are as many classes as the largest training label says, unless
     `n_classes` does. Classes without names have their number for one.
 
-    Raises `DataError` that names the array and what is wrong with it: also for images that are all
-    the same, and for a single class in training.
+    Raises `DataError` that names the array and what is wrong with it: also for masked entries,
+    images that are all the same, more than 256 classes, and a single class in training.
     """
+    if n_classes is not None:
+        n_classes = _n_classes(name, n_classes)
     (x_train, y_train), (x_test, y_test) = (
-        (_channels_first(f"{name}: x_{part}", np.asarray(pair[0])), np.asarray(pair[1]))
-        for part, pair in (("train", train), ("test", test))
+        _pair(name, part, pair) for part, pair in (("train", train), ("test", test))
     )
     if x_test.shape[1:] != x_train.shape[1:]:
         raise DataError(
@@ -98,6 +103,10 @@ def from_arrays(
         raise DataError(f"{name}: y_train has one class, {y_train[0]}; allowed: two or more")
     n_classes = n_classes or int(y_train.max()) + 1
     _check_labels(f"{name}: y_test", y_test, len(x_test), n_classes)
+    if isinstance(class_names, str | bytes) or not isinstance(class_names, Sequence | np.ndarray):
+        raise DataError(
+            f"{name}: class_names={class_names!r}; allowed: a list of names, one for each class"
+        )
     names = tuple(map(str, class_names)) or tuple(map(str, range(n_classes)))
     if len(names) != n_classes:
         raise DataError(
@@ -115,6 +124,34 @@ def from_arrays(
         names,
         test_note,
     )
+
+
+def _n_classes(name: str, n_classes: object) -> int:
+    whole = isinstance(n_classes, int | np.integer) and not isinstance(n_classes, bool)
+    if not (whole and 2 <= n_classes <= MOST_CLASSES):
+        raise DataError(
+            f"{name}: n_classes={n_classes!r}; allowed: a whole number from 2 to {MOST_CLASSES}"
+        )
+    return int(n_classes)
+
+
+def _pair(name: str, part: str, pair: object) -> Part:
+    """Images and labels of a part as arrays."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise DataError(f"{name}: {part} is no pair; allowed: (images, labels)")
+    images, labels = (
+        _array(f"{name}: {letter}_{part}", value) for letter, value in zip("xy", pair, strict=True)
+    )
+    return _channels_first(f"{name}: x_{part}", images), labels
+
+
+def _array(what: str, value: ArrayLike) -> NDArray[np.generic]:
+    if np.ma.is_masked(value):
+        raise DataError(f"{what} has masked entries; allowed: an array with all of them")
+    try:
+        return np.asarray(value)
+    except Exception as error:  # objects make arrays of themselves in their own ways, and fail so
+        raise DataError(f"{what} is no array ({error}); allowed: numbers of one shape") from error
 
 
 def _channels_first(what: str, images: NDArray[np.generic]) -> NDArray[np.generic]:

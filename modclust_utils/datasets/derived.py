@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,17 @@ def with_pixel_range(dataset: Dataset, low: float, high: float) -> Dataset:
     """The same images with pixels from `low` to `high` in place of 0 to 1.
 
     The hashes are made of the data set's and of the range. Raises `DataError` unless both are
-    finite and `low` is less than `high`.
+    finite and `low` is less than `high`, and for images that leave 0 to 1, as
+    those of another range do.
     """
+    _check_numbers(low=low, high=high)
     if not (np.isfinite([low, high]).all() and low < high):
         raise DataError(f"low, high = {low}, {high}; allowed: finite numbers, low less than high")
+    for part, x in (("x_train", dataset.x_train), ("x_test", dataset.x_test)):
+        if x.min() < 0 or x.max() > 1:
+            raise DataError(
+                f"{dataset.name}: {part} reaches from {x.min()} to {x.max()}; allowed: 0 to 1"
+            )
     width, start = np.float32(high - low), np.float32(low)
     return replace(
         dataset,
@@ -32,6 +40,13 @@ def with_pixel_range(dataset: Dataset, low: float, high: float) -> Dataset:
         train_hash=range_hash(dataset.train_hash, low, high),
         test_hash=range_hash(dataset.test_hash, low, high),
     )
+
+
+def _check_numbers(**named: object) -> None:
+    """Raises `DataError` for anything but real numbers."""
+    for name, value in named.items():
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise DataError(f"{name} = {value!r}; allowed: a finite number")
 
 
 def range_hash(made: str, low: float, high: float) -> str:
@@ -47,9 +62,11 @@ def mixture(first: Dataset, second: Dataset, *, name: str, separate: bool = Fals
     the lower half of the labels (of ten, 0 to 4) are the first's images and the upper half the
     second's, and the others are left out. Training and test part are mixed alike; the order within
     each part stays. The hashes are made of the hashes of both parts. Raises `DataError` for what is
-    no `Dataset`, for parts of different shape or number of classes, and where a separate mixture
-    would have no image of one of them.
+    no `Dataset`, for a `separate` that is not True or False, for parts of different shape or number
+    of classes, and where a separate mixture would have no image of one of them.
     """
+    if not isinstance(separate, bool | np.bool_):
+        raise DataError(f"{name}: separate = {separate!r}; allowed: True or False")
     for what, part in (("first", first), ("second", second)):
         if not isinstance(part, Dataset):
             raise DataError(f"{what} = {part!r}; allowed: a Dataset, such as `load` gives")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from modclust_utils.datasets.dataset import DataError
 from modclust_utils.paths import root
 
 #: Filan et al. 2020: one table for each data set, dropout setting and state of pruning.
@@ -20,7 +21,8 @@ def paper_table(name: str, folder: Path | None = None) -> pd.DataFrame:
     Numbers come as int or float, and `true`/`false` as bool; `attrs["source"]` says in words where
     they are printed. `folder` holds the tables; by default it is `data/papers` of the repository.
 
-    Raises `FileNotFoundError` for a folder without tables, `ValueError` for an unknown name.
+    Raises `FileNotFoundError` for a folder without tables, `ValueError` for an unknown name,
+    `DataError` for a file that is no table.
     """
     folder = root() / FOLDER if folder is None else Path(folder)
     files = {file.stem: file for file in sorted(folder.glob("*.csv"))}
@@ -31,7 +33,13 @@ def paper_table(name: str, folder: Path | None = None) -> pd.DataFrame:
         )
     if name not in files:
         raise ValueError(f"name={name!r} is not a paper's table. Allowed: {', '.join(files)}.")
-    table = pd.read_csv(files[name])
+    try:
+        table = pd.read_csv(files[name])
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{files[name]} cannot be read ({error}). Repair it, or take it from the book's "
+            "repository again (git checkout)."
+        ) from error
     table.attrs["source"] = source(name)
     return table
 

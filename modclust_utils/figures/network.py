@@ -138,15 +138,15 @@ def network_figure(
 
 @styled
 def network_card(
-    weights: Sequence[NDArray[np.floating]], labels: ArrayLike, *, title: str, max_edges: int = 4000
+    weights: Sequence[NDArray[np.floating]], labels: ArrayLike, *, title: str
 ) -> Figure:
     """A clustered network below a title: a picture of 1200 x 630 pixels for links to a page.
 
-    weights, labels, max_edges: as for `network_figure`, which raises what this raises.
+    weights, labels: as for `network_figure`, which raises what this raises.
     """
     figure = Figure(figsize=(12, 6.3), dpi=100)
     ax = figure.add_axes((0.02, 0.06, 0.96, 0.74))
-    _draw_whole(ax, drawn_network(weights, labels, max_edges))
+    _draw_whole(ax, drawn_network(weights, labels, max_edges=4000))
     ax.set_title("")
     figure.text(0.04, 0.87, title, size=26, weight="bold")
     return figure

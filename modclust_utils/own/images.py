@@ -25,7 +25,6 @@ from modclust_utils.paths import absolute_path, as_path
 from modclust_utils.pretrained import load_images
 from modclust_utils.recipes.base import Images
 
-_FOUR = ("x_train", "y_train", "x_test", "y_test")
 _HEADERS = (np.lib.format.read_array_header_2_0, np.lib.format.read_array_header_1_0)
 _SHOWN = 10
 _FORMS = "arrays x and, for lesions, y; or x_train, y_train, x_test and y_test"
@@ -207,6 +206,11 @@ def _from_npz(
                 f"data={str(path)!r} holds only one of y_train and y_test; allowed: both or none"
             )
         y = _joined(path, arrays, "y") if "y_test" in arrays else None
+        if y is not None and len(arrays["y_train"]) != n_train:
+            raise DataError(
+                f"data={str(path)!r}: y_train holds {len(arrays['y_train'])} classes; allowed: "
+                f"{n_train}, one for each image of x_train"
+            )
         parts = np.arange(n_train), np.arange(n_train, len(x))
     elif "x" in arrays:
         x, y = arrays["x"], arrays.get("y")
@@ -219,7 +223,11 @@ def _from_npz(
 def _joined(path: Path, arrays: dict[str, NDArray], name: str) -> NDArray:
     """Both parts as one. Raises DataError where they are of different kinds."""
     train, test = (arrays[f"{name}_{part}"] for part in ("train", "test"))
-    first, second = ((part.shape[1:], part.dtype.kind) for part in (train, test))
+    # uint8 says that pixels reach to 255, which a wider type does not
+    first, second = (
+        (part.shape[1:], part.dtype.kind, name == "x" and part.dtype == np.uint8)
+        for part in (train, test)
+    )
     if 0 in (train.ndim, test.ndim) or first != second:
         raise DataError(
             f"data={str(path)!r}: {name}_train holds {train.dtype} {train.shape}, and {name}_test "

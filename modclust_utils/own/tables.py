@@ -13,6 +13,7 @@ from modclust_utils.partitions import order_labels
 from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.set_lesions import lesions_of
 from modclust_utils.specialization import accuracy_drops, class_ranges
+from modclust_utils.stats import empirical_p_value
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -149,7 +150,7 @@ def lesions(found: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
                 "units": int(record.arrays["size"][i]),
                 "drop": float(drops[i, 0]),
                 "chance_drop": float(drops[i, 1:].mean()),
-                "rank": float((drops[i] >= drops[i, 0]).mean()),
+                "rank": empirical_p_value(drops[i, 0], drops[i, 1:], tail="upper"),
                 "n_random": drops.shape[1] - 1,
                 "range": float(ranges[i, 0]),
                 "chance_range": float(ranges[i, 1:].mean()),

@@ -160,7 +160,8 @@ def _pattern(graph: NetworkGraph) -> sp.csr_array:
 @torch.no_grad()
 def _top_1(network: OwnNetwork, images: OwnImages) -> tuple[float | None, int, int]:
     """The share of images whose largest logit is their class, how many these are, and the number of
-    logits: below 2, and for other forms, no share. Raises DataError for labels of other classes."""
+    logits: below 2, and for other forms, no share. Raises DataError for labels of other classes,
+    and for images to which the network has no answer."""
     dataset = images.load()
     shape = (*(1,) * (3 - len(network.input_shape)), *network.input_shape)
     classifier = Classifier(network.module, shape, network.maker.prepare)
@@ -175,6 +176,12 @@ def _top_1(network: OwnNetwork, images: OwnImages) -> tuple[float | None, int, i
             raise DataError(
                 f"images={images.dataset!r} have labels up to {most}; allowed: 0 to "
                 f"{n_classes - 1}, of the {n_classes} classes that the network puts out"
+            )
+        if not logits.isfinite().all():
+            # NaN is never the larger: the first class would be right
+            raise DataError(
+                f"images={images.dataset!r}: the network puts out NaN or infinity for some of "
+                f"images {start} to {start + len(logits) - 1}; allowed: finite numbers"
             )
         hits += int((logits.argmax(1).numpy() == dataset.y_test[part]).sum())
     return hits / len(dataset.y_test), len(dataset.y_test), n_classes

@@ -245,27 +245,18 @@ def analyze(
         n_random=n_random,
         seed=seed,
     )
-    own = read_network(
-        network,
-        architecture=architecture,
-        trust_code=trust_code,
-        input_shape=input_shape,
-        prepared=prepared,
-        name=name,
-        images=images,
-    )
+    reading: dict[str, Any] = {
+        "architecture": architecture,
+        "trust_code": trust_code,
+        "images": images,
+        "input_shape": input_shape,
+        "prepared": prepared,
+        "name": name,
+    }
+    own = read_network(network, **reading)
     seen = _images(own, images, n_images)
     found = understand(own, questions.n_clusters, seen)
-    again = command(
-        network,
-        questions,
-        architecture=architecture,
-        trust_code=trust_code,
-        images=images,
-        input_shape=input_shape,
-        prepared=prepared,
-        name=name,
-    )
+    again = command(network, questions, **reading)
     return analyzed(found, questions, seen, n_jobs=n_jobs, store=store, command=again)
 
 

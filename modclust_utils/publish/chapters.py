@@ -12,14 +12,16 @@ import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modclust_utils import chapters
 from modclust_utils.paths import root
 from modclust_utils.publish.errors import ParameterError
-from modclust_utils.publish.stored_files import read_book_yaml
-from modclust_utils.recipes.base import Job
-from modclust_utils.verdicts import Rule
+from modclust_utils.publish.stored_files import damaged, read_book_rows
+
+if TYPE_CHECKING:
+    from modclust_utils.recipes.base import Job
+    from modclust_utils.verdicts import Rule
 
 CLAIM_FIELDS = {"id", "place", "claim", "rule", "seen_in", "holds_if"}
 ITEM_FIELDS = {"paper", "item", "words"}
@@ -94,16 +96,13 @@ def claims(chapter: int) -> list[Mapping[str, Any]]:
 def read_claims(path: Path, known: Collection[str]) -> list[Mapping[str, Any]]:
     """The claims in a file; known: the names of rules.
 
-    Raises ValueError for an entry without its fields, or with a rule that is not known.
+    Raises FileError for an entry without its fields, or with a rule that is not known.
     """
-    found = read_book_yaml(path, list)
+    found = read_book_rows(path, CLAIM_FIELDS)
     for claim in found:
-        missing = CLAIM_FIELDS - set(claim)
-        if missing:
-            raise ValueError(f"{path}: claim {claim.get('id')} lacks {sorted(missing)}")
         if claim["rule"] not in known:
-            raise ValueError(
-                f"{path}: rule={claim['rule']!r} of {claim['id']}; allowed: {', '.join(known)}"
+            raise damaged(
+                path, f"rule={claim['rule']!r} of {claim['id']}; allowed: {', '.join(known)}"
             )
     return found
 
@@ -116,16 +115,13 @@ def contents(chapter: int) -> list[Mapping[str, Any]]:
 def read_contents(path: Path) -> list[Mapping[str, Any]]:
     """The tables and figures in a file, each with where it is shown or why it is not.
 
-    Raises ValueError for an entry without its fields, or one that stands there twice.
+    Raises FileError for an entry without its fields, or one that stands there twice.
     """
-    found = read_book_yaml(path, list)
-    names = [(each.get("paper"), each.get("item")) for each in found]
+    found = read_book_rows(path, ITEM_FIELDS)
+    names = [(each["paper"], each["item"]) for each in found]
     for each, name in zip(found, names, strict=True):
-        missing = ITEM_FIELDS - set(each)
-        if missing:
-            raise ValueError(f"{path}: item {each.get('item')} lacks {sorted(missing)}")
         if not (each.get("shown_in") or each.get("note")):
-            raise ValueError(f"{path}: item {each['item']} lacks 'shown_in' or 'note'")
+            raise damaged(path, f"item {each['item']} lacks 'shown_in' or 'note'")
         if names.count(name) > 1:
-            raise ValueError(f"{path}: item {each['item']} of {each['paper']} stands there twice")
+            raise damaged(path, f"item {each['item']} of {each['paper']} stands there twice")
     return found

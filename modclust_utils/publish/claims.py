@@ -17,7 +17,7 @@ import yaml
 
 from modclust_utils import verdicts
 from modclust_utils.publish import chapters
-from modclust_utils.publish.session import VERDICTS, leave_with_run
+from modclust_utils.publish.left import VERDICTS, leave_with_run
 from modclust_utils.publish.stored_files import read_book_yaml
 from modclust_utils.recipes.frames import Shown, trace_of
 from modclust_utils.verdicts import Case, Verdict

@@ -344,7 +344,3 @@ def _publish(options: argparse.Namespace) -> int:
     runs = [run for run in read_runs(options.chapter) if run.is_fresh and not run.missing_records]
     names = ", ".join(run.name for run in runs) or "none"
     raise ParameterError(f"run={options.run!r} is not there or stale; allowed: {names}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,7 @@ import pandas as pd
 from modclust_utils.coverage import Covered, readable_count, readable_gaps, table_of
 from modclust_utils.datasets.papers import paper_name, source
 from modclust_utils.publish import chapters
-from modclust_utils.publish.session import COVERAGE, leave_with_run
+from modclust_utils.publish.left import COVERAGE, leave_with_run
 from modclust_utils.recipes.frames import Shown, Trace, plain_data, trace_of
 
 

@@ -15,9 +15,9 @@ from modclust_utils.coverage import PRINTED_SPREAD, SPREAD_OF_ROWS, readable_cou
 from modclust_utils.datasets.papers import paper_name
 from modclust_utils.publish.chapters import chapter_notebook, profiles
 from modclust_utils.publish.coverage import count
-from modclust_utils.publish.escape import markdown, sentence
+from modclust_utils.publish.escape import markdown, table_cell
+from modclust_utils.publish.left import COVERAGE
 from modclust_utils.publish.scoreboard import ShownRun
-from modclust_utils.publish.session import COVERAGE
 from modclust_utils.publish.stored_files import read_notebook, read_rows
 
 HEAD = """# Coverage: the papers' tables and figures
@@ -157,7 +157,7 @@ def _cells(item: Mapping[str, Any]) -> list[str]:
     mark = MARKS.get(item["unit"], "") if item["gaps"] else ""
     return [
         markdown(item["item"]),
-        _one_line(item["words"]),
+        table_cell(item["words"]),
         _where(item),
         _beside(item) if printed else "–",
         markdown(item["run"]) if places else "–",
@@ -180,7 +180,7 @@ def _where(item: Mapping[str, Any]) -> str:
     """Links to where an item is shown, and why what is not there is not."""
     said = [_links(item["chapter"], item["places"])] if item["places"] else []
     if item["note"]:
-        said.append(_one_line(item["note"]))
+        said.append(table_cell(item["note"]))
     elif _lacks_ours(item) and (command := _command(item)):
         said.append(f"{_lacking(item)}: not attempted; `{command}`")
     return "<br>".join(said) or "not shown by this run"
@@ -211,8 +211,3 @@ def _links(chapter: int, places: Sequence[Place]) -> str:
             f"{place.what}</a>"
         )
     return f"Chapter {chapter}: {', '.join(links)}"
-
-
-def _one_line(text: str) -> str:
-    """A sentence of the book for a cell of a Markdown table."""
-    return sentence(re.sub(r"\s+", " ", str(text)).replace("|", "/"))

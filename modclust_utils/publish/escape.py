@@ -68,6 +68,11 @@ def sentence(text: str, outside: Iterable[str] = ()) -> str:
     return _words_alone(text)
 
 
+def table_cell(text: str) -> str:
+    """A sentence of the book for a cell of a Markdown table."""
+    return sentence(re.sub(r"\s+", " ", str(text)).replace("|", "/"))
+
+
 def block(content: str) -> str:
     """HTML of the book's own, in which outside texts are escaped, as a block of Markdown."""
     return f"```{{raw}} html\n{content}\n```\n"

@@ -11,8 +11,8 @@ import numpy as np
 
 from modclust_utils.figures.network_svg import network_svg
 from modclust_utils.publish.escape import block, markdown, sentence
+from modclust_utils.publish.left import ANSWER
 from modclust_utils.publish.scoreboard import ShownRun, claim_link, picture, tally
-from modclust_utils.publish.session import ANSWER
 from modclust_utils.publish.stored_files import read_json
 from modclust_utils.publish.viewer import ViewedNetwork, viewed_networks
 from modclust_utils.publish.viewer_links import PAGE, place

@@ -28,6 +28,8 @@ from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.reading import read_yaml
 from modclust_utils.recipes.ranges import SHARED, Range
 
+# Parameters that say where and how fast to compute, not what: no record depends on them.
+MACHINE_PARAMETERS = ("device", "n_jobs", "data_folder")
 TYPES: dict[str, Any] = {
     "int": int,
     "float": float,
@@ -244,6 +246,20 @@ def _read_cell(source: str, notebook: Path) -> list[Parameter]:
             raise ParameterError(f"{notebook.name}: {node.target.id!r} stands there twice")
         parameters.append(Parameter(node.target.id, type_name, default, comment))
     return parameters
+
+
+def scientific(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that decide the results."""
+    return {k: v for k, v in parameters.items() if k not in MACHINE_PARAMETERS}
+
+
+def profile_of(schema: Schema, chapter: int, parameters: Mapping[str, Any]) -> str:
+    """The profile whose results these parameters ask for, or ``own parameters``."""
+    for profile in profiles(chapter):
+        expected = schema.check(read_profile(chapter, profile))
+        if scientific(expected) == scientific(parameters):
+            return profile
+    return "own parameters"
 
 
 def read_profile(chapter: int, profile: str) -> dict[str, Any]:

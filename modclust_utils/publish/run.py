@@ -29,16 +29,17 @@ from modclust_utils.paths import root
 from modclust_utils.publish.at_work import is_held, lock, private_folder, runner
 from modclust_utils.publish.chapters import chapter_notebook, profiles, room, room_folder
 from modclust_utils.publish.errors import RecordError, RunError, plain_text
-from modclust_utils.publish.parameters import check_device, read_profile, read_schema, shown
+from modclust_utils.publish.left import LEFT, PROGRESS_VARIABLE, RUN_VARIABLE
+from modclust_utils.publish.parameters import (
+    check_device,
+    profile_of,
+    read_profile,
+    read_schema,
+    scientific,
+    shown,
+)
 from modclust_utils.publish.progress import bar
 from modclust_utils.publish.records import commit, default_store, write_atomically
-from modclust_utils.publish.session import (
-    LEFT,
-    PROGRESS_VARIABLE,
-    RUN_VARIABLE,
-    profile_of,
-    scientific,
-)
 from modclust_utils.publish.stored_files import read_notebook
 from modclust_utils.recipes.base import canonical_json
 

@@ -19,11 +19,11 @@ import yaml
 from modclust_utils.paths import root
 from modclust_utils.publish.chapters import chapter_notebook
 from modclust_utils.publish.claims import percent
-from modclust_utils.publish.escape import markdown, sentence
+from modclust_utils.publish.escape import markdown, table_cell
+from modclust_utils.publish.left import VERDICTS as VERDICTS_FILE
 from modclust_utils.publish.origins import origins, sentences
 from modclust_utils.publish.records import default_store, published_folder, read_content
 from modclust_utils.publish.run import RunInfo
-from modclust_utils.publish.session import VERDICTS as VERDICTS_FILE
 from modclust_utils.publish.stored_files import read_book_yaml, read_notebook, read_rows
 from modclust_utils.verdicts import VERDICTS
 
@@ -153,7 +153,7 @@ def _scoreboard(row: ShownRun) -> list[str]:
         slug = _slug(each["verdict"])
         verdict = f'<span class="mc-verdict mc-verdict-{slug}">{markdown(each["verdict"])}</span>'
         claim, place, rule = (
-            _one_line(each.get(name) or "–") for name in ("claim", "place", "rule")
+            table_cell(each.get(name) or "–") for name in ("claim", "place", "rule")
         )
         held, failed, n = (markdown(each.get(name, "?")) for name in ("held", "failed", "cases"))
         number = f'<a href="{claim_link(row.chapter, each["id"])}">{markdown(each["id"])}</a>'
@@ -176,11 +176,6 @@ def _page(chapter: int) -> str:
 def claim_link(chapter: int, claim: str) -> str:
     """The address of a claim's rule and evidence, from a page in the folder of this book's own."""
     return f"{_page(chapter)}#claim-{re.sub(r'[^A-Za-z0-9-]', '', claim)}"
-
-
-def _one_line(text: str) -> str:
-    """A sentence of the book for a cell of a Markdown table."""
-    return sentence(re.sub(r"\s+", " ", str(text)).replace("|", "/"))
 
 
 def picture(rows: Sequence[ShownRun]) -> str:

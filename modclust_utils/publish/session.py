@@ -27,13 +27,15 @@ from modclust_utils import datasets
 from modclust_utils.publish.chapters import chapter_notebook, plan, profiles
 from modclust_utils.publish.dask_address import named_scheduler
 from modclust_utils.publish.dask_owner import DaskCrew
-from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.escape import texts_in
+from modclust_utils.publish.left import ANSWER, PROGRESS_VARIABLE, leave_with_run
 from modclust_utils.publish.parameters import (
     Schema,
     check_device,
+    profile_of,
     read_profile,
     read_schema,
+    scientific,
     shown,
 )
 from modclust_utils.publish.progress import bar
@@ -43,11 +45,6 @@ from modclust_utils.publish.records import (
     default_store,
     write_atomically,
 )
-
-# Parameters that say where and how fast to compute, not what: no record depends on them.
-MACHINE_PARAMETERS = ("device", "n_jobs", "data_folder")
-PROGRESS_VARIABLE = "MODCLUST_PROGRESS"
-RUN_VARIABLE = "MODCLUST_RUN"
 
 
 @dataclass(frozen=True)
@@ -234,31 +231,6 @@ class Run:
         return coverage.cover(self.chapter, covered)
 
 
-#: What a run leaves in its folder for pages about all chapters.
-VERDICTS, ANSWER, COVERAGE = LEFT = "verdicts.json", "answer.json", "coverage.json"
-
-
-def leave_with_run(name: str, content: Any) -> None:
-    """Leave a JSON file in the folder of the run; in a bare notebook there is none."""
-    folder = os.environ.get(RUN_VARIABLE)
-    if folder:
-        write_atomically(Path(folder) / name, json.dumps(content, indent=1).encode())
-
-
-def scientific(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that decide the results."""
-    return {k: v for k, v in parameters.items() if k not in MACHINE_PARAMETERS}
-
-
-def profile_of(schema: Schema, chapter: int, parameters: Mapping[str, Any]) -> str:
-    """The profile whose results these parameters ask for, or ``own parameters``."""
-    for profile in profiles(chapter):
-        expected = schema.check(read_profile(chapter, profile))
-        if scientific(expected) == scientific(parameters):
-            return profile
-    return "own parameters"
-
-
 def start(chapter: int, namespace: Mapping[str, Any]) -> Run:
     """Check the parameters in a notebook's namespace and open its records.
 
@@ -340,6 +312,3 @@ class _Progress:
             self.bar.close()
         elif self.file:
             Path(self.file).unlink(missing_ok=True)
-
-
-__all__ = ["ParameterError", "Run", "start"]

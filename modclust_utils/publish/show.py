@@ -19,9 +19,9 @@ from modclust_utils.publish.claims import tally
 from modclust_utils.publish.escape import clean_html, sentence
 from modclust_utils.publish.html_tables import table_html
 from modclust_utils.publish.origins import faults, origins
-from modclust_utils.publish.parameters import Parameter, shown
+from modclust_utils.publish.parameters import Parameter, scientific, shown
 from modclust_utils.publish.records import commit, commits_of
-from modclust_utils.publish.session import Run, scientific
+from modclust_utils.publish.session import Run
 from modclust_utils.publish.stored_files import read_notebook
 from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import Shown

@@ -38,11 +38,19 @@ def read_json(path: Path, kind: type = dict) -> Any:
 
 def read_rows(path: Path, fields: Collection[str]) -> list[dict[str, Any]]:
     """Rows with fields from a JSON file. Raises FileError where a field is not there."""
-    rows: list[dict[str, Any]] = read_json(path, list)
-    for row in rows:
+    return _rows_with(path, read_json(path, list), fields)
+
+
+def read_book_rows(path: Path, fields: Collection[str]) -> list[dict[str, Any]]:
+    """Rows with fields from a YAML file of the book. Raises FileError as `read_rows`."""
+    return _rows_with(path, read_book_yaml(path, list), fields)
+
+
+def _rows_with(path: Path, rows: list[Any], fields: Collection[str]) -> list[dict[str, Any]]:
+    for number, row in enumerate(rows, start=1):
         lacking = set(fields) - set(_of_kind(path, row, dict))
         if lacking:
-            raise damaged(path, f"a row lacks {', '.join(sorted(lacking))}")
+            raise damaged(path, f"row {number} lacks {', '.join(sorted(lacking))}")
     return rows
 
 

@@ -197,10 +197,12 @@ def _condition(p: Any, name: str, dropout: bool, changes: dict[str, Any]) -> Con
     settings = replace(
         TrainingSettings(), layer_sizes=(n_inputs, *hidden, n_classes), **values, **changes
     )
-    images = Images(
-        str(name), datasets.train_hash(name, seed=p.seed), p.data_folder or None, p.seed
-    )
-    return Condition(images, dropout, settings, seeds)
+    return Condition(images_of(p, name), dropout, settings, seeds)
+
+
+def images_of(p: Any, name: str) -> Images:
+    """A data set of a chapter, under its parameters `p`."""
+    return Images(str(name), datasets.train_hash(name, seed=p.seed), p.data_folder or None, p.seed)
 
 
 def network_seeds(seed: int, n_networks: int) -> tuple[int, ...]:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import html
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from own_networks import SIZES, planted, write_images
 from torch import nn
 
 import modclust_utils
 from modclust_utils.nulls import compared
-from modclust_utils.own.plan import make_plan
+from modclust_utils.own import tables
+from modclust_utils.own.plan import harder_null, make_plan
 from modclust_utils.own.questions import Questions
+from modclust_utils.own.reading import read_network
+from modclust_utils.own.understanding import understand
 from modclust_utils.publish import groups
 from modclust_utils.publish.analysis import show_understood
 from modclust_utils.publish.analysis_page import page_html
 from modclust_utils.publish.records import RecordStore, read_record
+from modclust_utils.specialization import SetLesions
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +72,40 @@ def test_batches_of_shuffles_are_one_test(analysis, place):
 
 def test_gauge_says_what_survives(analysis):
     gauge = analysis.tables["gauge"].set_index("scaling")
-    assert gauge["p_value"].iloc[1] <= 0.25
+    # none of the shuffles, fewer than for the network as it is given
+    assert gauge["p_value"].iloc[1] == pytest.approx(1 / (gauge["n_shuffles"].iloc[1] + 1))
     assert gauge["highest"].iloc[2] > gauge["lowest"].iloc[2]
     assert (gauge["ncut"].iloc[:2] < gauge["null_mean"].iloc[:2]).all()
     assert "with equal norms in and out" in analysis.summary[2]
+
+
+def test_the_harder_null_keeps_what_there_is_to_keep(analysis):
+    """Of a dense network what comes into each unit, of one with zeros their places."""
+    assert analysis.tables["tests"]["null"].tolist()[:2] == ["layer", "channel"]
+    network = planted()
+    for layer in network[::2]:
+        layer.weight.data[torch.rand(layer.weight.shape) < 0.8] = 0
+    own = read_network(network)
+    assert harder_null(understand(own, 2)) == "layer-nonzero"
+
+
+def test_a_lesion_that_ties_with_a_random_one_costs_no_more(monkeypatch):
+    """Both lose two of forty images, of other classes: sums of shares differ by rounding."""
+    counts = np.array([30, 10])
+    hits = np.array([[29, 7], [28, 8]])
+    measured = SetLesions(np.array([29, 9]) / counts, (hits / counts)[None], counts)
+    monkeypatch.setattr(tables, "lesions_of", lambda record: measured)
+    one = np.array([0])
+    found = SimpleNamespace(
+        value={"n_sets": 1}, arrays={"layer": one, "label": one, "size": one + 2}
+    )
+    drawn = SimpleNamespace(
+        value={"layers": ["a"], "sizes": [4]}, arrays={"labels": np.array([0, 0, 1, 1])}
+    )
+    frames = [pd.DataFrame({"record": [each]}) for each in (found, drawn)]
+    (row,) = tables.lesions.__wrapped__(*frames).to_dict("records")
+    assert row["rank"] == 1.0
+    assert row["chance_drop"] == pytest.approx(row["drop"])
 
 
 def test_lesions_of_a_module_cost_its_classes(analysis):
@@ -113,9 +149,9 @@ def test_page_needs_nothing_else_and_has_everything(analysis, place):
     text = page.read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>")
     assert not re.search(r'(src|href)="(?!data:|results\.json|\w+\.csv)', text)
-    assert text.count("<figure>") == sum(
-        name in analysis.figures for name in ("nulls", "gauge", "network", "clusters", "layers")
-    ) + ("lesions" in analysis.figures)
+    figures = {"nulls", "gauge", "network", "clusters", "layers", "lesions"}
+    assert figures <= set(analysis.figures)
+    assert text.count("<figure>") == len(figures)
     assert text.count("How this figure was made") == text.count("<figure>")
     for sentence in (*analysis.summary, *analysis.warnings):
         assert html.escape(sentence) in text

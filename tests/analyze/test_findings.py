@@ -52,6 +52,14 @@ def test_shuffles_without_spread_have_no_z_score():
     )
 
 
+def test_most_and_least_clusterable_layer():
+    rows = [("a", 0.9, 0.5), ("b", 0.6, 0.5), ("c", 0.7, 0.5)]
+    table = pd.DataFrame(rows, columns=["layer", "inside", "expected"])
+    said = findings.extremes(table.assign(above=table["inside"] - table["expected"]))
+    assert said.startswith("Of the layers, 'a' has most of its edges inside clusters")
+    assert "and 'b' the least (60% against 50%)" in said
+
+
 def test_few_shuffles_tell_nothing():
     tests = two_tests(1 / 10, 1 / 10, n_shuffles=9)
     assert findings.clusterable(tests).startswith("So few shuffles cannot tell")

@@ -123,6 +123,7 @@ def test_no_image_is_in_both_parts(tmp_path):
         ({"y_train": None}, "only one of y_train and y_test"),
         ({"x_test": np.zeros((4, 5), np.uint8)}, "x_train holds float64"),
         ({"x_test": np.zeros((4, 6))}, "allowed: two parts of one kind"),
+        ({"y_train": np.arange(3) % 2, "y_test": np.arange(5) % 2}, "y_train holds 3 classes; all"),
         ({"x_train": np.float64(1)}, "allowed: two parts of one kind"),
         ({"y_train": np.int64(1), "y_test": np.int64(1)}, "allowed: two parts of one kind"),
     ],
@@ -133,6 +134,14 @@ def test_parts_that_do_not_fit_each_other_are_refused(tmp_path, changed, match):
     kept = {name: array for name, array in (arrays | changed).items() if array is not None}
     np.savez(tmp_path / "mine.npz", **kept)
     with pytest.raises(DataError, match=match):
+        own_images(tmp_path / "mine.npz", (5,))
+
+
+def test_pixels_to_255_beside_wider_integers_are_refused(tmp_path):
+    """As one array they would all count as the wider kind, which is not divided by 255."""
+    wide = np.arange(20).reshape(4, 5)
+    np.savez(tmp_path / "mine.npz", x_train=wide.astype(np.uint8), x_test=wide.astype(np.uint16))
+    with pytest.raises(DataError, match="x_train holds uint8"):
         own_images(tmp_path / "mine.npz", (5,))
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from modclust_utils.channel_edges import Connection
+from modclust_utils.datasets import DataError
 from modclust_utils.graphs import network_graph
 from modclust_utils.own import findings
 from modclust_utils.own.images import own_images
@@ -150,6 +151,15 @@ def test_warnings_where_the_method_says_little():
     assert "dense" not in said
     bent = nn.Sequential(*[nn.GELU() if isinstance(m, nn.ReLU) else m for m in planted()])
     assert "The network has GELU, which let no factor pass" in warnings_of(bent)
+
+
+def test_an_answer_that_is_not_a_number_is_no_class(tmp_path):
+    network = planted()
+    path = write_images(tmp_path / "images.npz", network)
+    network[-1].bias.data[1] = float("nan")
+    own = read_network(network)
+    with pytest.raises(DataError, match="puts out NaN or infinity for some of images 0 to 49"):
+        understand(own, 2, own_images(path, own.input_shape))
 
 
 def test_top_1_says_whether_images_are_prepared_as_in_training(tmp_path):

@@ -142,6 +142,9 @@ def test_classes_may_have_names_and_may_be_missing_where_their_number_is_known()
         ("y_test", lambda a: a * 0 + 10, "y_test reaches from 10 to 10; allowed: 0 to 9"),
         ("y_test", lambda a: a * 0 - 1, "y_test reaches from -1 to -1"),
         ("y_test", lambda a: a + 256, "y_test reaches from 262 to 265"),
+        ("x_test", lambda a: np.ma.masked_array(a, a > 99), "x_test has masked entries; allowed"),
+        ("y_train", lambda a: np.ma.masked_array(a, a == 4), "y_train has masked entries"),
+        ("x_train", lambda a: [a[0], a[1, :9]], "x_train is no array .*; allowed: numbers of one"),
     ],
 )
 def test_malformed_arrays_are_named(name, change, message):
@@ -149,6 +152,30 @@ def test_malformed_arrays_are_named(name, change, message):
     arrays[name] = change(arrays[name])
     with pytest.raises(DataError, match=rf"^own: .*{message}"):
         made_of(arrays)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_classes": "10"}, "n_classes='10'; allowed: a whole number from 2 to 256"),
+        ({"n_classes": 3.0}, r"n_classes=3\.0; allowed"),
+        ({"n_classes": 257}, "n_classes=257; allowed"),
+        ({"class_names": None}, "class_names=None; allowed: a list of names"),
+        ({"class_names": "abc"}, "class_names='abc'; allowed: a list of names"),
+        ({"train": None}, r"train is no pair; allowed: \(images, labels\)"),
+    ],
+)
+def test_other_arguments_are_named(changes, message):
+    arrays = own_arrays()
+    pairs = {part: (arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")}
+    with pytest.raises(DataError, match=f"own: {message}"):
+        datasets.from_arrays("own", **{**pairs, **changes})
+
+
+@pytest.mark.parametrize("label", [-1, 256])
+def test_labels_that_would_have_the_hash_of_others_have_none(label):
+    with pytest.raises(DataError, match=r"labels reaches from .*; allowed: 0 to 255"):
+        datasets.content_hash(np.zeros((2, 3), np.uint8), np.array([label, 0]))
 
 
 def test_one_test_image_and_one_class_to_test_are_enough():

@@ -57,6 +57,24 @@ def test_a_pixel_range_must_be_one(low, high):
         datasets.with_pixel_range(small_set("one", [*range(10)], 0), low, high)
 
 
+@pytest.mark.parametrize(("low", "high"), [("0", 1), (None, 1), (0, 1j), (0, True)])
+def test_the_ends_of_a_pixel_range_are_numbers(low, high):
+    with pytest.raises(DataError, match=r"(low|high) = .*; allowed: a finite number"):
+        datasets.with_pixel_range(small_set("one", [*range(10)], 0), low, high)
+
+
+def test_a_pixel_range_replaces_0_to_1_and_no_other():
+    wide = datasets.with_pixel_range(small_set("one", [*range(10)], 0), -0.5, 0.5)
+    with pytest.raises(DataError, match=r"one: x_train reaches from -0\.5 .*; allowed: 0 to 1"):
+        datasets.with_pixel_range(wide, -0.5, 0.5)
+
+
+@pytest.mark.parametrize("make", [datasets.lines, datasets.random_images])
+def test_images_are_drawn_from_a_generator(make):
+    with pytest.raises(DataError, match=r"rng = 0; allowed: a numpy\.random"):
+        make(3, 0)
+
+
 # --- halves --------------------------------------------------------------------------------------
 
 
@@ -216,6 +234,11 @@ def test_a_separate_mixture_needs_images_of_both_sets(pair, labels, swapped, mes
     with pytest.raises(DataError, match=f"{message}; allowed: one or more"):
         datasets.mixture(*(parts[::-1] if swapped else parts), name="both", separate=True)
     assert len(datasets.mixture(*parts, name="both").y_train) == 24
+
+
+def test_a_mixture_is_separate_or_not(pair):
+    with pytest.raises(DataError, match="two: separate = 'no'; allowed: True or False"):
+        datasets.mixture(*pair, name="two", separate="no")
 
 
 @pytest.mark.parametrize(("which", "at"), [("first", 0), ("second", 1)])

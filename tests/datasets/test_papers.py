@@ -17,6 +17,7 @@ import pytest
 from printed_p_values import printed_p_values
 
 from modclust_utils import paths
+from modclust_utils.datasets import DataError
 from modclust_utils.datasets.papers import PER_NETWORK_TABLES, beside, paper_table
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "papers"
@@ -46,6 +47,21 @@ FIGURE_2 = (
 
 FISHER = ("network", "partitioning", "accuracy_drop", "class_range", "score", "entropy")
 
+#: The sums of tables A4 to A15, which are alike.
+NETWORK_SUMS = (
+    (45, 24.416, 3.302, 24.672, 0.529, 2.897, 24.682, 0.488, -0.181),
+    (45, 22.342, 0.03, 23.464, 0.16, 0.03, 23.49, 0.194, -0.89),
+    (45, 20.003, 1.37, 20.417, 0.17, 0.311, 20.682, 0.285, -12.369),
+    (45, 18.405, 0.03, 20.371, 0.149, 0.061, 19.047, 0.213, 94.506),
+    (45, 21.786, 0.03, 23.205, 0.223, 0.03, 23.209, 0.272, 0.129),
+    (45, 21.45, 0.03, 23.226, 0.342, 0.03, 23.222, 0.328, 0.165),
+    (45, 18.798, 0.03, 19.927, 0.17, 1.026, 19.426, 0.817, 17.162),
+    (45, 17.265, 0.03, 20.15, 0.166, 0.186, 17.938, 0.153, 148.866),
+    (45, 24.339, 10.0, 22.482, 0.152, 10.0, 22.489, 0.163, -0.394),
+    (45, 21.493, 0.03, 22.34, 0.025, 0.03, 22.345, 0.022, -1.026),
+    (45, 20.6, 7.32, 20.031, 0.149, 7.134, 20.196, 1.105, -2.889),
+    (45, 18.402, 1.027, 19.956, 0.106, 2.586, 18.708, 0.715, 38.467),
+)
 #: name -> columns, number of rows, sums of the numeric columns (in column order)
 TABLES = {
     "filan2020_table_1": (TABLE_1, 6, (4.7, 4.89, 4.562, 11.346, 0.331, 12.084, 0.102)),
@@ -55,66 +71,7 @@ TABLES = {
     "filan2020_table_a1": (TABLE_1, 6, (5.0, 4.89, 4.562, 26.288, 0.451, 27.963, 0.166)),
     "filan2020_table_a2": (TABLE_1, 6, (5.1, 4.89, 4.562, 41.564, 0.529, 44.015, 0.217)),
     "filan2020_table_a3": (TABLE_1, 6, (1.8, 4.89, 4.562, 1.892, 0.036, 1.899, 0.026)),
-    "filan2020_table_a4": (
-        PER_NETWORK,
-        10,
-        (45, 24.416, 3.302, 24.672, 0.529, 2.897, 24.682, 0.488, -0.181),
-    ),
-    "filan2020_table_a5": (
-        PER_NETWORK,
-        10,
-        (45, 22.342, 0.03, 23.464, 0.16, 0.03, 23.49, 0.194, -0.89),
-    ),
-    "filan2020_table_a6": (
-        PER_NETWORK,
-        10,
-        (45, 20.003, 1.37, 20.417, 0.17, 0.311, 20.682, 0.285, -12.369),
-    ),
-    "filan2020_table_a7": (
-        PER_NETWORK,
-        10,
-        (45, 18.405, 0.03, 20.371, 0.149, 0.061, 19.047, 0.213, 94.506),
-    ),
-    "filan2020_table_a8": (
-        PER_NETWORK,
-        10,
-        (45, 21.786, 0.03, 23.205, 0.223, 0.03, 23.209, 0.272, 0.129),
-    ),
-    "filan2020_table_a9": (
-        PER_NETWORK,
-        10,
-        (45, 21.45, 0.03, 23.226, 0.342, 0.03, 23.222, 0.328, 0.165),
-    ),
-    "filan2020_table_a10": (
-        PER_NETWORK,
-        10,
-        (45, 18.798, 0.03, 19.927, 0.17, 1.026, 19.426, 0.817, 17.162),
-    ),
-    "filan2020_table_a11": (
-        PER_NETWORK,
-        10,
-        (45, 17.265, 0.03, 20.15, 0.166, 0.186, 17.938, 0.153, 148.866),
-    ),
-    "filan2020_table_a12": (
-        PER_NETWORK,
-        10,
-        (45, 24.339, 10.0, 22.482, 0.152, 10.0, 22.489, 0.163, -0.394),
-    ),
-    "filan2020_table_a13": (
-        PER_NETWORK,
-        10,
-        (45, 21.493, 0.03, 22.34, 0.025, 0.03, 22.345, 0.022, -1.026),
-    ),
-    "filan2020_table_a14": (
-        PER_NETWORK,
-        10,
-        (45, 20.6, 7.32, 20.031, 0.149, 7.134, 20.196, 1.105, -2.889),
-    ),
-    "filan2020_table_a15": (
-        PER_NETWORK,
-        10,
-        (45, 18.402, 1.027, 19.956, 0.106, 2.586, 18.708, 0.715, 38.467),
-    ),
+    **{f"filan2020_table_a{i}": (PER_NETWORK, 10, sums) for i, sums in enumerate(NETWORK_SUMS, 4)},
     "filan2020_table_a16": (MIXTURES, 9, (15.838, 0.44, 8.144, 7.416)),
     "filan2020_table_a17": (MIXTURES, 9, (13.707, 0.346, 7.243, 6.029)),
     "filan2020_table_a18": (
@@ -280,6 +237,15 @@ def test_characters_are_plain(name):
 )
 def test_a_table_says_where_it_is_printed(name, place):
     assert paper_table(name, FOLDER).attrs["source"] == f"{place} (data/papers/{name}.csv)"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'a,b\n1,2\n"3,4\n', b"a\n\xff\xfe\n", b"a\n1,2\n3,4,5\n"]
+)
+def test_a_damaged_table_is_named(tmp_path, content):
+    (tmp_path / "filan2020_text.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"filan2020_text\.csv cannot be read"):
+        paper_table("filan2020_text", tmp_path)
 
 
 def test_rows_beside_ours():

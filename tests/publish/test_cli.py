@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import runpy
+import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_book import copy_book, write_run
+from small_book import write_run
 
 from modclust_utils import __version__
 from modclust_utils.datasets import DataError
@@ -30,12 +31,6 @@ from modclust_utils.recipes.base import Job, Value
 
 SMALL = {"layer_sizes": [20, 12, 4], "n_clusters": 2, "n_networks": 3, "seed": 0}
 RANDOM = Job(random_ncuts.RECIPE, SMALL)
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "book"))
-    return copy_book(tmp_path / "book")
 
 
 @pytest.fixture
@@ -261,6 +256,33 @@ def test_in_a_folder_that_was_deleted(book, capsys, tmp_path, monkeypatch, words
     (tmp_path / "gone").rmdir()
     assert cli.main(words) == 1
     assert "The current folder is not there any more" in capsys.readouterr().err
+
+
+WAITS = """
+import sys
+from modclust_utils.publish.cli import main
+code = main(sys.argv[1:])
+print(sorted({"torch", "scipy", "pandas", "matplotlib"} & set(sys.modules)))
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("words", ["run 1 -p seed x", "run 9", "run 2 -p seeds 3"])
+def test_a_wrong_parameter_is_said_before_what_takes_seconds_is_imported(words):
+    done = subprocess.run(
+        [sys.executable, "-c", WAITS, *words.split()], capture_output=True, text=True, timeout=600
+    )
+    assert (done.returncode, done.stdout) == (2, "[]\n"), done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere such a folder cannot be deleted")
+def test_a_command_typed_in_a_folder_that_was_deleted(tmp_path):
+    """torch cannot even be imported there."""
+    gone = tmp_path / "gone"
+    command = f"mkdir {gone}; cd {gone}; rmdir {gone}; {sys.executable} -P -m modclust_utils status"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 1
+    assert done.stderr.startswith("modclust: The current folder is not there any more")
 
 
 def test_verify_with_images_in_a_home_that_is_not_known(record, capsys):

@@ -16,7 +16,8 @@ from modclust_utils.datasets import papers
 from modclust_utils.paths import root
 from modclust_utils.publish import chapters, coverage
 from modclust_utils.publish.chapters import chapter_numbers
-from modclust_utils.publish.session import COVERAGE, RUN_VARIABLE
+from modclust_utils.publish.errors import FileError
+from modclust_utils.publish.left import COVERAGE, RUN_VARIABLE
 
 ALL = [(n, each) for n in chapter_numbers() for each in chapters.contents(n)]
 #: What the papers' texts name: their tables and figures, appendices too.
@@ -102,7 +103,8 @@ def test_items_are_shown_where_they_are_said_to_be(chapter):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("{paper: p, item: T, shown_in: [t]}", r"item T lacks \['words'\]"),
+        ("{paper: p, item: T, shown_in: [t]}", "row 1 lacks words"),
+        ("{paper: p, item: T, words: w, note: n}, T", "does not hold"),
         ("{paper: p, item: T, words: w}", "item T lacks 'shown_in' or 'note'"),
         ("{paper: p, item: T, words: w, note: n}, {paper: p, item: T, words: v, note: n}", "twice"),
     ],
@@ -110,7 +112,7 @@ def test_items_are_shown_where_they_are_said_to_be(chapter):
 def test_entries_that_are_not_whole_are_refused(tmp_path, entry, message):
     file = tmp_path / "contents.yml"
     file.write_text(f"[{entry}]", encoding="utf-8")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(FileError, match=message):
         chapters.read_contents(file)
 
 

@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 import nbformat
-import pytest
-from small_book import copy_book, executed_chapter, write_run
+from small_book import executed_chapter, write_run
 
 from modclust_utils.publish import coverage_page, pages
 from modclust_utils.publish.run import read_runs
 from modclust_utils.publish.scoreboard import ShownRun
 
+WITH_PAGES = True
 HERE = "../notebooks/01-pruned-mlp-clusterability.html"
 ROW = {
     **{"paper": "filan2020", "item": "Table 1", "words": "n-cuts", "shown_in": ["one"], "note": ""},
@@ -22,13 +22,6 @@ ROW = {
 }
 NOTHING = {"n_printed": 0, "n_beside": 0, "gaps": [], "unit": "", "n_ours": None, "n_theirs": None}
 ELSEWHERE = {"n_beside": 0, "n_elsewhere": 5, "gaps": [], "n_ours": 0, "n_ours_elsewhere": 8}
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch) -> Path:
-    folder = copy_book(tmp_path / "book", book=True)
-    monkeypatch.setenv("MODCLUST_ROOT", str(folder))
-    return folder
 
 
 def write(book: Path, *rows: dict, name: str = "paper-part") -> Path:

@@ -11,14 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import psutil
 import pytest
 import torch
+from computing import Bars, records, write_six_pixels
 from dask_cluster import LOOPBACK, PATIENCE_SECONDS, Cluster, useless_package, wait_for
 from dask_jobs import add, count, endless, look
 from small_book import copy_book, write_data
@@ -50,32 +50,10 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="its processes are fo
 OTHER_TORCH = "9.9.9"
 
 
-class Bars:
-    """Progress bars that remember: what, total, and steps done."""
-
-    def __init__(self, at_most: float = np.inf) -> None:
-        self.shown: list[list] = []
-        self.at_most = at_most
-
-    @contextmanager
-    def __call__(self, what: str, total: int) -> Iterator[Bars]:
-        self.shown.append([what, total, 0])
-        yield self
-
-    def update(self, steps: int) -> None:
-        self.shown[-1][2] += steps
-        if self.shown[-1][2] > self.at_most:
-            raise KeyboardInterrupt
-
-
 def compute(jobs: Sequence[Job], store: RecordStore, crew: Crew) -> list[list]:
     bars = Bars()
     engine.compute(jobs, store, crew=crew, progress=bars)
     return bars.shown
-
-
-def records(jobs: Sequence[Job], store: RecordStore) -> list[Record]:
-    return engine.read_frames({"all": list(jobs)}, store)["all"]["record"].tolist()
 
 
 @pytest.fixture
@@ -227,15 +205,7 @@ def test_code_is_the_same_whatever_ends_its_lines(tmp_path):
 @pytest.fixture(scope="module")
 def images(cluster, tmp_path_factory) -> str:
     """Images of six pixels in three classes; workers have the file in folders of their own."""
-    path = tmp_path_factory.mktemp("data") / "small.npz"
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for name, n in (("train", 60), ("test", 20)):
-        y = np.arange(n) % 3
-        x = rng.random((n, 6)) * 0.5
-        x[np.arange(n), y] += 0.5
-        arrays |= {f"x_{name}": x, f"y_{name}": y}
-    np.savez(path, **arrays)
+    path = write_six_pixels(tmp_path_factory.mktemp("data") / "small.npz")
     for worker in ("one", "two"):
         (cluster.folder / worker / "images").mkdir()
         shutil.copy(path, cluster.folder / worker / "images")

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from computing import Bars, records, write_six_pixels
 from small_book import digest
 
 from modclust_utils import datasets
@@ -37,21 +38,6 @@ from modclust_utils.settings import RegularizedSettings, TrainingSettings
 from modclust_utils.training import TrainingState, initial_state
 
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="this system has no SIGKILL")
-
-
-class Bars:
-    """Progress bars that remember: what, total, and steps done."""
-
-    def __init__(self) -> None:
-        self.shown: list[list[object]] = []
-
-    @contextmanager
-    def __call__(self, what: str, total: int) -> Iterator[Bars]:
-        self.shown.append([what, total, 0])
-        yield self
-
-    def update(self, steps: int) -> None:
-        self.shown[-1][2] += steps
 
 
 @pytest.fixture
@@ -342,16 +328,7 @@ def test_a_record_names_the_commit_at_the_start_of_its_computing(store, other_co
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> str:
     """Images of six pixels in three classes."""
-    path = tmp_path_factory.mktemp("data") / "small.npz"
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for name, n in (("train", 60), ("test", 20)):
-        y = np.arange(n) % 3
-        x = rng.random((n, 6)) * 0.5
-        x[np.arange(n), y] += 0.5
-        arrays |= {f"x_{name}": x, f"y_{name}": y}
-    np.savez(path, **arrays)
-    return str(path)
+    return str(write_six_pixels(tmp_path_factory.mktemp("data") / "small.npz"))
 
 
 def networks(images: str, n: int = 2, *, dropout: bool = True) -> list[Job]:
@@ -366,10 +343,6 @@ def networks(images: str, n: int = 2, *, dropout: bool = True) -> list[Job]:
 def same(one: Record, other: Record) -> bool:
     """Equal in all but provenance, arrays to the bit."""
     return one.value == other.value and one.arrays_sha256 == other.arrays_sha256
-
-
-def records(jobs: Sequence[Job], store: RecordStore) -> list[Record]:
-    return engine.read_frames({"all": list(jobs)}, store)["all"]["record"].tolist()
 
 
 def test_networks_of_any_shape_train_as_one_batch(images, store):

@@ -15,7 +15,7 @@ import nbformat
 import numpy as np
 import pytest
 import yaml
-from small_book import copy_book, digest, executed_chapter, make_network, write_run
+from small_book import digest, executed_chapter, make_network, write_run
 
 from modclust_utils.publish import head, pages, run
 from modclust_utils.publish.chapters import plan
@@ -32,12 +32,7 @@ def job(seed: int = 0) -> Job:
 
 
 KEY = job().key
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "the book"))
-    return copy_book(tmp_path / "the book", book=True)
+WITH_PAGES = True
 
 
 def put_record(seed: int = 0, commit: str = "abc123", value: float = 1.0, **provenance: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from small_book import PIXEL, copy_book, executed_chapter, write_notebook, write_run
+from small_book import PIXEL, executed_chapter, write_notebook, write_run
 
 from modclust_utils import chapters
 from modclust_utils.publish import pages, parameters, run
@@ -22,13 +22,6 @@ from modclust_utils.publish.run import (
     run_chapter,
     source_hash,
 )
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "book"))
-    return copy_book(tmp_path / "book")
-
 
 # Runs that fail
 

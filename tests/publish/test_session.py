@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import joblib
@@ -14,25 +13,19 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from small_book import ROOT, copy_book
+from small_book import ROOT
 
 from modclust_utils import datasets
-from modclust_utils.publish import records, session
+from modclust_utils.publish import left, records, session
 from modclust_utils.publish.errors import ParameterError
-from modclust_utils.publish.parameters import read_profile, read_schema
+from modclust_utils.publish.parameters import profile_of, read_profile, read_schema, scientific
 from modclust_utils.publish.records import default_store
 from modclust_utils.publish.run import check_run
-from modclust_utils.publish.session import Run, profile_of, scientific, start
+from modclust_utils.publish.session import Run, start
 from modclust_utils.recipes import random_ncuts
 from modclust_utils.recipes.base import Job
 
 SCHEMA = read_schema(next((ROOT / "notebooks").glob("01-*.ipynb")))
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "book"))
-    return copy_book(tmp_path / "book")
 
 
 def run_of(**values: object) -> Run:
@@ -191,5 +184,5 @@ def test_progress_is_a_bar_elsewhere(monkeypatch, capsys):
 def test_a_bare_notebook_has_no_run_to_leave_files_with(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MODCLUST_RUN", raising=False)
-    session.leave_with_run("used.json", [])
+    left.leave_with_run("used.json", [])
     assert os.listdir(tmp_path) == []

@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 from small_book import ROOT, frame_of, make_network, make_test, printed
 
 from modclust_utils.publish import origins, show
-from modclust_utils.publish.parameters import Schema, read_profile, read_schema
+from modclust_utils.publish.left import ANSWER, RUN_VARIABLE
+from modclust_utils.publish.parameters import Schema, read_profile, read_schema, scientific
 from modclust_utils.publish.records import commit, default_store
-from modclust_utils.publish.session import ANSWER, RUN_VARIABLE, Run, scientific
+from modclust_utils.publish.session import Run
 from modclust_utils.recipes.frames import Shown, Trace, shown_figure, shown_table
 
 SCHEMA = read_schema(next((ROOT / "notebooks").glob("01-*.ipynb")))

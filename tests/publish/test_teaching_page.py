@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from answers import assignments
-from small_book import ROOT, copy_book, write_run
+from small_book import ROOT, write_run
 
 from modclust_utils.publish import pages
 from modclust_utils.publish.chapters import chapter_numbers
@@ -26,12 +26,7 @@ from modclust_utils.publish.teaching_page import (
 from modclust_utils.recipes.base import Value
 from modclust_utils.recipes.network import conditions
 
-
-@pytest.fixture
-def book(tmp_path, monkeypatch):
-    folder = copy_book(tmp_path / "book", book=True)
-    monkeypatch.setenv("MODCLUST_ROOT", str(folder))
-    return folder
+WITH_PAGES = True
 
 
 def put_networks(*names):

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import nbformat
 import pytest
-from small_book import PIXEL, ROOT, copy_book, write_run
+from small_book import PIXEL, ROOT, write_run
 
 from modclust_utils.publish import pages, tutorials
 from modclust_utils.publish.errors import FileError, RunError
 from modclust_utils.publish.tutorials import executed, seconds_of
 
 V4 = nbformat.v4
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch):
-    folder = copy_book(tmp_path / "book", book=True)
-    monkeypatch.setenv("MODCLUST_ROOT", str(folder))
-    return folder
+WITH_PAGES = True
 
 
 def write(book, *sources):

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
-from small_book import ROOT, Made, copy_book, make_network, make_partition, record_of
+from small_book import ROOT, Made, make_network, make_partition, record_of
 from sphinx.application import Sphinx
 
 from modclust_utils.graphs import layer_of_unit
@@ -26,16 +26,11 @@ from modclust_utils.recipes import lesions
 from modclust_utils.recipes.base import Value
 from modclust_utils.settings import TrainingSettings
 
+WITH_PAGES = True
 # Three pixels, two hidden units, two logits. The second pixel has no edge.
 WEIGHTS = [np.array([[1.0, 0.0, 0.0], [2.0, 0.0, -3.0]]), np.array([[4.0, 0.0], [0.0, -1e-7]])]
 LABELS = [1, -1, 0, 1, 0, 1, 0]
 SIZES = (3, 2, 2)
-
-
-@pytest.fixture
-def book(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("MODCLUST_ROOT", str(tmp_path / "the book"))
-    return copy_book(tmp_path / "the book", book=True)
 
 
 def publish(*made: Made) -> None:

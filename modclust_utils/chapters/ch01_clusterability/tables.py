@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -128,8 +130,13 @@ def _ours(members: pd.DataFrame) -> dict[str, object]:
         "null_ncut_mean": null.mean(),
         "null_ncut_std": null.std(ddof=1),
         "z_mean": members["z_score"].mean(),
-        "n_above_all": int((members["ncut"] > members["null_ncuts"].map(max)).sum()),
+        "n_above_all": sum(map(_is_above_all, members["ncut"], members["null_ncuts"])),
     }
+
+
+def _is_above_all(ncut: float, null_ncuts: Sequence[float]) -> bool:
+    p_value = stats.empirical_p_value(ncut, null_ncuts, tail="upper")
+    return p_value <= 1 / (len(null_ncuts) + 1)
 
 
 def _theirs(members: pd.DataFrame, printed: pd.DataFrame) -> dict[str, float]:

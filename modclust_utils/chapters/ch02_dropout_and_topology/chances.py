@@ -12,7 +12,7 @@ import pandas as pd
 from modclust_utils.chapters.ch02_dropout_and_topology import printed
 from modclust_utils.chapters.ch02_dropout_and_topology.rules import Results
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import below_all, dropout_effect
-from modclust_utils.tables import N_PAPER
+from modclust_utils.tables import N_PAPER, made_up
 from modclust_utils.verdicts import drawn_again
 
 FRESH = (2.375, 0.02)  # mean and spread of freshly initialized networks (Figure 3)
@@ -28,14 +28,12 @@ def world(rng: np.random.Generator, *, replication: bool) -> Results:
     shares drawn evenly from 0 to 1, d before pruning as often off 0, means of controls anywhere
     between the printed ones, and n-cuts before pruning below those of fresh networks."""
     paper = _networks_of_paper()
-    networks = pd.DataFrame(
-        [
-            row
-            for kind, group in paper.groupby(printed.CONDITION, sort=False)
-            for row in _networks(kind, group, paper, rng, replication)
-        ]
-    )
-    networks.attrs = {"source": "made up"}
+    rows = [
+        row
+        for kind, group in paper.groupby(printed.CONDITION, sort=False)
+        for row in _networks(kind, group, paper, rng, replication)
+    ]
+    networks = made_up(pd.DataFrame(rows))
     return Results(
         networks,
         dropout_effect(networks, paper),

@@ -27,9 +27,7 @@ def answer(effect: pd.DataFrame, controls: pd.DataFrame) -> str:
     """The answer to the chapter's question in one sentence, from `tables.dropout_effect` and
     `controls.controls`."""
     ours = effect[effect["source"] == "ours"]
-    learned, others = (
-        f"{rows['n_sig'].sum()} of {rows['n'].sum()}" for rows in _by_learning(controls)
-    )
+    learned, others = _by_learning(controls)
     return (
         f"Dropout lowers the mean n-cut in {_of(ours['high'] < 0)} comparisons; of networks on "
         f"random data, {learned} that learned most of its labels fall into clusters after pruning, "
@@ -37,10 +35,12 @@ def answer(effect: pd.DataFrame, controls: pd.DataFrame) -> str:
     )
 
 
-def _by_learning(controls: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Kinds of network that have more than half of their training labels right, and the others."""
+def _by_learning(controls: pd.DataFrame) -> list[str]:
+    """How many of how many networks pass: of the kinds that have more than half of their training
+    labels right, and of the others."""
     learned = controls["train_acc"] > 0.5
-    return controls[learned], controls[~learned]
+    parts = (controls[learned], controls[~learned])
+    return [f"{rows['n_sig'].sum()} of {rows['n'].sum()}" for rows in parts]
 
 
 def dropout(effect: pd.DataFrame) -> str:
@@ -60,15 +60,13 @@ def dropout(effect: pd.DataFrame) -> str:
 def training(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
     """What training on random data does, from `controls.controls` and networks not trained."""
     low, high = min(fresh["ncuts"].iloc[0]), max(fresh["ncuts"].iloc[0])
-    first, second = (
-        f"{rows['n_sig'].sum()} of {rows['n'].sum()}" for rows in _by_learning(controls)
-    )
+    learned, others = _by_learning(controls)
     return (
         "**Training alone:** before pruning, the mean n-cut of networks trained on random data "
         f"lies within the range of freshly initialized ones ({low:.3f} to {high:.3f}) in "
         f"{_of(controls['before_mean'].between(low, high))} kinds of network. After pruning, "
-        f"{first} networks are below all their shuffles where more than half of the training "
-        f"labels are right, and {second} where at most half are."
+        f"{learned} networks are below all their shuffles where more than half of the training "
+        f"labels are right, and {others} where at most half are."
     )
 
 

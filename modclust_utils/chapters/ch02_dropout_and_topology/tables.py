@@ -13,7 +13,7 @@ from modclust_utils.figures.style import dataset_name
 from modclust_utils.nulls import MODES
 from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.network import PHASES
-from modclust_utils.tables import condition_name, far_out, spread
+from modclust_utils.tables import condition_name, far_out, n_against, spread
 
 WITHOUT = "without networks far out"
 
@@ -23,7 +23,8 @@ def per_network(networks: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
     """Tables A.4 to A.15: a row for each network and phase, both nulls and Cohen's d.
 
     Cohen's d is that of `layer` against `layer-nonzero`; spreads are sample standard deviations;
-    the lists `layer` and `layer_nonzero` hold the n-cuts of the shuffles.
+    the lists `layer` and `layer_nonzero` hold the n-cuts of the shuffles, and `n_below_*` counts
+    those with the network's own n-cut, too.
     """
     found = {(test.network, test.phase, test.mode): test for test in tests.itertuples()}
     return pd.DataFrame(
@@ -50,8 +51,8 @@ def _both_nulls(network: Any, phase: str, layer: Any, nonzero: Any) -> dict[str,
         "null_layer_nonzero_mean": kept.mean(),
         "null_layer_nonzero_std": kept.std(ddof=1),
         "cohens_d": stats.cohens_d(own, kept),
-        "n_below_layer": int((own < layer.ncut).sum()),
-        "n_below_layer_nonzero": int((kept < nonzero.ncut).sum()),
+        "n_below_layer": n_against(layer.p_value, len(own)),
+        "n_below_layer_nonzero": n_against(nonzero.p_value, len(kept)),
         "n_shuffles": len(own),
         "layer": layer.null_ncuts,
         "layer_nonzero": nonzero.null_ncuts,

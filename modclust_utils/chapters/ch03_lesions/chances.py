@@ -18,6 +18,7 @@ from modclust_utils.chapters.ch03_lesions.tables import (
     paper_singles,
 )
 from modclust_utils.datasets.papers import paper_table
+from modclust_utils.tables import made_up
 
 N_NETWORKS = 10
 
@@ -44,8 +45,8 @@ def _study(
     kinds = singles["kind"]
     given = shares or tuple((kinds == kind).mean() for kind in ("important", "small"))
     drawn = rng.choice(["important", "small", "other"], len(kinds), p=[*given, 1 - sum(given)])
-    mine = _sourced(singles.assign(kind=drawn))
-    known = _sourced(_all_pairs(mine))
+    mine = made_up(singles.assign(kind=drawn))
+    known = made_up(_all_pairs(mine))
     edge = edges_among(pairs)
     same, printed = (edge["x_label"] == edge["y_label"], pairs["x_label"] == pairs["y_label"])
     chance = np.full(len(known), len(edge) / len(pairs))
@@ -53,7 +54,7 @@ def _study(
         inside = known["x_label"] == known["y_label"]
         chance = np.where(inside, same.sum() / printed.sum(), (~same).sum() / (~printed).sum())
     joined = rng.random(len(known)) < chance
-    known = _sourced(known.assign(x_given_y=~joined, y_given_x=True))
+    known = made_up(known.assign(x_given_y=~joined, y_given_x=True))
     edges = edges_among(important_pairs(known, mine))
     nothing: Any = None
     return Study(nothing, np.array([]), mine, known, edges)
@@ -64,8 +65,3 @@ def _all_pairs(singles: pd.DataFrame) -> pd.DataFrame:
     chosen = singles.loc[singles["kind"] == "important", ["layer", "label"]]
     pairs = chosen.add_prefix("x_").merge(chosen.add_prefix("y_"), how="cross")
     return pairs[pairs["x_layer"] < pairs["y_layer"]].reset_index(drop=True)
-
-
-def _sourced(table: pd.DataFrame) -> pd.DataFrame:
-    table.attrs = {"source": "made up"}
-    return table

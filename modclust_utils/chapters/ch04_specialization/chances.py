@@ -14,6 +14,7 @@ from modclust_utils.chapters.ch04_specialization.tables import MEASURES, READING
 from modclust_utils.datasets.papers import paper_table
 from modclust_utils.fisher_bates import fisher_p_value, fisher_statistic
 from modclust_utils.partitionings import PARTITIONINGS
+from modclust_utils.tables import made_up
 
 N_NETWORKS, N_SETS, N_SHUFFLES = 5, 40, 100
 _SMALL = ("mlp", "cnn", "vgg")
@@ -70,7 +71,7 @@ def _measures(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
                             "percentiles": found,
                         }
                     )
-    return _made_up(rows)
+    return made_up(pd.DataFrame(rows))
 
 
 def _halves(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
@@ -89,7 +90,7 @@ def _halves(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
             rng.uniform(*ends, 8), _percentiles(2.5 if replication else 1.0, 8, rng), strict=True
         )
     ]
-    return _made_up(rows)
+    return made_up(pd.DataFrame(rows))
 
 
 def _imagenet(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
@@ -109,10 +110,4 @@ def _imagenet(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
                 "p_value": rank / (N_SHUFFLES + 1),
             }
         )
-    return _made_up(rows)
-
-
-def _made_up(rows: list[dict[str, object]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows)
-    table.attrs = {"source": "made up"}
-    return table
+    return made_up(pd.DataFrame(rows))

@@ -74,11 +74,11 @@ def one_sided(table: pd.DataFrame) -> Figure:
 
 
 @shown_table(html=True)
-def gallery(frame: pd.DataFrame, n: int = 4, part: slice = slice(None)) -> pd.DataFrame:
+def gallery(frame: pd.DataFrame, part: slice = slice(None)) -> pd.DataFrame:
     """Pairs of visualizations, a sub-cluster's and a random set's, on either side (B', Figure 7).
 
-    Which is which is folded away. n: pairs of each kind of network, from its first layer to its
-    last; part: which of these.
+    Which is which is folded away. part: which of the four pairs of each kind of network, from its
+    first layer to its last.
     """
     rows = []
     own = frame[frame["partitioning"] == PARTITIONINGS[0]]
@@ -87,7 +87,7 @@ def gallery(frame: pd.DataFrame, n: int = 4, part: slice = slice(None)) -> pd.Da
         record = own[kinds == kind]["record"].iloc[0]
         arrays = record.arrays
         places = arrays["gallery"]
-        chosen = np.unique(np.linspace(0, len(places) - 1, min(n, len(places))).round().astype(int))
+        chosen = np.unique(np.linspace(0, len(places) - 1, min(4, len(places))).round().astype(int))
         for j in chosen[part]:
             place = int(places[j])
             # by the key of the record, so that a page is always the same

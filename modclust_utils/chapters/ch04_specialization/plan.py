@@ -16,7 +16,7 @@ from modclust_utils.recipes import (
     unit_partition,
 )
 from modclust_utils.recipes.base import Images, Job
-from modclust_utils.recipes.network import network_seeds
+from modclust_utils.recipes.network import images_of, network_seeds
 from modclust_utils.settings import CnnSettings, TrainingSettings, VggSettings
 
 # Starts of k-means whose z-scores are compared.
@@ -90,13 +90,9 @@ def plan(p: Any) -> dict[str, list[Job]]:
 
 def _photographs(p: Any, name: str) -> Images:
     """Images of the classes that a pretrained network tells apart."""
-    return _images(
+    return images_of(
         p, p.photographs if pretrained.find_row(name).classes == "imagenet" else p.colour_dataset
     )
-
-
-def _images(p: Any, name: str) -> Images:
-    return Images(name, datasets.train_hash(name, seed=p.seed), p.data_folder or None, p.seed)
 
 
 def mlps(p: Any, dataset: str) -> list[Job]:
@@ -104,7 +100,7 @@ def mlps(p: Any, dataset: str) -> list[Job]:
     n_inputs, n_classes = datasets.dimensions(dataset)
     sizes = (n_inputs, *TrainingSettings().layer_sizes[1:-1], n_classes)
     settings = TrainingSettings(layer_sizes=sizes, epochs=p.epochs, pruning_epochs=0)
-    images = _images(p, dataset)
+    images = images_of(p, dataset)
     return [classifier.job(images, settings, seed) for seed in network_seeds(p.seed, p.n_networks)]
 
 
@@ -118,7 +114,7 @@ def cnns(p: Any) -> list[Job]:
         epochs=p.cnn_epochs,
         precision=p.precision,
     )
-    images = _images(p, p.dataset)
+    images = images_of(p, p.dataset)
     return [classifier.job(images, settings, seed) for seed in network_seeds(p.seed, p.n_networks)]
 
 
@@ -132,7 +128,7 @@ def vggs(p: Any) -> list[Job]:
         precision=p.precision,
     )
     seeds = network_seeds(p.seed, p.vgg_networks)
-    return [classifier.job(_images(p, p.colour_dataset), settings, seed) for seed in seeds]
+    return [classifier.job(images_of(p, p.colour_dataset), settings, seed) for seed in seeds]
 
 
 def _partition(p: Any, network: Job, partitioning: str, n_clusters: int) -> Job:

@@ -21,8 +21,11 @@ from modclust_utils.chapters.ch05_similarity.tables import (
     UNTRAINED,
     UPSTREAM,
 )
+from modclust_utils.datasets.papers import paper_table
+from modclust_utils.tables import made_up
 
 N_SEEDS, N_UNTRAINED, N_STRENGTHS, N_DISCARDED = 9, 100, 10, 21
+LEAST_ACCURACY = 0.8
 SCATTER = 0.02
 #: What the sweeps add to Q* at their strong end, in units of the scatter.
 EFFECTS = {"L2": 3.0, "L1": 1.0, "dropout": 6.0, UNTRAINED: 0.0}
@@ -38,9 +41,8 @@ def world(rng: np.random.Generator, *, replication: bool) -> Results:
     the share of discarded networks from 0 to a third.
     """
     networks = _networks(rng, replication)
-    return Results(
-        networks, _scores(networks, rng, replication), _blocks(networks, rng, replication), "mnist"
-    )
+    scores, blocks = (make(networks, rng, replication) for make in (_scores, _blocks))
+    return Results(networks, scores, blocks, "mnist", LEAST_ACCURACY)
 
 
 def _networks(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
@@ -59,8 +61,11 @@ def _networks(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
     rises = table["sweep"].isin(["L1", "L2"]) * table["strength"] / N_STRENGTHS
     other = rng.normal(0, 0.3) * (table["sweep"] == "L1") * table["strength"] / N_STRENGTHS
     table["sparsity"] = noise + (0.4 * rises if replication else other)
-    table.attrs = {"source": "made up"}
-    return table
+    # as many settings as the paper's; they are told apart by sweep and strength alone
+    printed = paper_table("lange2022_table_1")[[*SWEEPS]]
+    of_trained = printed.loc[printed.index.repeat(N_SEEDS)].to_numpy()
+    table.loc[table["trained"], [*SWEEPS]] = of_trained
+    return made_up(table)
 
 
 def _scores(networks: pd.DataFrame, rng: np.random.Generator, replication: bool) -> pd.DataFrame:
@@ -88,9 +93,7 @@ def _scores(networks: pd.DataFrame, rng: np.random.Generator, replication: bool)
             by_training,
         )
         parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
-    table.attrs = {"source": "made up"}
-    return table
+    return made_up(pd.concat(parts, ignore_index=True))
 
 
 def _blocks(networks: pd.DataFrame, rng: np.random.Generator, replication: bool) -> pd.DataFrame:
@@ -107,5 +110,4 @@ def _blocks(networks: pd.DataFrame, rng: np.random.Generator, replication: bool)
     for side, more in (("across, plain", 0.3), ("across, normalized", 0.0)):
         strong_l1 = strong * (networks["sweep"] == "L1").to_numpy()
         table[side] = table["across"] + replication * more * strong_l1 + rng.normal(0, 0.05, n)
-    table.attrs = {"source": "made up"}
-    return table
+    return made_up(table)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import scipy.stats
 
 from modclust_utils.chapters.ch05_similarity.tables import GROUPS, UNTRAINED
 from modclust_utils.recipes.similarity_clusters import SINGLE_STEPS
+from modclust_utils.settings import RegularizedSettings
 
 
 def networks(table: pd.DataFrame, least_accuracy: float, facts: pd.Series) -> str:
@@ -15,13 +18,35 @@ def networks(table: pd.DataFrame, least_accuracy: float, facts: pd.Series) -> st
     trained = table[table["trained"]]
     settings = trained[["sweep", "strength"]].drop_duplicates()
     accuracy = trained.loc[trained["kept"], "test_accuracy"]
+    paper = (
+        "as in the paper, which discards"
+        if least_accuracy == facts.least_accuracy
+        else f"where the paper, below {_percent(facts.least_accuracy)}, discards"
+    )
     return (
         f"{len(trained)} networks were trained, {len(settings)} settings with "
         f"{trained['seed'].nunique()} seeds each; {(~table['trained']).sum()} others were not. "
-        f"{(~trained['kept']).sum()} have a test accuracy below {least_accuracy:.0%} and are left "
-        f"out of all that follows, as in the paper, which discards {facts.discarded:.0f} of "
+        f"{(~trained['kept']).sum()} have a test accuracy below {_percent(least_accuracy)} and are "
+        f"left out of all that follows but the next figure, {paper} {facts.discarded:.0f} of "
         f"{facts.models:.0f}. The test accuracy of the others is {accuracy.min():.1%} to "
         f"{accuracy.max():.1%}."
+    )
+
+
+def _percent(share: float) -> str:
+    """A threshold as it is, not rounded."""
+    return f"{100 * share:.6g}%"
+
+
+def training(settings: RegularizedSettings) -> str:
+    """How networks are trained, from what is the same in all."""
+    return (
+        f"{settings.validation_share:.0%} of the training images are held out. Adam starts at a "
+        f"rate of {settings.learning_rate:g}, on batches of {settings.batch_size} images; the rate "
+        f"is multiplied by {settings.rate_factor:g} after more than {settings.rate_patience} "
+        "epochs in which the loss of the images held out has not fallen below its least. Training "
+        f"stops when it has not for {settings.patience} epochs, or after {settings.max_epochs} "
+        "epochs, and the best state is kept."
     )
 
 
@@ -58,6 +83,11 @@ def agreement(blocks: pd.DataFrame) -> str:
 
 def regularization(gains: pd.DataFrame) -> str:
     """What each sweep adds to Q* on average, from `tables.gains`."""
+    if gains.empty:
+        return (
+            "**Regularization:** no sweep has two seeds with two settings that were not discarded, "
+            "too few to say by how much modularity changes."
+        )
     means = gains.groupby(["sweep", "normalized"], sort=False)["gain"].mean().unstack()
     said = "; ".join(
         f"{sweep} {row[False]:+z.3f} plain and {row[True]:+z.3f} normalized"
@@ -85,17 +115,48 @@ def two_measures(table: pd.DataFrame, n_shuffles: int) -> str:
     """Whether networks that are modular by Q* are clusterable by n-cut, from
     `tables.clusterability`."""
     own = table[table["trained"] & table["kept"]].dropna(subset=["q", "ncut"])
-    spread = own.dropna(subset=["z_score"])
-    with_ncut, with_z = (
-        scipy.stats.spearmanr(rows["q"], rows[name]).statistic
-        for rows, name in ((own, "ncut"), (spread, "z_score"))
-    )
+    with_ncut, with_z = (_rank_correlation(own.dropna(subset=[n]), n) for n in ("ncut", "z_score"))
     n_below = np.isclose(own["p_value"], 1 / (n_shuffles + 1)).sum()
     return (
         f"**Modular and clusterable:** over {len(own)} trained networks, the rank correlation of "
-        f"modularity with the n-cut is {with_ncut:+.2f}, and with the z-score among {n_shuffles} "
-        f"shuffles {with_z:+.2f}. {n_below} of them have a lower n-cut than all of their shuffles."
+        f"modularity with the n-cut is {with_ncut}, and with the z-score among {n_shuffles} "
+        f"shuffles {with_z}. {n_below} of them have a lower n-cut than all of their shuffles."
     )
+
+
+def _rank_correlation(table: pd.DataFrame, column: str) -> str:
+    """That of modularity with a column, as a page prints it."""
+    if len(table) < 3:
+        return f"not told ({len(table)} values are too few)"
+    if min(table["q"].nunique(), table[column].nunique()) < 2:
+        return "not told (values are all the same)"
+    return f"{scipy.stats.spearmanr(table['q'], table[column]).statistic:+z.2f}"
+
+
+def normalization(changes: pd.DataFrame) -> str:
+    """Whether downstream clusters hang more on normalization at the strong end of a sweep, from
+    `tables.change_of_normalization`: Figure S5 (ii) of the paper, which is no claim here."""
+    said = [
+        f"with {row.sweep} by {row.gain:+z.3f} [{row.low:+z.3f}, {row.high:+z.3f}], {_sign(row)}"
+        for row in changes.itertuples()
+        if row.sweep in ("L2", "L1")
+    ]
+    start = (
+        "**A caveat of the paper** (Figure S5, ii): at the highest penalties, downstream clusters "
+        "hang more on normalization."
+    )
+    if not said:
+        return f"{start} Too few networks are left to tell."
+    return (
+        f"{start} From the weakest third of a sweep's settings to the strongest, the agreement of "
+        f"a downstream measure with itself, plain and normalized, changes {'; '.join(said)}."
+    )
+
+
+def _sign(change: Any) -> str:
+    if change.high < 0:
+        return "as there"
+    return "the opposite" if change.low > 0 else "which tells nothing"
 
 
 def searches(scores: pd.DataFrame, leiden: pd.DataFrame) -> str:

@@ -11,8 +11,8 @@ from modclust_utils.recipes import (
     similarity_clusters,
     similarity_matrices,
 )
-from modclust_utils.recipes.base import Images, Job
-from modclust_utils.recipes.network import network_seeds
+from modclust_utils.recipes.base import Job
+from modclust_utils.recipes.network import images_of, network_seeds
 from modclust_utils.settings import RegularizedSettings
 
 
@@ -20,12 +20,11 @@ def plan(p: Any) -> dict[str, list[Job]]:
     """The jobs of the chapter.
 
     networks: every one of `settings` with each seed, and the untrained networks, of which the first
-    are what the trained ones began as; clusters and tests of each; drawn: the similarities of the
-    first network at the ends of the dropout sweep, and of one untrained.
+    are what the trained ones began as; clusters and tests of each; drawn: the similarities of
+    one untrained network, of one with the least L2 penalty and no dropout, and of one with the
+    highest dropout rate.
     """
-    images = Images(
-        p.dataset, datasets.train_hash(p.dataset, seed=p.seed), p.data_folder or None, p.seed
-    )
+    images = images_of(p, p.dataset)
     n_inputs, n_classes = datasets.dimensions(p.dataset)
     sizes = (n_inputs, *RegularizedSettings().layer_sizes[1:-1], n_classes)
     base = RegularizedSettings(layer_sizes=sizes, max_epochs=p.max_epochs)

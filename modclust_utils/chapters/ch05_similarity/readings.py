@@ -49,6 +49,18 @@ def by_reading(found: dict[Reading, tuple[Results, list[Verdict]]]) -> pd.DataFr
     return table.assign(same=same).rename_axis(["id", "claim"]).reset_index()
 
 
+def hanging(table: pd.DataFrame) -> str:
+    """How many verdicts of `by_reading` hang on the reading, of those that there are."""
+    names = {reading_name(reading) for reading in READINGS}
+    cells = table[[name for name in table if name in names]]
+    tried = cells.map(lambda cell: cell[0] != SIGNS["not attempted"]).any(axis=1)
+    if not tried.any():
+        return f"None of the {len(table)} claims was attempted in this run, under any reading."
+    rest = f" The other {(~tried).sum()} were not attempted." if not tried.all() else ""
+    n = (tried & ~table["same"]).sum()
+    return f"{n} of {tried.sum()} verdicts are not the same under all readings.{rest}"
+
+
 @shown_table(html=True)
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """`by_reading` as a page prints it: claims by their number, readings below their search."""

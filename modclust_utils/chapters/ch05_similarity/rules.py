@@ -33,12 +33,14 @@ SIDES = {"upstream": UPSTREAM, "downstream": DOWNSTREAM}
 @dataclass(frozen=True)
 class Results:
     """What the claims are decided from: `tables.networks`, `tables.scores` and `tables.blocks` of
-    one reading, and the data set of the networks."""
+    one reading, the data set of the networks, and the test accuracy below which they are discarded.
+    """
 
     networks: pd.DataFrame
     scores: pd.DataFrame
     blocks: pd.DataFrame
     dataset: str
+    least_accuracy: float
 
 
 def _about_datasets(rule: Rule) -> Rule:
@@ -55,7 +57,13 @@ def _about_datasets(rule: Rule) -> Rule:
 
 
 def _interval(ends: tuple[float, float], digits: int = 3) -> str:
+    # an end that is rounded to 0 would not say on which side of it the interval ends
+    while digits < _MOST_DIGITS and any(end != 0 == round(end, digits) for end in ends):
+        digits += 1
     return f"[{ends[0]:+z.{digits}f}, {ends[1]:+z.{digits}f}]"
+
+
+_MOST_DIGITS = 6
 
 
 def _above(name: str, values: pd.Series, words: str, digits: int = 3) -> list[Case]:
@@ -106,14 +114,19 @@ def raises_first_layer_more(results: Results, sweep: str) -> list[Case]:
 
 @_about_datasets
 def keeps_number_of_clusters(results: Results, sweep: str, within: float) -> list[Case]:
-    """The number of clusters changes by less than a margin, for each side."""
+    """The number of clusters changes by less than a margin, for each layer and similarity.
+
+    One by one: where one layer has more clusters and the other fewer, their mean hides both.
+    """
     cases = []
-    for side, measures in SIDES.items():
-        change = gain(of_similarity(results.scores, measures), sweep, "n_clusters")
+    key = ["layer", "measure", "normalized"]
+    for (layer, measure, normalized), own in results.scores.groupby(key, sort=False):
+        change = gain(own, sweep, "n_clusters")
         if len(change) > 1:
             holds, ends = verdicts.is_same(partial(stats.mean_interval, change), within)
+            name = f"layer {layer}, {similarity_name(measure, normalized)}"
             evidence = f"by {change.mean():+z.2f} clusters {_interval(ends, 2)}"
-            cases.append(Case(side, holds, evidence))
+            cases.append(Case(name, holds, evidence))
     return cases
 
 
@@ -126,19 +139,38 @@ def few_clusters(results: Results, at_most: float, share: float) -> list[Case]:
         own = of_similarity(trained, measures).dropna(subset=["q"])
         shares = (own["n_clusters"] > at_most).groupby(own["seed"]).mean()
         if len(shares) > 1:
-            low, high = stats.mean_interval(shares)
+            low, high = _share_interval(shares, own["network"].nunique())
             evidence = f"{shares.mean():.1%} [{low:.1%}, {high:.1%}] of {len(own)}"
             cases.append(Case(side, verdicts.is_below(low, high, share), evidence))
     return cases
 
 
+def _share_interval(shares: pd.Series, n: int) -> tuple[float, float]:
+    """Of the mean of a share in each seed, of n networks altogether.
+
+    Where all seeds have the same share their spread says nothing, and Student's interval would be a
+    point however few they are: then it is that of as many networks of n.
+    """
+    if shares.nunique() > 1:
+        return stats.mean_interval(shares)
+    return stats.proportion_interval(round(shares.mean() * n), n)
+
+
 @_about_datasets
 def clusters_as_untrained(results: Results, share: float) -> list[Case]:
     """Most numbers of clusters lie where those of untrained networks do: within their three-sigma
-    quantiles, of one layer and similarity."""
+    quantiles, of one layer and similarity.
+
+    Of few untrained networks these are their least and largest values, between which another one
+    lies with a chance of (n - 1) / (n + 1). Where that is not nearer to 1 than to `share`, nothing
+    is decided: also a training that changes nothing would fail.
+    """
     key = ["layer", "measure", "normalized"]
     table = results.scores.dropna(subset=["q"])
     fresh = table[table["sweep"] == UNTRAINED].groupby(key)["n_clusters"]
+    n = fresh.size().min()
+    if not (n - 1) / (n + 1) > (1 + share) / 2:
+        return []
     ends = pd.DataFrame({"least": fresh.quantile(0.00135), "most": fresh.quantile(0.99865)})
     own = table[(table["sweep"] != UNTRAINED) & table["kept"]].merge(ends, on=key)
     cases = []
@@ -147,7 +179,7 @@ def clusters_as_untrained(results: Results, share: float) -> list[Case]:
         inside = some["n_clusters"].between(some["least"], some["most"])
         shares = inside.groupby(some["seed"]).mean()
         if len(shares) > 1:
-            low, high = stats.mean_interval(shares)
+            low, high = _share_interval(shares, some["network"].nunique())
             evidence = f"{shares.mean():.0%} [{low:.0%}, {high:.0%}] of {len(some)}"
             cases.append(Case(side, verdicts.is_below(-high, -low, -share), evidence))
     return cases
@@ -155,11 +187,16 @@ def clusters_as_untrained(results: Results, share: float) -> list[Case]:
 
 @_about_datasets
 def printed_number_discarded(results: Results, low: int, high: int) -> list[Case]:
-    """The number of discarded networks is near the printed one, among as many networks."""
+    """The number of discarded networks is near the printed one, among as many networks of the
+    printed settings, of which those below the printed accuracy are discarded."""
     facts = paper_table("lange2022_text").set_index("key")["value"]
     printed, of = int(facts["discarded"]), int(facts["models"])
     trained = results.networks[results.networks["trained"]]
-    if len(trained) != of:
+    settings = paper_table("lange2022_table_1")[[*SWEEPS]]
+    here, there = (
+        {*each.itertuples(index=False, name=None)} for each in (trained[[*SWEEPS]], settings)
+    )
+    if len(trained) != of or here != there or results.least_accuracy != facts["least_accuracy"]:
         return []
     n = int((~trained["kept"]).sum())
     return [Case("accuracy", low <= n <= high, f"{n} of {of} here, {printed} in the paper")]

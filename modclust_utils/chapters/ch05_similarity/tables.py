@@ -208,16 +208,39 @@ def gains(scores: pd.DataFrame) -> pd.DataFrame:
 
     Columns: measure, normalized, sweep, n (seeds), gain, low, high (95 % interval of the mean).
     """
-    rows = []
-    for (measure, normalized), own in scores.groupby(["measure", "normalized"], sort=False):
-        for sweep in SWEEPS.values():
-            found = gain(own, sweep)
-            if len(found) > 1:
-                low, high = stats.mean_interval(found)
-                rows.append((measure, normalized, sweep, len(found), found.mean(), low, high))
-    return pd.DataFrame(
-        rows, columns=["measure", "normalized", "sweep", "n", "gain", "low", "high"]
-    )
+    rows = [
+        (measure, normalized, *row)
+        for (measure, normalized), own in scores.groupby(["measure", "normalized"], sort=False)
+        for row in _by_sweep(own, "q")
+    ]
+    return pd.DataFrame(rows, columns=["measure", "normalized", *_BY_SWEEP])
+
+
+_BY_SWEEP = ["sweep", "n", "gain", "low", "high"]
+
+
+def _by_sweep(table: pd.DataFrame, column: str) -> list[tuple[str, int, float, float, float]]:
+    """A row `_BY_SWEEP` for each sweep of two seeds or more."""
+    found = [(sweep, gain(table, sweep, column)) for sweep in SWEEPS.values()]
+    return [
+        (sweep, len(own), own.mean(), *stats.mean_interval(own))
+        for sweep, own in found
+        if len(own) > 1
+    ]
+
+
+@traced
+def change_of_normalization(agreement: pd.DataFrame) -> pd.DataFrame:
+    """By how much each sweep raises the agreement of a downstream measure with itself, plain and
+    normalized (paper C, Figure S5): columns as in `gains`, over layers and both measures."""
+    names = [measure for measure, _ in SIMILARITIES]
+    pairs = {
+        (a, b)
+        for a, b in itertools.combinations(range(len(names)), 2)
+        if names[a] == names[b] and names[a] in DOWNSTREAM
+    }
+    own = agreement[[pair in pairs for pair in zip(agreement["a"], agreement["b"], strict=True)]]
+    return pd.DataFrame(_by_sweep(own, "similarity"), columns=_BY_SWEEP)
 
 
 @traced
@@ -257,22 +280,23 @@ def tiny_pairs() -> pd.DataFrame:
 
 
 @traced
-def drawn_matrices(
-    drawn: pd.DataFrame, clusters: pd.DataFrame, reading: Reading, layer: int = 1
-) -> pd.DataFrame:
-    """The similarities of some networks in one layer, with the clusters of their records.
+def drawn_matrices(drawn: pd.DataFrame, clusters: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The similarities of some networks in their first layer, with the clusters of their records.
 
-    Columns: network (its words), measure, q, matrix ``(n, n)``, labels ``(n,)``.
+    They are absolute values of means, whatever the reading says of those. Columns: network (its
+    words), measure, q, matrix ``(n, n)``, labels ``(n,)``.
     """
     rows = []
     of_network = clusters.set_index("network")
     for row in drawn.itertuples():
-        words = f"dropout {row.dropout_rate:g}" if row.trained else UNTRAINED
+        rate, l2 = row.dropout_rate, row.l2
+        words = f"dropout {rate:g}" if rate else f"L2 {l2:g}, no dropout"
+        words = words if row.trained else UNTRAINED
         for measure in UPSTREAM + DOWNSTREAM:
-            variant = kind.Variant(layer, "of_mean", reading.normalization, measure)
+            variant = kind.Variant(1, "of_mean", reading.normalization, measure)
             i = kind.VARIANTS.index(variant)
             matrix = similarity.normalize(
-                row.record.arrays[f"{measure}_{layer}"], reading.normalization
+                row.record.arrays[f"{measure}_1"], reading.normalization
             ).numpy()
             found = of_network.loc[row.network]
             q = found[reading.columns["q"]][i]

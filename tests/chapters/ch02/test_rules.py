@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -62,15 +61,6 @@ def decided(rule: str, found: Results, **arguments: object) -> Verdict:
 
 
 # The claims and their rules
-
-
-@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
-def test_claim_binds_to_its_rule(claim):
-    inspect.signature(KNOWN[claim["rule"]]).bind(NOTHING, **claim["arguments"])
-
-
-def test_every_rule_has_a_claim():
-    assert {claim["rule"] for claim in CLAIMS.values()} == set(KNOWN)
 
 
 def verdicts(found: Results) -> dict[str, Verdict]:

@@ -27,9 +27,9 @@ def test_row_of_a_network_by_hand():
     (row,) = table[(table["network"] == 3) & (table["phase"] == "after")].to_dict("records")
     assert row == {
         **{"dataset": "mnist", "dropout": False, "phase": "after", "network": 3, "ncut": 1.5},
-        # none of 4 below, and 1 of 4: ties are not below
-        **{"p_value_layer": 1 / 5, "p_value_layer_nonzero": 2 / 5},
-        **{"n_below_layer": 0, "n_below_layer_nonzero": 1, "n_shuffles": 4},
+        # none of 4, and 3 of 4: one is below, and two tie
+        **{"p_value_layer": 1 / 5, "p_value_layer_nonzero": 4 / 5},
+        **{"n_below_layer": 0, "n_below_layer_nonzero": 3, "n_shuffles": 4},
         "null_layer_mean": 2.5,
         "null_layer_std": pytest.approx(math.sqrt(4 * 0.25 / 3)),
         "null_layer_nonzero_mean": 1.5,
@@ -39,6 +39,13 @@ def test_row_of_a_network_by_hand():
         **{"layer": [2.0, 2.0, 3.0, 3.0], "layer_nonzero": [1.0, 1.5, 1.5, 2.0]},
     }
     assert len(trace_of(table).records) == len(networks) + len(tests)
+
+
+def test_a_network_equal_to_all_its_shuffles_is_not_below_them():
+    networks = [make_network("mnist", seed=seed) for seed in (0, 1)]
+    table = tables.per_network(*frames(networks, dict.fromkeys(PLACES, [(0.0, [0.0, 0.0])] * 2)))
+    assert not tables.below_all(table, "layer").any()
+    assert table["n_below_layer_nonzero"].tolist() == [2] * 4
 
 
 def test_networks_come_in_order_before_pruning_and_then_after():
@@ -88,7 +95,7 @@ def test_readable_networks():
         "n-cut": "1.500",
         "p": "0.200",
         "Null n-cut": "2.500 ± 0.577",
-        "p (non-zero)": "0.400",
+        "p (non-zero)": "0.800",
         "Null n-cut (non-zero)": "1.500 ± 0.408",
         "Cohen's d": "+2.00",
     }

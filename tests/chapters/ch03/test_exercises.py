@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from answers import evidence, said
+from answers import evidence, refused, said
 
 from modclust_utils.lesion_results import lesion_kind
 
-
-def wrong(name, answer):
-    reply = said(3, name, answer)
-    assert reply.state == "wrong"
-    return reply.text
+wrong = partial(refused, 3)
 
 
 def test_bias_that_stays():

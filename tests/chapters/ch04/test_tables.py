@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modclust_utils.chapters.ch04_specialization import chances, rules, tables
+from modclust_utils.chapters.ch04_specialization import chances, findings, rules, tables
 from modclust_utils.chapters.ch04_specialization.rules import Results
 from modclust_utils.datasets.papers import paper_table
 
@@ -131,6 +131,8 @@ def halves(one_sided, percentile):
 def test_halves():
     clear = halves([0.9] * 40, [0.025] * 40)
     none = halves([0.1] * 40, [0.8, 0.9, 0.7, 0.85] * 10)
+    (case,) = rules.more_than_random(halves([0.9] * 40, [0.3, 0.7] * 20), ["d"], alpha=0.05, at=0.5)
+    assert case.holds is None
     for results, holds in ((clear, True), (none, False)):
         (case,) = rules.one_half(results, ["d"], at=0.5, share=0.8)
         assert case.holds is holds
@@ -206,7 +208,7 @@ def test_names_of_pretrained_networks():
     assert tables.network_name("squeezenet1_0") == "SqueezeNet 1.0, ImageNet"
     assert tables.network_name("cifar10_resnet20") == "ResNet-20 (CIFAR-10)"
     about = {"architecture": "torchvision:vgg16", "dataset": "imagenette", "seed": 0}
-    record = [about | {"ncut": 1.0, "null_ncuts": [2.0]}]
+    record = [about | {"ncut": 1.0, "p_value": 0.5, "null_ncuts": [2.0]}]
     (found,) = tables.clusterability(frame(record)).itertuples()
     # as Figure 2 calls it, so that its n-cut stands beside the printed one
     assert (found.words, found.imagenet, found.below_all) == ("VGG-16", True, True)
@@ -260,10 +262,36 @@ def test_networks_of_imagenet_against_their_shuffles():
     # only one of them has a printed n-cut: 7.800
     (case,) = rules.printed_ncuts(results, ["d"], within=0.02)
     assert case.holds is True
+    far = Results(frame([]), frame([]), frame([{**rows[0], "ncut": 7.8 * 1.03}]))
+    (case,) = rules.printed_ncuts(far, ["d"], within=0.02)
+    assert case.holds is False
     # with other clusters, or of another graph, it says nothing about the printed one
     for other in ({"n_clusters": 4}, {"norm": "induced_l1"}):
         others = Results(frame([]), frame([]), frame([{**rows[0], **other}]))
         assert rules.printed_ncuts(others, ["d"], within=0.02) == []
+    # 18 shuffles have no p-value below 1 / 19
+    few = Results(frame([]), frame([]), frame([{**rows[0], "n_shuffles": 18, "p_value": 1 / 19}]))
+    assert rules.below_shuffles(few, ["d"], alpha=0.05) == []
+
+
+def test_rounding_of_kept_shuffles_makes_no_network_clusterable():
+    about = {"architecture": "mlp", "dataset": "mnist", "seed": 0, "mode": "channel", "n_init": 10}
+    test = {"ncut": 2 / 3, "p_value": 1.0, "z_score": math.nan, "null_ncuts": [0.666667] * 20}
+    (row,) = tables.clusterability(frame([about | test])).itertuples()
+    assert not row.below_all
+
+
+def test_matched_pairs_keep_their_sides():
+    rows = [row(fisher=1.0), row(fisher=2.0, match="norm"), row(seed=1, fisher=9.0)]
+    table = tables.matched_pairs(frame(rows))
+    (pair,) = table.itertuples()
+    assert (pair.size, pair.norm) == (1.0, 2.0)
+    assert "is 1.00 against random sets of the same size, and 2.00" in findings.by_matching(table)
+
+
+def test_numbers_of_clusters_are_compared_where_there_are_several():
+    table = tables.over_clusters(frame([row(), row(n_clusters=8), row(kind="cnn")]))
+    assert table[["kind", "n_clusters"]].to_numpy().tolist() == [["mlp", 16], ["mlp", 8]]
 
 
 def test_made_up_replications_have_the_printed_statistics():

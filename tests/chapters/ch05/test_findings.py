@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from modclust_utils.chapters.ch05_similarity import findings, tables
+from modclust_utils.settings import RegularizedSettings
 
 
 def test_networks():
@@ -19,11 +21,28 @@ def test_networks():
             "test_accuracy": [0.9, 0.85, 0.95, 0.5, 0.1],
         }
     )
-    facts = pd.Series({"discarded": 21.0, "models": 270.0})
+    facts = pd.Series({"discarded": 21.0, "models": 270.0, "least_accuracy": 0.8})
     assert findings.networks(table, 0.8, facts) == (
         "4 networks were trained, 3 settings with 2 seeds each; 1 others were not. 1 have a test "
-        "accuracy below 80% and are left out of all that follows, as in the paper, which discards "
-        "21 of 270. The test accuracy of the others is 85.0% to 95.0%."
+        "accuracy below 80% and are left out of all that follows but the next figure, as in the "
+        "paper, which discards 21 of 270. The test accuracy of the others is 85.0% to 95.0%."
+    )
+    # another threshold is not the paper's, however near it is
+    other = findings.networks(table, 0.804, facts)
+    assert "accuracy below 80.4% and are" in other
+    assert "the next figure, where the paper, below 80%, discards 21 of 270." in other
+
+
+def test_training_is_as_in_the_settings():
+    settings = RegularizedSettings(
+        validation_share=0.2, learning_rate=0.03, batch_size=7, rate_factor=0.5, rate_patience=2,
+        patience=9, max_epochs=11,
+    )  # fmt: skip
+    assert findings.training(settings) == (
+        "20% of the training images are held out. Adam starts at a rate of 0.03, on batches of 7 "
+        "images; the rate is multiplied by 0.5 after more than 2 epochs in which the loss of the "
+        "images held out has not fallen below its least. Training stops when it has not for 9 "
+        "epochs, or after 11 epochs, and the best state is kept."
     )
 
 
@@ -35,6 +54,27 @@ def test_regularization():
         "modularity changes by: L1 +0.200 plain and +0.600 normalized; dropout -0.100 plain and "
         "+0.000 normalized."
     )
+
+
+def test_no_gain_is_no_sentence_without_numbers():
+    gains = pd.DataFrame(columns=["sweep", "normalized", "gain"])
+    assert findings.regularization(gains).startswith(
+        "**Regularization:** no sweep has two seeds with two settings"
+    )
+
+
+def test_normalization_downstream():
+    columns = ["sweep", "n", "gain", "low", "high"]
+    rows = [("L2", 9, 0.25, 0.125, 0.375), ("L1", 9, -0.25, -0.375, -0.125)]
+    changes = pd.DataFrame([*rows, ("dropout", 9, -0.5, -0.6, -0.4)], columns=columns)
+    said = findings.normalization(changes)
+    assert said.endswith(
+        "changes with L2 by +0.250 [+0.125, +0.375], the opposite; with L1 by -0.250 [-0.375, "
+        "-0.125], as there."
+    )
+    untold = findings.normalization(changes.assign(low=-1.0, high=1.0))
+    assert untold.count("which tells nothing") == 2
+    assert findings.normalization(changes.iloc[:0]).endswith("Too few networks are left to tell.")
 
 
 def test_agreement():
@@ -88,19 +128,34 @@ def test_above_null():
 def test_two_measures_count_networks_below_all_of_their_shuffles():
     table = pd.DataFrame(
         {
-            "trained": [True, True, True, False],
+            "trained": [True, True, True, True, False],
             "kept": True,
-            "q": [0.1, 0.2, 0.3, 0.9],
-            "ncut": [3.0, 2.0, 1.0, 0.0],
-            "z_score": [1.0, -1.0, np.nan, -9.0],
-            "p_value": [0.5, 0.25, 0.25, 0.25],
+            "q": [0.1, 0.2, 0.3, 0.4, 0.9],
+            "ncut": [4.0, 3.0, 2.0, 1.0, 0.0],
+            "z_score": [1.0, -1.0, np.nan, -2.0, -9.0],
+            "p_value": [0.5, 0.25, 0.25, 0.5, 0.25],
         }
     )
     assert findings.two_measures(table, n_shuffles=3) == (
-        "**Modular and clusterable:** over 3 trained networks, the rank correlation of modularity "
+        "**Modular and clusterable:** over 4 trained networks, the rank correlation of modularity "
         "with the n-cut is -1.00, and with the z-score among 3 shuffles -1.00. 2 of them have a "
         "lower n-cut than all of their shuffles."
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ({"q": [0.1, 0.2], "ncut": [1.0, 2.0]}, "not told (2 values are too few)"),
+        ({"q": [0.1] * 3, "ncut": [1.0, 2.0, 3.0]}, "not told (values are all the same)"),
+        ({"q": [0.1, 0.2, 0.3], "ncut": [1.0] * 3}, "not told (values are all the same)"),
+    ],
+)
+def test_rank_correlations_that_there_are_not(rows, words):
+    table = pd.DataFrame({**rows, "trained": True, "kept": True, "p_value": 0.5})
+    said = findings.two_measures(table.assign(z_score=np.nan), n_shuffles=3)
+    assert f"with the n-cut is {words}, and" in said
+    assert "shuffles not told (0 values are too few). 0 of them" in said
 
 
 def test_searches_are_compared_matrix_by_matrix():

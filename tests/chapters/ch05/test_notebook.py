@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 
 import matplotlib as mpl
+import nbformat
 import numpy as np
 import pytest
 from drawn import fits_and_leaves_no_trace
 from finished import Done, check_page, finished, strips, tables_of, verdicts_of
 from small_book import write_bands
 
-from modclust_utils import modularity
+from modclust_utils import modularity, similarity
 from modclust_utils.chapters.ch05_similarity import figures, figures_clusters, tables
+from modclust_utils.publish.chapters import chapter_notebook
 from modclust_utils.recipes.similarity_clusters import VARIANTS
 
 SWEEPS = {"l2": [0.0001, 0.01], "l1": [0.0001, 0.001], "dropout_rates": [0.1, 0.4]}
@@ -128,7 +131,32 @@ def test_page_counts_what_its_tables_hold(done, networks):
     assert f"{lost} have a test accuracy below 80%" in text
     data = tables_of(done)
     assert len(data["performance"]) == N_TRAINED + N_UNTRAINED
-    assert re.search(r"\d+ of 20 verdicts are not the same under all readings", text)
+    assert "None of the 20 claims was attempted in this run" in text
+    assert f"or after {done.p.max_epochs} epochs" in text
+    assert "**A caveat of the paper** (Figure S5, ii)" in text
+
+
+def test_searches_are_compared_on_the_networks_that_are_kept(done, networks):
+    kept = int(networks["kept"].sum())
+    assert len(tables_of(done)["searches"]) == 16 * kept
+
+
+def test_page_names_the_epsilon_of_the_package():
+    """10 to the power that the page prints."""
+    eps = inspect.signature(similarity.normalize).parameters["eps"].default
+    cells = nbformat.read(chapter_notebook(5), as_version=4).cells
+    (power,) = re.findall(r"ours\s+is \$10\^\{(-\d+)\}\$", "\n".join(c.source for c in cells))
+    assert eps == float(f"1e{power}")
+
+
+def test_drawn_networks_are_called_what_they_are(done):
+    drawn = tables.drawn_matrices(done.frames["drawn"], done.frames["clusters"], tables.Reading())
+    # the first network without dropout is one of the first sweep
+    assert drawn["network"].unique().tolist() == [
+        "untrained",
+        "L2 0.0001, no dropout",
+        "dropout 0.4",
+    ]
 
 
 def test_figures_fit_the_page(done, networks, scores, agreement):

@@ -18,7 +18,7 @@ def verdict(name: str, *holds: bool | None) -> Verdict:
 def found() -> pd.DataFrame:
     first, second = tables.Reading(), tables.Reading("mean_of", "sqrt", "leiden")
     frame = printed(pd.DataFrame({"a": [1]}))
-    results = Results(frame, frame, frame, "mnist")
+    results = Results(frame, frame, frame, "mnist", 0.8)
     return readings.by_reading(
         {
             first: (results, [verdict("x", True, True), verdict("y", True, False)]),
@@ -37,6 +37,19 @@ def test_verdicts_that_hang_on_the_reading():
         "same": [True, False],
     }
     assert table.attrs["trace"].sources == ("a made-up paper",)
+
+
+def test_verdicts_that_hang_on_the_reading_are_counted_among_those_there_are():
+    assert readings.hanging(found()) == "1 of 2 verdicts are not the same under all readings."
+    table = found()
+    table.loc[2] = ["Z", "It is z.", "– 0/0", "– 0/0", True]
+    assert readings.hanging(table) == (
+        "1 of 2 verdicts are not the same under all readings. The other 1 were not attempted."
+    )
+    # on a page without records for any claim, nothing was found to be the same
+    assert readings.hanging(table.loc[[2]]) == (
+        "None of the 1 claims was attempted in this run, under any reading."
+    )
 
 
 def test_page_shows_every_verdict_in_its_colour_below_its_reading():

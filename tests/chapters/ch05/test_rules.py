@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from networks import rng_of
 from modclust_utils import stats
 from modclust_utils.chapters.ch05_similarity import chances, rules, tables
 from modclust_utils.chapters.ch05_similarity.rules import Results
+from modclust_utils.datasets.papers import paper_table
 from modclust_utils.publish.chapters import claims
 from modclust_utils.verdicts import decide
 
@@ -30,9 +32,9 @@ def networks(seeds: int = 4, untrained: int = 6) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*tables.PLACE, "trained"])
 
 
-def results(**columns) -> Results:
+def results(untrained: int = 6, **columns) -> Results:
     """Results in which columns of the scores are functions of a row (and noise is none)."""
-    table = networks()
+    table = networks(untrained=untrained)
     parts = [
         table[tables.PLACE].assign(layer=layer, measure=measure, normalized=normalized)
         for layer, (measure, normalized) in itertools.product((1, 2), tables.SIMILARITIES)
@@ -42,7 +44,7 @@ def results(**columns) -> Results:
     given["q_search"] = given["q"]
     for name, value in given.items():
         scores[name] = [value(row) for row in scores.itertuples()]
-    return Results(table, scores, table[tables.PLACE].copy(), "mnist")
+    return Results(table, scores, table[tables.PLACE].copy(), "mnist", 0.8)
 
 
 def with_blocks(value) -> Results:
@@ -50,7 +52,7 @@ def with_blocks(value) -> Results:
     found = results()
     groups = [*tables.GROUPS, "across, plain", "across, normalized"]
     columns = {g: [value(g, row) for row in found.blocks.itertuples()] for g in groups}
-    return Results(found.networks, found.scores, found.blocks.assign(**columns), "mnist")
+    return replace(found, blocks=found.blocks.assign(**columns))
 
 
 def jitter(row) -> float:
@@ -106,7 +108,7 @@ def test_a_gain_that_the_seeds_disagree_about_cannot_be_told():
 
 def test_claims_are_about_mnist():
     found = results(q=rises(0.01))
-    other = Results(found.networks, found.scores, found.blocks, "mnist5k")
+    other = replace(found, dataset="mnist5k")
     assert rules.raises_modularity(other, sweep="dropout", **HERE) == []
 
 
@@ -141,7 +143,17 @@ def test_raises_upstream_more_and_first_layer_more():
 def test_keeps_number_of_clusters(slope, expected):
     found = results(n_clusters=rises(slope))
     cases = rules.keeps_number_of_clusters(found, sweep="dropout", within=1.0, **HERE)
-    assert holds(cases) == {"upstream": expected, "downstream": expected}
+    assert len(cases) == 16
+    assert cases[0].name == "layer 1, covariance, plain"
+    assert set(holds(cases).values()) == {expected}
+
+
+def test_changes_of_the_number_of_clusters_that_cancel_are_changes():
+    """One layer has more clusters with dropout, and the other as many fewer."""
+    found = results(n_clusters=lambda r: (3 - 2 * r.layer) * (rises(0.5)(r) - 0.2) + 4.0)
+    cases = rules.keeps_number_of_clusters(found, sweep="dropout", within=1.0, **HERE)
+    assert set(holds(cases).values()) == {False}
+    assert {case.evidence[:4] for case in cases} == {"by +", "by -"}
 
 
 @pytest.mark.parametrize(("many", "expected"), [(0, True), (3, False)])
@@ -153,26 +165,74 @@ def test_few_clusters(many, expected):
     assert holds(cases) == {"upstream": expected, "downstream": expected}
 
 
+def two_strengths(found: Results) -> Results:
+    """Twelve trained networks, two of each sweep and seed, of two seeds."""
+    scores = found.scores[(found.scores["strength"] <= 2) & (found.scores["seed"] < 2)]
+    return replace(found, scores=pd.concat([scores, found.scores.query("sweep == 'untrained'")]))
+
+
+def test_few_networks_without_spread_decide_nothing_about_a_share():
+    """Twelve networks of twelve: with a chance of 46 % at a true share of 1 in 16."""
+    found = two_strengths(results(untrained=100))
+    (case, _) = rules.few_clusters(found, at_most=6, share=0.05, **HERE)
+    high = stats.proportion_interval(0, 12)[1]
+    assert (case.holds, case.evidence) == (None, f"0.0% [0.0%, {high:.1%}] of 96")
+    (case, _) = rules.clusters_as_untrained(found, share=0.9, **HERE)
+    low = stats.proportion_interval(12, 12)[0]
+    assert (case.holds, case.evidence) == (None, f"100% [{low:.0%}, 100%] of 96")
+
+
 def test_clusters_as_untrained():
     def n(r, shift):
         return 4.0 + jitter(r) if r.sweep == tables.UNTRAINED else 4.001 + shift
 
     for shift, expected in ((0.0, True), (1.0, False)):
-        found = results(n_clusters=lambda r, shift=shift: n(r, shift))
+        found = results(untrained=40, n_clusters=lambda r, shift=shift: n(r, shift))
         cases = rules.clusters_as_untrained(found, share=0.9, **HERE)
         assert holds(cases) == {"upstream": expected, "downstream": expected}
 
 
+@pytest.mark.parametrize("untrained", [6, 39])
+def test_too_few_untrained_networks_say_nothing_of_what_training_does(untrained):
+    """Nothing differs between the two kinds, and yet more than a tenth would be outside."""
+    rng = rng_of(2)
+    found = results(untrained=untrained, n_clusters=lambda r: rng.normal(4, 1))
+    assert rules.clusters_as_untrained(found, share=0.9, **HERE) == []
+
+
+def many_networks(discarded: int) -> pd.DataFrame:
+    """Nine seeds of the paper's thirty settings, some of them discarded."""
+    settings = paper_table("lange2022_table_1")
+    table = pd.concat([settings] * 9, ignore_index=True).assign(trained=True)
+    return table.assign(kept=table.index >= discarded)
+
+
 @pytest.mark.parametrize(("n", "expected"), [(10, False), (20, True), (30, False)])
 def test_printed_number_discarded(n, expected):
-    found = results()
-    table = pd.concat([found.networks.query("trained")] * 4, ignore_index=True).iloc[:270].copy()
-    table.loc[table.index[:n], "kept"] = False
-    many = Results(table, found.scores, found.blocks, "mnist")
+    many = replace(results(), networks=many_networks(n))
     (case,) = rules.printed_number_discarded(many, low=18, high=27, **HERE)
     assert (case.holds, case.evidence) == (expected, f"{n} of 270 here, 21 in the paper")
-    # another number of networks says nothing about the printed one
-    assert rules.printed_number_discarded(found, low=18, high=27, **HERE) == []
+
+
+def test_the_printed_number_is_about_the_printed_networks_and_accuracy():
+    many = replace(results(), networks=many_networks(20))
+    others = many.networks.assign(l2=many.networks["l2"] * 2)
+    for other in (
+        replace(many, networks=many.networks.iloc[1:]),
+        replace(many, networks=others),
+        replace(many, least_accuracy=0.5),
+    ):
+        assert rules.printed_number_discarded(other, low=18, high=27, **HERE) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [(-0.0004, "[-0.0004, +0.0750]"), (-0.02, "[-0.020, +0.075]"), (0.0, "[+0.000, +0.075]")],
+)
+def test_an_end_beside_0_is_on_its_own_side_of_it(monkeypatch, low, words):
+    monkeypatch.setattr(stats, "mean_interval", lambda values: (low, 0.075))
+    case, *_ = rules.raises_modularity(results(q=rises(0.01)), sweep="dropout", **HERE)
+    assert case.evidence.endswith(words)
 
 
 @pytest.mark.parametrize(("slope", "expected"), [(0.1, True), (0.2, False)])
@@ -263,6 +323,6 @@ def test_claims_hold_in_a_world_that_has_their_effects():
 def test_without_two_seeds_nothing_is_decided(seeds):
     found = chances.world(rng_of(1), replication=True)
     few = [t[t["seed"] < seeds] for t in (found.networks, found.scores, found.blocks)]
-    for verdict in decide(claims(5), KNOWN, Results(*few, "mnist")):
+    for verdict in decide(claims(5), KNOWN, Results(*few, "mnist", 0.8)):
         if verdict.claim["rule"] not in ("spectral_start_helps",):
             assert verdict.verdict == "not attempted", verdict.claim["id"]

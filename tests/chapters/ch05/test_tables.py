@@ -87,6 +87,22 @@ def test_similarities_of_a_figure_stand_upstream_first():
     assert {*measures} == {*similarity.MEASURES}
 
 
+def test_change_of_normalization_is_that_of_downstream_measures_with_themselves():
+    rows = [
+        ("n", "L1", strength, seed, True, layer, a, b, strength * (a + seed) if b == a + 1 else 9.0)
+        for strength in (1.0, 2.0)
+        for seed in (0, 2)
+        for layer in (1, 2)
+        for a in range(8)
+        for b in range(a + 1, 8)
+    ]
+    table = printed(pd.DataFrame(rows, columns=[*tables.PLACE, "layer", "a", "b", "similarity"]))
+    (found,) = tables.change_of_normalization(table).to_dict("records")
+    # the loss Hessian, plain and normalized, is the pair 4 and 5, and output sensitivity 6 and 7
+    assert (found["sweep"], found["n"], found["gain"]) == ("L1", 2, (4 + 6) / 2 + (0 + 2) / 2)
+    assert found["low"] < found["gain"] < found["high"]
+
+
 def test_gains_of_a_table():
     rows = [
         ("n", "L2", strength, seed, True, "covariance", False, strength * (1 + seed))
