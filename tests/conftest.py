@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import HOW_TO_GET_ONE, LAUNCH_ARGS, browser_is_required, find_browser
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -36,9 +36,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
 
-# No deadline: a slow machine is no wrong result. CI draws the same examples every time.
-settings.register_profile("local", deadline=None, max_examples=50)
-settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True, print_blob=True)
+# A slow machine is no wrong result. CI draws the same examples every time.
+_PATIENT = {
+    "deadline": None,
+    "max_examples": 50,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+settings.register_profile("local", **_PATIENT)
+settings.register_profile("ci", **_PATIENT, derandomize=True, print_blob=True)
 settings.load_profile("ci" if browser_is_required() else "local")
 
 

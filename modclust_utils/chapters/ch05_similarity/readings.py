@@ -55,7 +55,7 @@ def hanging(table: pd.DataFrame) -> str:
     cells = table[[name for name in table if name in names]]
     tried = cells.map(lambda cell: cell[0] != SIGNS["not attempted"]).any(axis=1)
     if not tried.any():
-        return f"None of the {len(table)} claims was attempted in this run, under any reading."
+        return f"No claim of {len(table)} was attempted in this run, under any reading."
     rest = f" The other {(~tried).sum()} were not attempted." if not tried.all() else ""
     n = (tried & ~table["same"]).sum()
     return f"{n} of {tried.sum()} verdicts are not the same under all readings.{rest}"

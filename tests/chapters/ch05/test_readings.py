@@ -48,7 +48,7 @@ def test_verdicts_that_hang_on_the_reading_are_counted_among_those_there_are():
     )
     # on a page without records for any claim, nothing was found to be the same
     assert readings.hanging(table.loc[[2]]) == (
-        "None of the 1 claims was attempted in this run, under any reading."
+        "No claim of 1 was attempted in this run, under any reading."
     )
 
 
