@@ -178,6 +178,18 @@ def test_another_picture_is_not_agreed_with(done):
     assert not set_visualizations.agree(altered, value_of(record))[0]
 
 
+@pytest.mark.parametrize(("n_pictures", "n_sets"), [(0, 2), (0, 0), (3, 2)])
+def test_a_record_agrees_with_itself_however_few_its_pictures(done, n_pictures, n_sets):
+    """All networks of a kind but the first keep none."""
+    record = record_of(done, "images")
+    arrays = {name: record.arrays[name][:n_sets] for name in ("layer", "label", "size")}
+    arrays |= {name: record.arrays[name][:n_sets] for name in ("score", "entropy")}
+    arrays |= {"gallery": np.arange(n_pictures, dtype=np.int16)}
+    arrays |= {"images": np.zeros((n_pictures, 2, 1, 28, 28), np.uint8)}
+    small = replace(record, arrays=arrays)
+    assert set_visualizations.agree(small, value_of(small))[0]
+
+
 def test_other_clusters_are_not_agreed_with(done):
     record = record_of(done, "parts", 1)
     labels = record.arrays["labels"].copy()
