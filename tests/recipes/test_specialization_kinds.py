@@ -174,8 +174,9 @@ def test_another_picture_is_not_agreed_with(done):
     record = record_of(done, "images", 1)
     pictures = record.arrays["images"].copy()
     pictures[0, 0] = 255 - pictures[0, 0]
-    altered = replace(record, arrays={**record.arrays, "images": pictures})
-    assert not set_visualizations.agree(altered, value_of(record))[0]
+    for others in (pictures, pictures[:, :1]):
+        altered = replace(record, arrays={**record.arrays, "images": others})
+        assert not set_visualizations.agree(altered, value_of(record))[0]
 
 
 @pytest.mark.parametrize(("n_pictures", "n_sets"), [(0, 2), (0, 0), (3, 2)])

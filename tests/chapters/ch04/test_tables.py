@@ -289,6 +289,46 @@ def test_matched_pairs_keep_their_sides():
     assert "is 1.00 against random sets of the same size, and 2.00" in findings.by_matching(table)
 
 
+def test_the_chapter_in_short_counts_conditions_halves_and_networks():
+    own = [row(measure, p=p) for measure, p in (("accuracy_drop", 1e-9), ("score", 0.9))]
+    found = tables.summary(frame([*own, row("class_range", p=0.9), row("entropy", p=1e-9)]))
+    sides = pd.DataFrame({"one_sided": [0.9, 0.5, 0.1], "random": [0.1, 0.2, 0.3]})
+    tests = pd.DataFrame({"mode": ["layer", "layer", "channel"], "below_all": [True, False, True]})
+    lesions, classes, digits, shuffles = findings.local_specialization(found, sides, tests)
+    assert "in 1 of 1 conditions" in lesions
+    assert lesions.endswith("higher scores in 0 of 1.")
+    assert classes == "What is about classes is significant in 1 of 2."
+    assert "2 of 3 first-layer sub-clusters follow one half" in digits
+    assert "one-sidedness is 0.50, that of random sets 0.20" in digits
+    assert "Of 2 networks, 1 are more clusterable" in shuffles
+    assert "and 1 than all in which" in shuffles
+
+
+def test_readings_stand_side_by_side():
+    rows = [row(fisher=1.0), row(fisher=2.0, reading=tables.OTHER_READINGS["accuracy_drop"])]
+    (shown,) = tables.readable_readings(tables.summary(frame(rows))).content.to_dict("records")
+    assert [*shown.values()] == ["1.00", "2.00", "–", "–"]
+
+
+def test_printed_and_own_tests_stand_in_one_table():
+    own = {
+        **{"words": "VGG-16", "n_units": 4224, "n_clusters": 12, "ncut": 7.9, "null_mean": 8.0},
+        **{"null_std": 0.1, "z_score": math.nan, "p_value": 1.0},
+    }
+    printed = pd.DataFrame(
+        {
+            **{"network": ["VGG-16", "ResNet-18"], "n_clusters": 12, "ncut": [7.8, 9.0]},
+            **{"null_ncut_mean": 8.0, "null_ncut_std": 0.1, "z_score": -2.0, "p_value": 0.01},
+        }
+    )
+    printed.attrs = {"source": "made up"}
+    shown = tables.readable_tests(frame([own]), printed).content.reset_index()
+    assert shown["Network"].tolist() == ["VGG-16", "VGG-16", "ResNet-18"]
+    assert shown["n-cut"].tolist() == ["7.900", "7.800", "9.000"]
+    assert shown["z"].tolist() == ["–", "-2.0", "-2.0"]
+    assert [each.startswith("paper; here not") for each in shown["Whose"]] == [False, False, True]
+
+
 def test_numbers_of_clusters_are_compared_where_there_are_several():
     table = tables.over_clusters(frame([row(), row(n_clusters=8), row(kind="cnn")]))
     assert table[["kind", "n_clusters"]].to_numpy().tolist() == [["mlp", 16], ["mlp", 8]]
