@@ -196,6 +196,7 @@ def _check_strips(done: Done, n: int) -> None:
             assert re.fullmatch(r"(\d+ [a-z-]+(, )?)+", facts["Records"])
             assert "CPU" in facts["Computed on"]
             assert float(facts["Seconds of computing"].replace(",", "")) > 0
+            assert re.match(r"[1-9][\d,]* MB of a process", facts["Peak memory"])
             assert facts["Commit"].startswith("records ")
         words = shlex.split(facts["Made again by"])
         assert words[:3] == ["modclust", "run", str(done.chapter)]

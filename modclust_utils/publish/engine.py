@@ -212,7 +212,7 @@ def _write(group: Sequence[Job], done: Done, shelf: Shelf) -> None:
             device=done.device,
             needs=needs,
             begun_by=done.begun_by,
-            made_with=done.software,
+            made_with=done.made_with,
             unless=partial(_is_there, job, made, shelf.store),
         )
     _checkpoint(group, shelf.store).clear()

@@ -17,6 +17,7 @@ from modclust_utils.publish.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
+from modclust_utils.publish.memory import peak_memory
 from modclust_utils.publish.records import software
 from modclust_utils.publish.workers import BACKEND, in_workers, shown_steps
 from modclust_utils.recipes.base import Recipe, Task, Value
@@ -58,15 +59,15 @@ class Packet:
 
 @dataclass(frozen=True)
 class Done:
-    """What comes back for a group; seconds: all of them together; begun_by: the commit; software:
-    the packages of whoever computed it."""
+    """What comes back for a group; seconds: all of them together; begun_by: the commit; made_with:
+    the packages of whoever computed it, and the peaks of its memory."""
 
     index: int
     values: list[Value]
     seconds: float
     device: str
     begun_by: str
-    software: Mapping[str, Any]
+    made_with: Mapping[str, Any]
 
 
 class Crew(Protocol):
@@ -105,15 +106,17 @@ def run_group(packet: Packet) -> Done:
     """Compute a group of jobs, wherever this runs. Raises what its computation raises; RuntimeError
     with the same words where that could not be read elsewhere."""
     work = _Work(packet)
-    try:
-        values = packet.recipe.compute(packet.tasks, work)
-    except Exception as error:
-        if _travels(error):
-            raise
-        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+    with peak_memory(packet.device) as peaks:
+        try:
+            values = packet.recipe.compute(packet.tasks, work)
+        except Exception as error:
+            if _travels(error):
+                raise
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+        made_with = {**software(), **peaks()}
     packet.steps.add(packet.n_steps - work.n_steps)
     device = device_name(packet.device)
-    return Done(packet.index, values, work.seconds, device, work.begun_by, software())
+    return Done(packet.index, values, work.seconds, device, work.begun_by, made_with)
 
 
 def _travels(error: Exception) -> bool:

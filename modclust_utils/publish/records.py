@@ -143,8 +143,8 @@ class RecordStore:
 
         needs: the records that it was made from; begun_by: the commit at which the work began,
         where it was broken off and went on at a later one; made_with: the `software` of whoever
-        computed it, by default this process's; unless: asked while nobody else writes, whether what
-        is there is to stay.
+        computed it, by default this process's, and the peaks of its memory; unless: asked while
+        nobody else writes, whether what is there is to stay.
         """
         content: dict[str, Any] = {
             "kind": job.kind,

@@ -135,6 +135,7 @@ def _record_facts(run: Asked, records: list[Record]) -> dict[str, str]:
         "Records": ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())),
         "Computed on": "; ".join(sorted({str(r.provenance["device"]) for r in records})),
         "Seconds of computing": _seconds(sum(r.seconds for r in records)),
+        "Peak memory": _peaks(records),
     }
     return {key: html.escape(value) for key, value in facts.items() if value}
 
@@ -142,6 +143,17 @@ def _record_facts(run: Asked, records: list[Record]) -> dict[str, str]:
 def _seconds(seconds: float) -> str:
     # small work on a fast machine must not read as none
     return f"{seconds:,.1f}" if seconds >= 1 else f"{seconds:.3f}"
+
+
+def _peaks(records: list[Record]) -> str:
+    """The largest of the peaks that the records note; older records have none."""
+    said = []
+    for name, words in (("peak_mb", "a process"), ("peak_gpu_mb", "a GPU")):
+        noted = [float(r.provenance[name]) for r in records if name in r.provenance]
+        if noted:
+            part = f" (noted by {len(noted):,} of these {len(records):,} records)"
+            said.append(f"{max(noted):,.0f} MB of {words}" + part * (len(noted) < len(records)))
+    return "; ".join(said)
 
 
 def _numbers(records: list[Record], name: str) -> str:

@@ -164,6 +164,30 @@ def test_records_of_no_commit_and_of_a_later_one_are_counted(monkeypatch):
     )
 
 
+PEAKS = [{"peak_mb": 611.4}, {"peak_mb": 1234.6, "peak_gpu_mb": 98.7}, {}, {"peak_mb": 50.0}]
+
+
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [
+        (
+            [0, 1, 2, 3],
+            "1,235 MB of a process (noted by 3 of these 4 records); "
+            "99 MB of a GPU (noted by 1 of these 4 records)",
+        ),
+        ([0, 3], "611 MB of a process"),
+        ([2], None),
+    ],
+)
+def test_largest_peak_of_memory_is_named_and_how_many_records_note_it(which, said):
+    made = []
+    for i in which:
+        job, record = NETWORKS[i]
+        made.append((job, replace(record, provenance={**record.provenance, **PEAKS[i]})))
+    facts = facts_of(show.strip_html(run_of(), rows_of(frame_of(made)), name="t"))
+    assert facts.get("Peak memory") == said
+
+
 def test_every_device_and_commit_is_named():
     made = [
         (job, replace(record, provenance={**record.provenance, "device": device, "commit": device}))
