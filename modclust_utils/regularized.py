@@ -62,12 +62,14 @@ class RegularizedNetworks:
 class RegularizedState:
     """All that the rest of a training depends on, at the end of an epoch.
 
-    active: places of the networks that still train; rows: their parameters and the moments and
-    steps of Adam, a row each; best: the best parameters of all networks; progress: of all, the
-    values of `Progress` beside its settings; streams: states of the random streams of the active.
+    layer_sizes: of the networks; active: places of those that still train; rows: their parameters
+    and the moments and steps of Adam, a row each; best: the best parameters of all networks;
+    progress: of all, the values of `Progress` beside its settings; streams: states of the random
+    streams of the active.
     """
 
     seeds: tuple[int, ...]
+    layer_sizes: tuple[int, ...]
     active: list[int]
     rows: dict[str, Tensor]
     best: Tensor
@@ -264,7 +266,8 @@ class _Batch:
     """The networks that still train, a row of parameters each, and the best state of all."""
 
     def __init__(self, x: Tensor, y: Tensor, settings: Settings, seeds: Sequence[int]) -> None:
-        sizes, self.batch_size = settings[0].layer_sizes, settings[0].batch_size
+        sizes = self.layer_sizes = tuple(settings[0].layer_sizes)
+        self.batch_size = settings[0].batch_size
         self.x, self.y, self.targets = x, y, one_hot(y, sizes[-1]).float()
         self.shapes = [(b, a) for a, b in pairwise(sizes)] + [(b,) for b in sizes[1:]]
         self.widths, self.n_weights = sizes[1:-1], sum(a * b for a, b in pairwise(sizes))
@@ -285,16 +288,17 @@ class _Batch:
         rows = {name: getattr(self, name) for name in _ROWS}
         progress = [tuple(getattr(p, name) for name in _COUNTS) for p in self.progress]
         streams = [stream.get_state() for stream in self.streams]
-        return RegularizedState(self.seeds, self.active, rows, self.best, progress, streams)
+        own = self.seeds, self.layer_sizes, self.active
+        return RegularizedState(*own, rows, self.best, progress, streams)
 
     def go_on_from(self, state: RegularizedState) -> None:
         """Be where another training of the same networks was."""
         if tuple(state.seeds) != self.seeds:
             raise ValueError(f"state is of seeds {state.seeds}; allowed: {self.seeds}")
-        if state.best.shape != self.best.shape:
+        if tuple(state.layer_sizes) != self.layer_sizes:
             raise ValueError(
-                f"state has parameters of shape {tuple(state.best.shape)}; allowed: "
-                f"{tuple(self.best.shape)}, those of the settings"
+                f"state is of layer_sizes={tuple(state.layer_sizes)}; allowed: {self.layer_sizes}, "
+                "those of the settings"
             )
         for progress, values in zip(self.progress, state.progress, strict=True):
             for name, value in zip(_COUNTS, values, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from dataclasses import fields, replace
 
 import numpy as np
@@ -276,11 +277,11 @@ def test_state_of_other_networks_is_refused():
     trained([SMALL], [1], on_epoch=states.append)
     with pytest.raises(ValueError, match=r"state is of seeds \(1,\); allowed: \(2,\)"):
         trained([SMALL], [2], state=states[0])
-    wider = replace(SMALL, layer_sizes=(*SMALL.layer_sizes[:-1], 50, SMALL.layer_sizes[-1]))
-    with pytest.raises(
-        ValueError, match=r"state has parameters of shape \(1, \d+\); allowed: \(1, "
-    ):
-        trained([wider], [1], state=states[0])
+    # deeper; and of as many parameters, 101
+    for sizes in [(7, 6, 5, 50, 3), (7, 9, 2, 3)]:
+        words = f"state is of layer_sizes=(7, 6, 5, 3); allowed: {sizes}, those of the settings"
+        with pytest.raises(ValueError, match=re.escape(words)):
+            trained([replace(SMALL, layer_sizes=sizes)], [1], state=states[0])
 
 
 def test_training_comes_from_the_seeds_alone():
