@@ -111,10 +111,12 @@ def commit_times() -> Mapping[str, datetime] | None:
 class Changes:
     """Published records against what was first committed under their names.
 
-    altered: another content of the same making; replaced: made anew; new: not committed yet.
+    altered: another content of the same making; remade: made anew, and the same to the bit;
+    replaced: made anew, with another content; new: not committed yet.
     """
 
     same: int
+    remade: int
     altered: list[str]
     replaced: list[str]
     new: int
@@ -125,7 +127,7 @@ def changes(folder: Path) -> Changes | None:
     first = _first_committed(folder)
     if first is None:
         return None
-    same, new = 0, 0
+    same, remade, new = 0, 0, 0
     altered, replaced = [], []
     for path in sorted(folder.glob("*/*.json")):
         name = f"{path.parent.name}/{path.name}"
@@ -137,9 +139,11 @@ def changes(folder: Path) -> Changes | None:
             same += 1
         elif now is None or then is None or now[1]["made"] == then[1]["made"]:
             altered.append(name)
+        elif now[0] == then[0]:
+            remade += 1
         else:
             replaced.append(name)
-    return Changes(same, altered, replaced, new)
+    return Changes(same, remade, altered, replaced, new)
 
 
 def _said(content: bytes) -> tuple[Any, Any] | None:

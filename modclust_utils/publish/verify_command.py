@@ -134,6 +134,8 @@ def print_history(looked: Sequence[Looked]) -> bool:
         print("Whether published records were altered since their commit cannot be seen here.")
         return False
     print(f"{found.same:,} published records say what they said when they were first committed.")
+    if found.remade:
+        print(f"{found.remade:,} were computed again since, and came out the same to the bit.")
     if found.new:
         print(f"{found.new:,} published records are not committed yet.")
     for name in found.replaced:

@@ -138,16 +138,17 @@ def test_a_record_that_was_altered_since_it_was_committed_is_seen(repository, fo
 
 
 def test_a_migration_alters_nothing_and_a_record_made_anew_is_said_to_be_one(repository):
-    for name in ("one", "two", "three"):
+    for name in ("one", "two", "three", "four"):
         write(repository, name)
     commit_all(repository)
     write(repository, "one", sha256="sealed", made_from={})
+    write(repository, "four", provenance={"commit": "abd", "made": "now", "peak_mb": 1.5})
     write(repository, "two", value={"ncut": 2.0}, provenance={"commit": "abd", "made": "now"})
     write(repository, "three").write_text("{")
     commit_all(repository)
     found = changes(repository / "records")
     assert found is not None
-    assert (found.same, found.new) == (1, 0)
+    assert (found.same, found.remade, found.new) == (1, 1, 0)
     assert found.replaced == ["clustering/two.json"]
     assert found.altered == ["clustering/three.json"]
 
