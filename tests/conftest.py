@@ -72,43 +72,73 @@ def browser() -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the built html."""
     ready = os.environ.get("MODCLUST_SITE")
-    if ready:
-        folder = Path(ready).expanduser().resolve()
-    else:
-        shared = tmp_path_factory.getbasetemp()
-        # all workers have theirs in one folder of this run of the tests
-        folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "site"
-        # after the numbers of threads are set
-        from modclust_utils.publish.at_work import lock
-
-        with lock(ROOT / "_build" / "tests.lock", "the site for tests", wait=True):
-            if not folder.exists():
-                _build_site(folder)
+    folder = Path(ready).expanduser().resolve() if ready else _shared(tmp_path_factory) / "site"
+    if not ready:
+        _build_site(folder)
+        if (failed := _failed(folder)).is_file():
+            pytest.fail(failed.read_text(encoding="utf-8"), pytrace=False)
     assert (folder / "index.html").is_file(), f"{folder} holds no site"
     return folder
 
 
-def _build_site(folder: Path) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def site_begun(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Where workers share the tests, the first has the site built beside them from the start:
+    otherwise the others wait for minutes, once all that is left are tests of pages."""
+    wanted = any("site" in item.fixturenames for item in request.session.items)
+    first = os.environ.get("PYTEST_XDIST_WORKER") == "gw0"
+    if not first or not wanted or "MODCLUST_SITE" in os.environ:
+        yield
+        return
+    started: list[subprocess.Popen[str]] = []
+    folder = _shared(tmp_path_factory) / "site"
+    thread = threading.Thread(target=_build_site, args=(folder, started))
+    thread.start()
+    yield
+    for build in started:  # where the tests end early
+        build.terminate()
+    thread.join()
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests that all workers have."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def _failed(folder: Path) -> Path:
+    """Where the output of a build stands that failed, maybe in another worker, a minute ago."""
+    return folder.with_name("failed.txt")
+
+
+def _build_site(folder: Path, started: list[subprocess.Popen[str]] | None = None) -> None:
     """Build the site as `make book` does: run what is not up to date, then build.
 
     What is tested is a copy, once for all workers: another build, of a worker or of a user, may
-    replace the site itself at any time.
+    replace the site itself at any time. started: gets the process that builds.
     """
     # after the numbers of threads are set
     from modclust_utils.publish.at_work import lock
 
-    failed, whole = folder.with_name("failed.txt"), folder.with_name("whole site")
-    if failed.is_file():  # in another worker, a minute ago
-        pytest.fail(failed.read_text(encoding="utf-8"), pytrace=False)
-    command = [sys.executable, "-m", "modclust_utils", "book"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if run.returncode != 0:
-        failed.write_text(run.stdout + run.stderr, encoding="utf-8")
-        pytest.fail(run.stdout + run.stderr, pytrace=False)
-    shutil.rmtree(whole, ignore_errors=True)
-    with lock(ROOT / "_build" / ".lock", "a build of the site", wait=True):
-        shutil.copytree(ROOT / "_build" / "html", whole)
-    whole.rename(folder)
+    failed, whole = _failed(folder), folder.with_name("whole site")
+    with lock(ROOT / "_build" / "tests.lock", "the site for tests", wait=True):
+        if folder.exists() or failed.is_file():
+            return
+        command = [sys.executable, "-m", "modclust_utils", "book"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        with subprocess.Popen(command, cwd=ROOT, **pipes) as build:
+            if started is not None:
+                started.append(build)
+            output = build.communicate()[0]
+        if build.returncode != 0:
+            failed.write_text(output, encoding="utf-8")
+            return
+        shutil.rmtree(whole, ignore_errors=True)
+        with lock(ROOT / "_build" / ".lock", "a build of the site", wait=True):
+            shutil.copytree(ROOT / "_build" / "html", whole)
+        whole.rename(folder)
 
 
 @pytest.fixture(scope="session")
