@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from modclust_utils.chapters.ch04_specialization.tables import is_tested, kinds_of, network_name
+from modclust_utils.chapters.ch04_specialization.tables import (
+    as_made,
+    is_tested,
+    kinds_of,
+    least_one_sided,
+    network_name,
+)
 from modclust_utils.settings import VggSettings
 
-# A sub-cluster follows one half whose image holds three times as much there as in the other.
-_ONE_SIDED = 0.5
+_ABOUT_CLASSES = ("class_range", "entropy")
 
 
 def answer(found: pd.DataFrame) -> str:
@@ -16,12 +21,13 @@ def answer(found: pd.DataFrame) -> str:
     own = found[is_tested(found)]
     if own.empty:
         return "**What clusters do** cannot be told: no sub-cluster was measured."
-    matter, divide = _significant(own, "accuracy_drop"), _significant(own, "class_range", "entropy")
-    words = "often" if matter.mean() > 0.5 else "seldom"
+    words = "often" if _significant(own, "accuracy_drop").mean() > 0.5 else "seldom"
     return (
         f"**What clusters do** is {words} more than what random sets of units do: their lesions "
-        f"cost significantly more accuracy in {_counted(own, 'accuracy_drop')} conditions, and "
-        f"that they divide the classes among them shows in {divide.sum()} of {len(divide)}."
+        f"cost significantly more accuracy in {_counted(own, 'accuracy_drop')} conditions. That "
+        f"they divide the classes among them shows in {_counted(own, *_ABOUT_CLASSES)} as the "
+        f"papers' text reads, and in {_counted(as_made(found), *_ABOUT_CLASSES)} as their numbers "
+        "were made."
     )
 
 
@@ -31,18 +37,23 @@ def local_specialization(
     """The chapter in four sentences, from `tables.summary`, `halves` and `clusterability`."""
     own = found[is_tested(found)]
     below = tests.groupby("mode")["below_all"].sum()
-    n_one_sided = int((halves["one_sided"] >= _ONE_SIDED).sum())
+    n_thrice, n_twice = (
+        int((halves["one_sided"] >= least_one_sided(times)).sum()) for times in (3, 2)
+    )
     return (
         "Lesions of sub-clusters cost significantly more accuracy than those of random sets in "
         f"{_counted(own, 'accuracy_drop')} conditions, each a kind of network with a way to "
         "partition it; images made for sub-clusters have significantly higher scores in "
         f"{_counted(own, 'score')}.",
-        f"What is about classes is significant in {_counted(own, 'class_range', 'entropy')}.",
+        f"What is about classes is significant in {_counted(own, *_ABOUT_CLASSES)} where a class "
+        "range is a difference, as the papers' text has it, and in "
+        f"{_counted(as_made(found), *_ABOUT_CLASSES)} where it is divided by the mean drop, as for "
+        "their numbers.",
         "Of two digits side by side, "
         + (
-            f"{n_one_sided} of {len(halves)} first-layer sub-clusters follow one half: their mean "
-            f"one-sidedness is {halves['one_sided'].mean():.2f}, that of random sets "
-            f"{halves['random'].mean():.2f}."
+            f"{n_thrice} of {len(halves)} first-layer sub-clusters follow one half at least three "
+            f"times as much as the other, and {n_twice} twice as much: their mean one-sidedness is "
+            f"{halves['one_sided'].mean():.2f}, that of random sets {halves['random'].mean():.2f}."
             if len(halves)
             else "no first-layer sub-cluster was measured."
         ),

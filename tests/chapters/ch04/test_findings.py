@@ -69,16 +69,19 @@ def test_without_pretrained_networks_there_is_no_widest_range():
 
 
 def conditions(**significant: list[bool]) -> pd.DataFrame:
-    """A summary with as many conditions of each measure, significant or not; and one row of another
-    reading, which is not tested."""
+    """A summary with as many conditions of each measure, significant or not; and one row in another
+    reading of each measure that has one, of which that about class ranges is significant."""
     about = {"kind": "mlp", "n_clusters": 8, "match": "size"}
     rows = [
         {**about, "measure": measure, "reading": tables.READINGS[measure], "significant": each}
         for measure, values in significant.items()
         for each in values
     ]
-    other = {**about, "measure": "accuracy_drop", "reading": "classes", "significant": None}
-    return pd.DataFrame([*rows, other])
+    others = [
+        {**about, "measure": measure, "reading": reading, "significant": None, "p": p}
+        for (measure, reading), p in zip(tables.OTHER_READINGS.items(), (0.9, 1e-9), strict=True)
+    ]
+    return pd.DataFrame([*({"p": 0.9} | row for row in rows), *others])
 
 
 def test_the_answer_follows_importance_and_classes():
@@ -87,15 +90,15 @@ def test_the_answer_follows_importance_and_classes():
     )
     assert findings.answer(found) == (
         "**What clusters do** is often more than what random sets of units do: their lesions cost "
-        "significantly more accuracy in 2 of 3 conditions, and that they divide the classes among "
-        "them shows in 1 of 6."
+        "significantly more accuracy in 2 of 3 conditions. That they divide the classes among them "
+        "shows in 1 of 6 as the papers' text reads, and in 1 of 4 as their numbers were made."
     )
     flipped = findings.answer(
         conditions(accuracy_drop=[False, False, True], class_range=[True] * 3, entropy=[True] * 3)
     )
     assert flipped.startswith("**What clusters do** is seldom more")
     assert "in 1 of 3 conditions" in flipped
-    assert flipped.endswith("shows in 6 of 6.")
+    assert "shows in 6 of 6 as the papers' text reads" in flipped
 
 
 def test_what_was_not_measured_is_said_without_numbers():
