@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from modclust_utils.doors import as_choice, as_count, as_number, as_sample, as_share
 
-# Measures that are equal up to rounding tie: those of two sets with the same hits, added otherwise.
-_ABSOLUTE, _RELATIVE = 1e-12, 1e-9
+#: Measures that are equal up to rounding tie: of two sets with the same hits, added otherwise.
+TIED_ABSOLUTE, TIED_RELATIVE = 1e-12, 1e-9
 
 
 def centered_percentile(
@@ -70,7 +70,7 @@ def centered_percentile(
     if not math.isfinite(value):
         raise ValueError(f"value={value!r} is not allowed: a finite number")
     as_choice("tail", tail, ("lower", "upper"))
-    tied = np.isclose(sample, value, rtol=_RELATIVE, atol=_ABSOLUTE)
+    tied = np.isclose(sample, value, rtol=TIED_RELATIVE, atol=TIED_ABSOLUTE)
     beyond = (sample < value if tail == "lower" else sample > value) & ~tied
     return (int(beyond.sum()) + (int(tied.sum()) + 1) / 2) / (len(sample) + 1)
 

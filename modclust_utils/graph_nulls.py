@@ -46,7 +46,8 @@ def shuffle_graph(
     mode : {"layer", "layer-nonzero", "channel"}
         "layer" permutes all edges that a connection can have, those that are 0 among them, as in
         paper B; "layer-nonzero" the others among their places; "channel" permutes the edges that
-        come into each unit among the units that they can come from, which keeps its norm.
+        come into each unit among the units that they can come from, which keeps the norm of what
+        comes in, and not of what goes out.
     rng : numpy.random.Generator
         Where the permutations come from.
 

@@ -20,8 +20,8 @@ HALVES = "halves_mnist"
 SETTINGS = ("n_clusters", "kernel_norm", "n_random", "n_activation_images", "n_steps")
 SETTINGS_OF = {
     "mlp": ("epochs",),
-    "cnn": ("cnn_epochs", "cnn_channels"),
-    "vgg": ("vgg_width", "vgg_dropout", "vgg_epochs"),
+    "cnn": ("cnn_epochs", "cnn_channels", "precision"),
+    "vgg": ("vgg_width", "vgg_dropout", "vgg_epochs", "precision"),
 }
 
 

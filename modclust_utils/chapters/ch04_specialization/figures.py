@@ -34,6 +34,7 @@ from modclust_utils.recipes.frames import shown_figure
 #: A partitioning's colour, one through the whole chapter.
 COLORS = dict(zip(PARTITIONINGS, CLUSTER_COLORS, strict=False))
 _SIGNIFICANT, _NOT = "#C9DDF2", "#F4F4F4"
+_CHANCE_MARKER: dict[str, Any] = {"marker": "|", "markersize": 11, "markeredgewidth": 1.8}
 # A cell says no more of smaller p-values.
 _LEAST = 1e-12
 
@@ -52,8 +53,13 @@ def names_of(kinds: Sequence[str]) -> dict[str, str]:
 
 @shown_figure
 @styled
-def statistics(found: pd.DataFrame, printed: pd.DataFrame, *, n_random: int) -> Figure:
-    """Mean Fisher statistics with their intervals, and the printed ones (paper B, Table 1)."""
+def statistics(
+    found: pd.DataFrame, printed: pd.DataFrame, chance: pd.DataFrame, *, n_random: int
+) -> Figure:
+    """Mean Fisher statistics with their intervals, and the printed ones (paper B, Table 1).
+
+    chance: `sub_clusters.by_chance`, whose statistic each row has as a tick.
+    """
     table = found[is_tested(found)]
     if table.empty:
         return nothing_to_show()
@@ -64,6 +70,9 @@ def statistics(found: pd.DataFrame, printed: pd.DataFrame, *, n_random: int) -> 
     theirs = printed.set_index(["network", "partitioning"])
     for ax, (measure, words) in zip(panels, MEASURES.items(), strict=True):
         ax.axvline(uniform(n_random), color=NULL_COLOR, linewidth=1, linestyle="--")
+        for row in chance[chance["measure"] == measure].itertuples():
+            y = heights[row.kind, row.partitioning]
+            ax.plot(row.expected, y, color=INK, **_CHANCE_MARKER)
         for row in table[table["measure"] == measure].itertuples():
             y, color = heights[row.kind, row.partitioning], COLORS[row.partitioning]
             ax.plot([row.low, row.high], [y, y], color=color, linewidth=1.6)
@@ -88,9 +97,10 @@ def statistics(found: pd.DataFrame, printed: pd.DataFrame, *, n_random: int) -> 
         Line2D([], [], color=INK, marker="o", linewidth=1.6, label="here, significant"),
         Line2D([], [], color=INK, marker="o", markerfacecolor="white", label="here, not"),
         Line2D([], [], color=INK, linestyle="none", label="paper", **PAPER_MARKER),
-        Line2D([], [], color=NULL_COLOR, linestyle="--", label="random sets"),
+        Line2D([], [], color=INK, linestyle="none", label="chance alone", **_CHANCE_MARKER),
+        Line2D([], [], color=NULL_COLOR, linestyle="--", label="the same without ties"),
     ]
-    legend_below(figure, handles, 4)
+    legend_below(figure, handles, 5)
     return figure
 
 
@@ -246,7 +256,7 @@ def _nearest_free(
 @shown_figure
 @styled
 def two_nulls(tests: pd.DataFrame) -> Figure:
-    """z-scores against shuffles of each layer, and against those that keep each unit's norm.
+    """z-scores against shuffles of each layer, and those that keep the norm of what comes in.
 
     A row for each pretrained network, and one for all networks of a kind that were trained here.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from modclust_utils.chapters.ch04_specialization.tables import (
+    MEASURES,
     as_made,
     is_tested,
     kinds_of,
@@ -121,6 +122,95 @@ def widest_range(spread: pd.DataFrame) -> str:
     return f"The widest range is that of {name}: its z-score lies between {low:.1f} and {high:.1f}."
 
 
+def costless(subs: pd.DataFrame) -> str:
+    """Where most sub-clusters cost nothing, from `sub_clusters.each_sub_cluster`: by weights or by
+    activations of which kind of network; what they are like, and in how many layers all lie."""
+    edges = subs["partitioning"].str.split("/").str[0]
+    free = subs["cost"] == 0
+    if not free.any():
+        return "No sub-cluster costs nothing at all."
+    kind, by = free.groupby([subs["kind"], edges], sort=False).mean().idxmax()
+    of_kind, same = subs["kind"] == kind, edges == by
+    own, rest = subs[of_kind & same], subs[of_kind & ~same]
+    silent, others = own[own["cost"] == 0], own[own["cost"] != 0]
+    most = own["layer"].value_counts().max()
+    units = f"These {len(silent)} have {_units(silent)} units"
+    if len(others):
+        units += f", the others {_units(others)}"
+    places = f"All {len(own)} lie in {_layers(own)}, {most} of them in one"
+    if len(rest):
+        places += f"; those by {edges[rest.index[0]]} lie in {_layers(rest)}"
+    score = silent["score"].median()
+    images = (
+        ""
+        if pd.isna(score)
+        else f" The score of their images is {score:.2f} times that of their random sets (medians)."
+    )
+    return (
+        "Some sub-clusters cost nothing at all, most often those of "
+        f"{network_name(kind)}, by {by}: {len(silent)} of {len(own)}. {units}.{images} {places}."
+    )
+
+
+def _units(subs: pd.DataFrame) -> str:
+    low, high = subs["size"].min(), subs["size"].max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _layers(subs: pd.DataFrame) -> str:
+    n = subs["layer"].nunique()
+    return f"{n} layer{'s' * (n > 1)}"
+
+
+def j_shapes(subs: pd.DataFrame, found: pd.DataFrame) -> str:
+    """Where a statistic above 1 says little of most sub-clusters, from
+    `sub_clusters.each_sub_cluster` and `tables.summary`."""
+    own = found[is_tested(found) & (found["measure"] == "accuracy_drop") & (found["fisher"] > 1)]
+    counts = subs.groupby(["kind", "partitioning"])["no_more"].agg(["sum", "size"])
+    where: dict[str, list[str]] = {}
+    for row in own.itertuples():
+        n, of = counts.loc[(row.kind, row.partitioning)]
+        if 2 * n > of:
+            words = f"{row.partitioning} ({row.fisher:.2f}; {n} of {of})"
+            where.setdefault(network_name(row.kind), []).append(words)
+    places = "; ".join(f"{name}, {', '.join(each)}" for name, each in where.items())
+    return (
+        "A statistic above 1 need not mean that most sub-clusters matter: one low percentile "
+        "raises it by more than two high ones lower it, so that percentiles in the shape of a J "
+        "have such a statistic, too, as appendix A.2.3 of the paper says. That of accuracy drops "
+        "is above 1 although more than half of the sub-clusters cost no more than the median of "
+        f"their random sets {f'for {places}' if places else 'in no condition'}."
+    )
+
+
+def chance_alone(subs: pd.DataFrame, chance: pd.DataFrame, uniform: float) -> str:
+    """What ties do to the statistics that chance alone gives, from `sub_clusters.each_sub_cluster`
+    and `sub_clusters.by_chance`.
+
+    uniform: the statistic without ties (`tables.uniform`).
+    """
+    where = []
+    for measure, own in chance.groupby("measure", sort=False):
+        of_kind = own[own["kind"] == own.loc[own["expected"].idxmin(), "kind"]]
+        low, high = (f"{end:.2f}" for end in (of_kind["expected"].min(), of_kind["expected"].max()))
+        if low != f"{uniform:.2f}":
+            ends = low if low == high else f"{low} to {high}"
+            name = network_name(of_kind["kind"].iloc[0])
+            where.append(f"{ends} for the {MEASURES[str(measure)]} of {name}")
+    tied = subs.groupby("kind", sort=False)["tied"].mean()
+    kind = tied.idxmax()
+    n_test = subs.loc[subs["kind"] == kind, "n_test"].iloc[0]
+    return (
+        "Sets with the same value share the mean of their ranks, which makes a statistic smaller. "
+        "If chance alone picked the sub-cluster among its sets, the statistic would be "
+        f"{uniform:.2f} without ties, and with the ties that there are as little as "
+        f"{'; '.join(where) or 'that, too'}. The lesions of {network_name(str(kind))} tie most: "
+        f"on {n_test:,} test images {tied[kind]:.0%} of the random sets cost exactly what their "
+        "sub-cluster costs. On more images fewer would, so that a part of the distance between its "
+        "statistics and the printed ones may be due to ties."
+    )
+
+
 def by_matching(pairs: pd.DataFrame) -> str:
     """What matching random sets in norm does to the importance of sub-clusters."""
     own = pairs[pairs["measure"] == "accuracy_drop"]
@@ -129,5 +219,6 @@ def by_matching(pairs: pd.DataFrame) -> str:
     return (
         f"Over {len(own)} perceptrons, partitioned by weights and as a whole, the mean Fisher "
         f"statistic of accuracy drops is {own['size'].mean():.2f} against random sets of the same "
-        f"size, and {own['norm'].mean():.2f} where these have the same norm, too."
+        f"size, and {own['norm'].mean():.2f} where these have nearly the same norm, too, as far as "
+        "other units of the layer allow."
     )

@@ -54,7 +54,11 @@ def plan(p: Any) -> dict[str, list[Job]]:
     ]
     others_made = [pretrained_network.job(name, _photographs(p, name)) for name in p.pretrained]
     measured_made = [
-        _partition(p, network, each, p.pretrained_clusters)
+        _partition(
+            *(p, network, each, p.pretrained_clusters),
+            # of a layer by itself as many as of the whole network: the papers' 32 for ImageNet
+            clusters_per_layer=p.pretrained_clusters if each.endswith("/layer") else None,
+        )
         for network in others_made
         if network.about["architecture"] in p.pretrained_measured
         for each in p.pretrained_partitionings
@@ -131,13 +135,20 @@ def vggs(p: Any) -> list[Job]:
     return [classifier.job(images_of(p, p.colour_dataset), settings, seed) for seed in seeds]
 
 
-def _partition(p: Any, network: Job, partitioning: str, n_clusters: int) -> Job:
+def _partition(
+    p: Any,
+    network: Job,
+    partitioning: str,
+    n_clusters: int,
+    clusters_per_layer: int | None = None,
+) -> Job:
     return unit_partition.job(
         network,
         partitioning,
         n_clusters=n_clusters,
         norm=p.kernel_norm,
         n_images=p.n_activation_images,
+        clusters_per_layer=clusters_per_layer,
         seed=p.seed,
     )
 

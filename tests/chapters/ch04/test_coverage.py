@@ -97,6 +97,14 @@ def test_a_narrow_vgg_is_elsewhere():
     assert found.loc[("hod2021", "Figure 6"), COUNTS].tolist() == [2, 0]
 
 
+def test_networks_in_bfloat16_are_elsewhere():
+    """Perceptrons are trained and lesioned in float32 whatever the parameter says."""
+    rows = [row(kind, data, "score", 0) for kind, data in coverage.DATASETS.items()]
+    cells = covered(rows, differing=("precision",)).loc["casper2022", "Table 1"]
+    assert (cells.n_beside, cells.n_elsewhere) == (1, 2)
+    assert (cells.n_ours, cells.n_ours_elsewhere) == (1, 2)
+
+
 def test_other_settings_are_elsewhere():
     for name in coverage.SETTINGS:
         found = covered(THREE, differing=(name,))

@@ -19,13 +19,20 @@ from modclust_utils.partitionings import PARTITIONINGS
 
 MEASURES = chances.world(np.random.default_rng(0), replication=True).measures
 BY_KIND = printed(tables.summary(MEASURES))
+PLACE = ["kind", "partitioning"]
+#: What chance gives each row of the panel of accuracy drops: another number for each kind.
+CHANCE = printed(
+    BY_KIND.loc[BY_KIND["measure"] == "accuracy_drop", [*PLACE, "measure"]].assign(
+        expected=lambda own: own["kind"].map({"mlp": 0.98, "cnn": 0.91, "vgg": 0.95})
+    )
+)
 NAMES = ["MLP, MNIST", "CNN, MNIST", "VGG, CIFAR-10"]
 
 
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: figures.statistics(BY_KIND, paper_table("casper2022_table_1"), n_random=19),
+        lambda: figures.statistics(BY_KIND, paper_table("casper2022_table_1"), CHANCE, n_random=19),
         lambda: figures.p_values(BY_KIND),
         lambda: figures.histograms(MEASURES, "score", n_random=19),
     ],
@@ -40,15 +47,28 @@ def test_the_axis_reaches_as_far_as_a_statistic_can():
     extreme = BY_KIND.assign(fisher=math.log(202))
     extreme.attrs = BY_KIND.attrs
     printed_ones = paper_table("casper2022_table_1")
-    for ax in figures.statistics(extreme, printed_ones, n_random=100).content.axes:
+    for ax in figures.statistics(extreme, printed_ones, CHANCE, n_random=100).content.axes:
         assert ax.get_xlim()[1] > math.log(202)
+
+
+def test_each_row_has_a_tick_where_chance_alone_puts_it():
+    printed_ones = paper_table("casper2022_table_1")
+    drops, ranges, *_ = figures.statistics(BY_KIND, printed_ones, CHANCE, n_random=19).content.axes
+    ticks = [
+        (*line.get_ydata(), *line.get_xdata()) for line in drops.lines if line.get_marker() == "|"
+    ]
+    rows = [0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 12, 13]
+    assert sorted(ticks) == list(zip(rows, [0.98] * 4 + [0.91] * 4 + [0.95] * 4, strict=True))
+    assert not [line for line in ranges.lines if line.get_marker() == "|"]
 
 
 def test_only_partitionings_that_were_measured_have_a_row():
     is_mlp = BY_KIND["kind"] == "mlp"
     some = BY_KIND[~is_mlp | (BY_KIND["partitioning"] == PARTITIONINGS[2])]
     some.attrs = BY_KIND.attrs
-    figure = figures.statistics(some, paper_table("casper2022_table_1"), n_random=19).content
+    chance = printed(CHANCE[CHANCE.set_index(PLACE).index.isin(some.set_index(PLACE).index)])
+    printed_ones = paper_table("casper2022_table_1")
+    figure = figures.statistics(some, printed_ones, chance, n_random=19).content
     rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert rows == [PARTITIONINGS[2], *PARTITIONINGS, *PARTITIONINGS]
 
@@ -56,7 +76,9 @@ def test_only_partitionings_that_were_measured_have_a_row():
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: figures.statistics(BY_KIND[:0], paper_table("casper2022_table_1"), n_random=19),
+        lambda: figures.statistics(
+            BY_KIND[:0], paper_table("casper2022_table_1"), CHANCE[:0], n_random=19
+        ),
         lambda: figures.p_values(BY_KIND[:0]),
         lambda: figures.histograms(MEASURES[:0], "score", n_random=19),
     ],

@@ -49,7 +49,7 @@ def done(tmp_path_factory) -> Iterator[Done]:
 
 
 def test_page(done):
-    check_page(done, figures=11, tables=7)
+    check_page(done, figures=11, tables=8)
     assert verdicts_of(done) == {"not attempted"}
 
 
