@@ -58,7 +58,8 @@ def statistics(
 ) -> Figure:
     """Mean Fisher statistics with their intervals, and the printed ones (paper B, Table 1).
 
-    chance: `sub_clusters.by_chance`, whose statistic each row has as a tick.
+    chance: `sub_clusters.by_chance`, whose statistic each row has as a tick. Class ranges have no
+    printed statistic here: the printed ones are of another quantity (`tables.AS_MADE`).
     """
     table = found[is_tested(found)]
     if table.empty:
@@ -78,7 +79,7 @@ def statistics(
             ax.plot([row.low, row.high], [y, y], color=color, linewidth=1.6)
             fill = color if row.significant else "white"
             ax.plot(row.fisher, y, "o", color=color, markerfacecolor=fill, markersize=5.5)
-            if (row.kind, row.partitioning) in theirs.index:
+            if measure != "class_range" and (row.kind, row.partitioning) in theirs.index:
                 value = theirs.loc[(row.kind, row.partitioning), measure]
                 ax.plot(value, y, color=INK, **PAPER_MARKER)
         ax.set_title(words)

@@ -60,7 +60,7 @@ def local_specialization(
         ),
         f"Of {int((tests['mode'] == 'layer').sum())} networks, {int(below['layer'])} are more "
         f"clusterable than all copies with shuffled layers, and {int(below['channel'])} than all "
-        "in which every unit keeps its norm.",
+        "in which every unit keeps the norm of what comes in.",
     )
 
 

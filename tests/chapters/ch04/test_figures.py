@@ -22,9 +22,9 @@ BY_KIND = printed(tables.summary(MEASURES))
 PLACE = ["kind", "partitioning"]
 #: What chance gives each row of the panel of accuracy drops: another number for each kind.
 CHANCE = printed(
-    BY_KIND.loc[BY_KIND["measure"] == "accuracy_drop", [*PLACE, "measure"]].assign(
-        expected=lambda own: own["kind"].map({"mlp": 0.98, "cnn": 0.91, "vgg": 0.95})
-    )
+    BY_KIND.loc[
+        tables.is_tested(BY_KIND) & (BY_KIND["measure"] == "accuracy_drop"), [*PLACE, "measure"]
+    ].assign(expected=lambda own: own["kind"].map({"mlp": 0.98, "cnn": 0.91, "vgg": 0.95}))
 )
 NAMES = ["MLP, MNIST", "CNN, MNIST", "VGG, CIFAR-10"]
 
@@ -60,6 +60,16 @@ def test_each_row_has_a_tick_where_chance_alone_puts_it():
     rows = [0, 1, 2, 3, 5, 6, 7, 8, 10, 11, 12, 13]
     assert sorted(ticks) == list(zip(rows, [0.98] * 4 + [0.91] * 4 + [0.95] * 4, strict=True))
     assert not [line for line in ranges.lines if line.get_marker() == "|"]
+
+
+def test_printed_statistics_stand_beside_ours_where_they_are_of_the_same_quantity():
+    printed_ones = paper_table("casper2022_table_1")
+    figure = figures.statistics(BY_KIND, printed_ones, CHANCE, n_random=19).content
+    marker = figures.PAPER_MARKER["marker"]
+    shown = [sum(line.get_marker() == marker for line in ax.lines) for ax in figure.axes]
+    assert dict(zip(tables.MEASURES, shown, strict=True)) == {
+        "accuracy_drop": 12, "class_range": 0, "score": 12, "entropy": 12
+    }  # fmt: skip
 
 
 def test_only_partitionings_that_were_measured_have_a_row():
