@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -27,6 +28,17 @@ def share_with_interval(n_passed: int, n: int) -> str:
     """A share with its exact 95 % interval."""
     low, high = stats.proportion_interval(n_passed, n)
     return f"{n_passed / n:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def in_rows(
+    rows: Sequence[tuple[tuple[str, ...], Mapping[str, Any]]], names: Sequence[str]
+) -> pd.DataFrame:
+    """A table of rows, each given by its place and its cells.
+
+    Two places may read the same, as those of `mnist` and of an own ``MNIST.npz`` do: both stay.
+    """
+    index = pd.MultiIndex.from_tuples([place for place, _ in rows], names=names)
+    return pd.DataFrame([dict(cells) for _, cells in rows], index=index)
 
 
 def is_significant(tests: pd.DataFrame) -> pd.Series:

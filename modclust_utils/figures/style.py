@@ -140,11 +140,6 @@ def as_table(
     return table.reset_index(drop=True)
 
 
-def in_order(values: Iterable[str]) -> list[str]:
-    """The different values, in the order in which they first come."""
-    return list(dict.fromkeys(values))
-
-
 def ncut_label(n_clusters: int) -> str:
     """The words at an axis of n-cuts."""
     return f"n-cut (k = {n_clusters}), lower is more clusterable"

@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from modclust_utils.nulls import compared
 from modclust_utils.own.understanding import Understanding
 from modclust_utils.partitions import order_labels
+from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.set_lesions import lesions_of
 from modclust_utils.specialization import accuracy_drops, class_ranges
 from modclust_utils.stats import empirical_p_value
 
 Frames = Mapping[str, pd.DataFrame]
+Labels = NDArray[np.int64]
 
 NULL_WORDS = {
     "layer": "all edges of a connection shuffled",
@@ -84,22 +87,27 @@ def gauge(given: pd.DataFrame, balanced: pd.DataFrame, rescaled: pd.DataFrame) -
 @traced
 def sub_clusters(drawn: pd.DataFrame) -> pd.DataFrame:
     """Units of each cluster in each layer; clusters are numbered by size."""
-    record = drawn["record"].iloc[0]
-    sizes = record.value["sizes"]
-    layers = np.repeat(np.arange(len(sizes)), sizes)
-    labels = order_labels(record.arrays["labels"].astype(np.int64), layers)
+    record, layers, _, labels = _partition(drawn)
     rows = [
         {
             "place": place,
             "layer": name,
             "cluster": int(label),
             "units": int(((layers == place) & (labels == label)).sum()),
-            "size": int(sizes[place]),
+            "size": int(record.value["sizes"][place]),
         }
         for place, name in enumerate(record.value["layers"])
         for label in np.unique(labels[labels >= 0])
     ]
     return pd.DataFrame(rows, columns=["place", "layer", "cluster", "units", "size"])
+
+
+def _partition(drawn: pd.DataFrame) -> tuple[Record, Labels, Labels, Labels]:
+    """The record of a partition; of each unit its layer, its cluster there, and by size."""
+    record = drawn["record"].iloc[0]
+    sizes, given = record.value["sizes"], record.arrays["labels"].astype(np.int64)
+    layers = np.repeat(np.arange(len(sizes)), sizes)
+    return record, layers, given, order_labels(given, layers)
 
 
 @traced
@@ -132,11 +140,7 @@ def lesions(found: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=["layer", "cluster", "units", "drop", "chance_drop", "rank"])
     measured = lesions_of(record)
     drops, ranges = accuracy_drops(measured), class_ranges(measured)
-    partition = drawn["record"].iloc[0]
-    names = partition.value["layers"]
-    given = partition.arrays["labels"].astype(np.int64)
-    layer_of_unit = np.repeat(np.arange(len(names)), partition.value["sizes"])
-    ordered = order_labels(given, layer_of_unit)
+    partition, layer_of_unit, given, ordered = _partition(drawn)
     rows = []
     for i, (layer, label) in enumerate(
         zip(record.arrays["layer"].tolist(), record.arrays["label"].tolist(), strict=True)
@@ -145,7 +149,7 @@ def lesions(found: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "place": layer,
-                "layer": names[layer],
+                "layer": partition.value["layers"][layer],
                 "cluster": int(same[0]),
                 "units": int(record.arrays["size"][i]),
                 "drop": float(drops[i, 0]),

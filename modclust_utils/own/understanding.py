@@ -106,7 +106,7 @@ def understand(
         n_labelled=n_labelled,
         n_classes=n_classes,
     )
-    return _with_warnings(made, n_clusters)
+    return replace(made, warnings=tuple(_warnings(made, n_clusters)))
 
 
 # --- the graph -----------------------------------------------------------------------------------
@@ -188,10 +188,6 @@ def _top_1(network: OwnNetwork, images: OwnImages) -> tuple[float | None, int, i
 
 
 # --- where the method says little ----------------------------------------------------------------
-
-
-def _with_warnings(found: Understanding, n_clusters: int) -> Understanding:
-    return replace(found, warnings=tuple(_warnings(found, n_clusters)))
 
 
 def _warnings(found: Understanding, k: int) -> list[str]:

@@ -33,7 +33,7 @@ from modclust_utils.own.questions import Questions
 from modclust_utils.own.reading import OwnNetwork, read_network
 from modclust_utils.own.understanding import Understanding, understand
 from modclust_utils.paths import absolute_path
-from modclust_utils.publish import engine
+from modclust_utils.publish import engine, show
 from modclust_utils.publish.analysis_folder import PAGE, write_page
 from modclust_utils.publish.errors import ParameterError
 from modclust_utils.publish.escape import clean_html
@@ -84,8 +84,6 @@ class Analysis:
     def show(self, name: str) -> None:
         """Show a figure or table in a notebook, as the book does. Raises ValueError for a name that
         is none of `figures`."""
-        from modclust_utils.publish import show
-
         if name not in self.figures:
             raise ValueError(f"name={name!r} is not allowed: {', '.join(self.figures)}")
         # a notebook may be about several networks
@@ -93,8 +91,6 @@ class Analysis:
 
     def tell(self) -> None:
         """Show summary and warnings in a notebook, as a list."""
-        from modclust_utils.publish import show
-
         outside = {self.understood.network.source, *self.understood.layers["layer"]}
         show.say("\n".join(f"- {text}" for text in (*self.summary, *self.warnings)), outside)
 
@@ -161,13 +157,11 @@ def explain(
     the parameters. Does not raise for a network that cannot be followed, which it names."""
     n_clusters, n_images = as_count("n_clusters", n_clusters), as_count("n_images", n_images)
     found = read_network(network, images=images, **_checked(reading))
-    return understand(found, n_clusters, _images(found, images, n_images))
+    return understand(found, n_clusters, images_for(found, images, n_images))
 
 
 def show_understood(found: Understanding) -> None:
     """Show in a notebook what was understood: a row a layer, and sentences."""
-    from modclust_utils.publish import show
-
     display(HTML(clean_html(table_html(tables.understood(found), name="understood"))))
     said = [*found.network.notes]
     said += (
@@ -254,7 +248,7 @@ def analyze(
         "name": name,
     }
     own = read_network(network, **reading)
-    seen = _images(own, images, n_images)
+    seen = images_for(own, images, n_images)
     found = understand(own, questions.n_clusters, seen)
     again = command(network, questions, **reading)
     return analyzed(found, questions, seen, n_jobs=n_jobs, store=store, command=again)
@@ -371,7 +365,8 @@ def _traced_as(part: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     return part
 
 
-def _images(network: OwnNetwork, images: str | Path | None, n_images: int) -> OwnImages | None:
+def images_for(network: OwnNetwork, images: str | Path | None, n_images: int) -> OwnImages | None:
+    """The images that a network is asked about, where there are some."""
     if images is None:
         return None
     return own_images(images, network.input_shape, classes=network.classes, n_images=n_images)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from modclust_utils.publish.at_work import lock
-from modclust_utils.publish.errors import ParameterError, plain_text
+from modclust_utils.publish.errors import ParameterError
+from modclust_utils.publish.progress import say
 from modclust_utils.publish.records import write_atomically
 
 RESULTS, PAGE = "results.json", "index.html"
@@ -60,10 +61,10 @@ def write_page(
         other = there.get("weights_hash") != own["weights_hash"]
         if not (other and beside):
             if other:
-                _say(f"{folder} held the page of {_words(there)}, which this one replaces")
+                say(f"{folder} held the page of {_words(there)}, which this one replaces")
             return _write(folder, earlier, results, files)
     new = folder.with_name(f"{folder.name}-{own['weights_hash'][:8]}")
-    _say(f"{folder} has the page of {_words(there)}, which stays; this one goes to {new}")
+    say(f"{folder} has the page of {_words(there)}, which stays; this one goes to {new}")
     return write_page(new, results, files)
 
 
@@ -88,7 +89,3 @@ def _words(network: Mapping[str, Any]) -> str:
     """Another network, in words."""
     weights = str(network.get("weights_hash", "unknown"))[:8]
     return f"another network ({network.get('source', network['name'])}, weights {weights})"
-
-
-def _say(line: str) -> None:
-    print(plain_text(f"--- {line}"), flush=True)

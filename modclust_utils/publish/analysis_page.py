@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -14,8 +13,7 @@ from matplotlib.figure import Figure
 from modclust_utils.own import findings, tables
 from modclust_utils.publish.escape import clean_html
 from modclust_utils.publish.html_tables import table_html
-from modclust_utils.publish.show import DPI, strip_html
-from modclust_utils.recipes.frames import Shown
+from modclust_utils.publish.show import png, strip_html
 
 if TYPE_CHECKING:
     from modclust_utils.publish.analysis import Analysis
@@ -107,7 +105,7 @@ def _shown(analysis: Analysis, *names: str) -> Iterator[str]:
         strip = strip_html(analysis, thing, name=name)
         if isinstance(thing.content, Figure):
             words = f"<figcaption>{html.escape(CAPTIONS[name])}</figcaption>"
-            yield f"<figure>{_picture(thing, CAPTIONS[name])}{words}</figure>"
+            yield f"<figure>{_picture(thing.content, CAPTIONS[name])}{words}</figure>"
             yield strip
         else:
             table = clean_html(table_html(thing.content, name=name))
@@ -119,10 +117,8 @@ def _shown(analysis: Analysis, *names: str) -> Iterator[str]:
             yield strip
 
 
-def _picture(thing: Shown, alt: str) -> str:
-    buffer = io.BytesIO()
-    thing.content.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
-    coded = base64.b64encode(buffer.getvalue()).decode()
+def _picture(figure: Figure, alt: str) -> str:
+    coded = base64.b64encode(png(figure)).decode()
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{coded}">'
 
 

@@ -114,11 +114,10 @@ def _number(group: Any, option: str, name: str, words: str) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read, explain, and, unless that was all, analyze and write the page."""
-    from modclust_utils.own.images import own_images
     from modclust_utils.own.plan import as_questions
     from modclust_utils.own.reading import read_network
     from modclust_utils.own.understanding import understand
-    from modclust_utils.publish.analysis import analyzed, command
+    from modclust_utils.publish.analysis import analyzed, command, images_for
     from modclust_utils.publish.analysis_folder import check_folder
 
     asked = {name: getattr(options, name) for name in Questions.__dataclass_fields__}
@@ -140,11 +139,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             folder = _folder(own.name)
             check_folder(folder)
-        images = None
-        if options.images:
-            images = own_images(
-                options.images, own.input_shape, classes=own.classes, n_images=questions.n_images
-            )
+        images = images_for(own, options.images or None, questions.n_images)
         found = understand(own, questions.n_clusters, images)
         print(plain_text(explained(found, questions, options.jobs)), flush=True)
         if found.graph is None:

@@ -7,6 +7,7 @@ results (`chances.world` of each chapter's room) and writes the rooms' files ``c
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -84,7 +85,8 @@ def _summary(verdict: Verdict, known: Chances) -> dict[str, Any]:
         "held": verdict.held,
         "failed": verdict.failed,
         "cases": len(verdict.cases),
-        "rule": _lateness(verdict.claim) or _in_time(verdict.claim),
+        "rule": _lateness(verdict.claim)
+        or "written before its first records" * ("first_record" in verdict.claim),
         **known.get(verdict.claim["id"], {}),
     }
 
@@ -100,13 +102,13 @@ def readable(
     """
     rows = []
     for verdict, other in zip(found, ordinary or found, strict=True):
-        moved = f"<br>{FAR_OUT}: {_badge(other)}" if other.verdict != verdict.verdict else ""
+        moved = f"<br>{FAR_OUT}: {badge(other.verdict)}" if other.verdict != verdict.verdict else ""
         chance = known.get(verdict.claim["id"], {})
         rows.append(
             {
                 "No.": html.escape(verdict.claim["id"]),
                 "Claim": html.escape(verdict.claim["claim"]) + _evidence(verdict, other),
-                "Verdict": _badge(verdict) + moved,
+                "Verdict": badge(verdict.verdict) + moved,
                 "Cases hold / fail": f"{verdict.held} / {verdict.failed} of {len(verdict.cases)}",
                 "Passes without the effect": percent(chance.get("without_effect")),
                 "Passes in a replication": percent(chance.get("replication")),
@@ -138,20 +140,21 @@ def _seen(case: Case) -> str:
     return f"{SIGNS[case.holds]} {html.escape(f'{case.name}: {case.evidence}')}"
 
 
-def _badge(verdict: Verdict) -> str:
-    return _marked(verdict.verdict, verdict.verdict)
+def badge(verdict: str, words: str = "") -> str:
+    """Words about a verdict, else its own, on its colour; words: HTML or Markdown."""
+    return f'<span class="mc-verdict {badge_class(verdict)}">{words or verdict}</span>'
 
 
-def _marked(verdict: str, words: str) -> str:
-    slug = verdict.replace(" ", "-")
-    return f'<span class="mc-verdict mc-verdict-{slug}">{words}</span>'
+def badge_class(verdict: str) -> str:
+    """The name of a verdict's look in style sheets."""
+    return f"mc-verdict-{re.sub('[^a-z-]', '', verdict.replace(' ', '-'))}"
 
 
 def tally(decided: Shown) -> str:
     """How many claims have each verdict, as HTML with a link to the table of `decide`."""
     found = decided.data.drop_duplicates("id")["verdict"]
     counts = [(verdict, int((found == verdict).sum())) for verdict in verdicts.VERDICTS]
-    marks = " ".join(_marked(verdict, f"{n} {verdict}") for verdict, n in counts if n)
+    marks = " ".join(badge(verdict, f"{n} {verdict}") for verdict, n in counts if n)
     return f'<a href="#table-verdicts">Of {len(found)} claims</a> {marks}'
 
 
@@ -168,10 +171,6 @@ def _lateness(claim: Mapping[str, Any]) -> str:
     if is_late(claim):
         return "written after its first records"
     return "changed after its first records" if is_late(claim, "rule_changed") else ""
-
-
-def _in_time(claim: Mapping[str, Any]) -> str:
-    return "written before its first records" if "first_record" in claim else ""
 
 
 def _rule(claim: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ from modclust_utils.publish.errors import (
     plain_text,
 )
 from modclust_utils.publish.parameters import absolute_file, read_parameter_file
+from modclust_utils.publish.progress import say
 from modclust_utils.publish.records import default_store
 from modclust_utils.publish.run import (
     RunInfo,
@@ -243,15 +244,11 @@ def _greet_workers(device: str) -> None:
     address = named_scheduler()
     if address:
         with DaskCrew(address, device) as crew:
-            crew.wait_for_workers(say=_say)
+            crew.wait_for_workers(say=say)
             n = len(crew.workers)
-            _say(f"scheduler {address}: {n} worker{'s' * (n != 1)}")
+            say(f"scheduler {address}: {n} worker{'s' * (n != 1)}")
             for line in crew.said():
-                _say(line)
-
-
-def _say(line: str) -> None:
-    print(plain_text(f"--- {line}"), flush=True)
+                say(line)
 
 
 def _each_once(typed: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -278,7 +275,8 @@ def _book(options: argparse.Namespace) -> int:
 
     for chapter in chapter_numbers():
         for profile in profiles(chapter):
-            if profile != "quick" and not pages.is_complete(chapter, profile, default_store()):
+            there, needed = pages.completeness(chapter, profile, default_store())
+            if profile != "quick" and there < needed:
                 print(
                     f"--- chapter {chapter}, {profile} profile: its records are not complete; "
                     f"`modclust run {chapter} --profile {profile}` computes what is missing"
@@ -294,10 +292,7 @@ def _book(options: argparse.Namespace) -> int:
 
 
 def _up_to_date(chapter: int, profile: str) -> bool:
-    return any(
-        run.name == profile and run.is_fresh and not run.missing_records
-        for run in read_runs(chapter)
-    )
+    return any(run.name == profile and run.is_current for run in read_runs(chapter))
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -338,9 +333,8 @@ def _publish(options: argparse.Namespace) -> int:
 
     chapter_notebook(options.chapter)  # a chapter that is not there has no runs to be named
     for run in read_runs(options.chapter):
-        if run.name == options.run and run.is_fresh and not run.missing_records:
+        if run.name == options.run and run.is_current:
             print(f"{pages.publish_records(run)} records copied to data/records")
             return 0
-    runs = [run for run in read_runs(options.chapter) if run.is_fresh and not run.missing_records]
-    names = ", ".join(run.name for run in runs) or "none"
+    names = ", ".join(run.name for run in read_runs(options.chapter) if run.is_current) or "none"
     raise ParameterError(f"run={options.run!r} is not there or stale; allowed: {names}")

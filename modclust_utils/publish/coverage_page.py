@@ -15,7 +15,7 @@ from modclust_utils.coverage import PRINTED_SPREAD, SPREAD_OF_ROWS, readable_cou
 from modclust_utils.datasets.papers import paper_name
 from modclust_utils.publish.chapters import chapter_notebook, profiles
 from modclust_utils.publish.coverage import count
-from modclust_utils.publish.escape import markdown, table_cell
+from modclust_utils.publish.escape import markdown, markdown_table, table_cell
 from modclust_utils.publish.left import COVERAGE
 from modclust_utils.publish.scoreboard import ShownRun
 from modclust_utils.publish.stored_files import read_notebook, read_rows
@@ -61,7 +61,7 @@ def coverage_page(rows: Sequence[ShownRun]) -> str:
     lines = [HEAD, _summary(items), ""]
     for paper in papers:
         own = sorted((i for i in items if i["paper"] == paper), key=_order)
-        lines += [f"## {markdown(paper_name(paper))}", "", _summary(own), "", *_table(own), ""]
+        lines += [f"## {markdown(paper_name(paper))}", "", _summary(own), "", _table(own), ""]
     return "\n".join(lines)
 
 
@@ -143,13 +143,12 @@ def _is_elsewhere(item: Mapping[str, Any]) -> bool:
     return bool(item["places"]) and ours > 0 and not _is_here(item)
 
 
-def _table(items: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [
-        "| Of the paper | What it shows | In this book | Cells with ours | Scale "
-        "| Networks here / in the paper | Median gap | Largest gap |",
-        "|---|---|---|---|---|---|---|---|",
-        *(f"| {' | '.join(_cells(item))} |" for item in items),
+def _table(items: Sequence[Mapping[str, Any]]) -> str:
+    header = [
+        *("Of the paper", "What it shows", "In this book", "Cells with ours", "Scale"),
+        *("Networks here / in the paper", "Median gap", "Largest gap"),
     ]
+    return markdown_table(header, map(_cells, items))
 
 
 def _cells(item: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from modclust_utils.paths import root
 from modclust_utils.publish.dask_owner import FIRST_SECONDS, GONE_SECONDS
+from modclust_utils.publish.escape import markdown_table
 from modclust_utils.publish.records import published_folder, read_content
 from modclust_utils.publish.stored_files import read_json
 from modclust_utils.recipes import recipe_of
@@ -186,7 +187,7 @@ def _of_benchmark(results: Mapping[str, Any], owner: Owner) -> dict[str, str]:
     return {
         "ms_per_job": f"{1000 * owner.seconds:.0f} ms",
         "rate": f"{max(rates) / 1e6:.0f} MB/s",
-        "scaling": table(header, rows),
+        "scaling": markdown_table(header, rows, numbers=True),
         "load": f"{min(loads):.1f} to {max(loads):.1f} on {results['machine']['cores']} cores",
     }
 
@@ -213,20 +214,14 @@ def _of_sweep(costs: Mapping[str, Cost], owner: Owner) -> dict[str, str]:
         [f"`{name}`", *(f"{owner.hours(each, n, w):,.0f} h" for w in WORKERS)]
         for name, each in costs.items()
     ]
+    by_workers = ["Networks like", *(f"{w} worker" + "s" * (w > 1) for w in WORKERS)]
     parts = owner.parts(costs[LARGER])
     first = max(parts, key=parts.__getitem__)
     share = parts[first] / sum(parts.values())
     return {
         "networks": f"{n:,}",
         "link": f"{8 * LINK / 1e9:g} Gbit/s",
-        "sweep": table(header, rows),
-        "hours": table(["Networks like", *(f"{w} worker" + "s" * (w > 1) for w in WORKERS)], hours),
+        "sweep": markdown_table(header, rows, numbers=True),
+        "hours": markdown_table(by_workers, hours, numbers=True),
         "first": f"{first}, {share:.0%} of the owner's time",
     }
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown."""
-    header = list(header)
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

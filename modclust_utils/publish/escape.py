@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -71,6 +71,14 @@ def sentence(text: str, outside: Iterable[str] = ()) -> str:
 def table_cell(text: str) -> str:
     """A sentence of the book for a cell of a Markdown table."""
     return sentence(re.sub(r"\s+", " ", str(text)).replace("|", "/"))
+
+
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Iterable[str]], *, numbers: bool = False
+) -> str:
+    """A table in Markdown of cells in Markdown; numbers: all columns but the first are numbers."""
+    under = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, under, *rows))
 
 
 def block(content: str) -> str:

@@ -32,13 +32,6 @@ class Counts(Protocol):
         """Some steps more are done."""
 
 
-class Uncounted:
-    """Counts nothing: a packet that nobody has begun."""
-
-    def add(self, n: int = 1) -> None:
-        """Nobody counts."""
-
-
 @dataclass(frozen=True)
 class Packet:
     """All that a worker needs for one group of jobs.
@@ -54,7 +47,7 @@ class Packet:
     checkpoint: Place
     commit: str
     device: str = "cpu"
-    steps: Counts = field(default_factory=Uncounted)
+    steps: Counts | None = None
 
 
 @dataclass(frozen=True)

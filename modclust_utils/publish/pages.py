@@ -61,12 +61,6 @@ PAGE_PROFILES = ("paper", "paper-part", "quick")
 STAMP = ".sources.sha256"
 
 
-def is_complete(chapter: int, profile: str, store: RecordStore) -> bool:
-    """Whether every record that a chapter needs under a profile is there."""
-    there, needed = completeness(chapter, profile, store)
-    return there == needed
-
-
 def completeness(chapter: int, profile: str, store: RecordStore) -> tuple[int, int]:
     """How many of the records that a chapter needs under a profile are there, and of how many."""
     needed = planned(plan(chapter, SimpleNamespace(**check_run(chapter, profile))))
@@ -81,7 +75,7 @@ def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:
     by_name = {run.name: run for run in runs}
     for name in PAGE_PROFILES:
         run = by_name.get(name)
-        if run is not None and run.is_fresh and not run.missing_records:
+        if run is not None and run.is_current:
             return run
     found = ", ".join(f"{run.name} ({state(run)})" for run in runs) or "none"
     raise BuildError(

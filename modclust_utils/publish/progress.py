@@ -8,6 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from modclust_utils.publish.errors import plain_text
+
 SECONDS = 5.0
 
 
@@ -19,7 +21,7 @@ class Lines:
         self.started = self.printed = time.monotonic()
         self.print_line()
 
-    def update(self, steps: int) -> None:
+    def update(self, steps: int = 1) -> None:
         """Some steps more are done."""
         self.n += steps
         if time.monotonic() - self.printed >= SECONDS:
@@ -34,6 +36,11 @@ class Lines:
     def close(self) -> None:
         """Say that it is done."""
         self.print_line()
+
+
+def say(line: str) -> None:
+    """A line between steps, of what else is to be known."""
+    print(plain_text(f"--- {line}"), flush=True)
 
 
 def bar(what: str, total: int, done: int = 0) -> Any:

@@ -18,7 +18,7 @@ import nbformat
 from modclust_utils.publish.chapters import chapter_notebook, chapter_numbers, plan, room_folder
 from modclust_utils.publish.engine import planned
 from modclust_utils.publish.folds import TAG
-from modclust_utils.publish.run import check_run
+from modclust_utils.publish.run import PACKAGE, check_run
 from modclust_utils.publish.stored_files import read_notebook
 
 #: Included by the page.
@@ -29,15 +29,10 @@ _NAME = "modclust_utils"
 _EXAMPLES = re.compile(r"^ *Examples\n *-{3,}$", re.MULTILINE)
 
 
-def _package() -> Path:
-    """The folder of the code that runs, wherever the book's root is."""
-    return Path(__file__).resolve().parents[1]
-
-
 def entry_points() -> dict[str, list[str]]:
     """The names of the functions of the reference, by their module, such as ``clustering``."""
     found = {}
-    folders = (_package(), *(_package() / part for part in PARTS))
+    folders = (PACKAGE, *(PACKAGE / part for part in PARTS))
     for path in sorted(path for folder in folders for path in folder.glob("*.py")):
         tree = _parsed(path)
         names = [
@@ -46,7 +41,7 @@ def entry_points() -> dict[str, list[str]]:
             if isinstance(node, ast.FunctionDef) and _EXAMPLES.search(ast.get_docstring(node) or "")
         ]
         if names:
-            module = ".".join(path.relative_to(_package()).with_suffix("").parts)
+            module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
             found[module] = sorted(names)
     return found
 
@@ -74,7 +69,7 @@ def _sources(chapter: int) -> list[ast.Module]:
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     jobs = planned(plan(chapter, SimpleNamespace(**check_run(chapter, "quick")))).values()
     modules = {job.recipe.compute.__module__ for job in jobs}
-    recipes = {_package().parent / f"{name.replace('.', '/')}.py" for name in modules}
+    recipes = {PACKAGE.parent / f"{name.replace('.', '/')}.py" for name in modules}
     files = [*sorted(room_folder(chapter).glob("*.py")), *sorted(recipes)]
     return [ast.parse(code), *map(_parsed, files)]
 

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,6 +78,11 @@ class RunInfo:
         )
 
     @property
+    def is_current(self) -> bool:
+        """Fresh, and with all the records that its page shows."""
+        return self.is_fresh and not self.missing_records
+
+    @property
     def is_at_work(self) -> bool:
         """Whether the process that runs it is alive."""
         return is_held(lock_of(int(self.status["chapter"]), self.name))
@@ -95,16 +100,20 @@ def source_hash(chapter: int) -> str:
     The chapter's cells, its room, the code that chapters share, the tables of its papers, and how
     figures look.
     """
-    cells = read_notebook(chapter_notebook(chapter)).cells
-    digest = hashlib.sha256(
-        canonical_json([[c.cell_type, c.source, c.metadata] for c in cells]).encode()
-    )
     own = room_folder(chapter)
     shared = [path for path in PACKAGE.rglob("*.py") if own.parent not in path.parents]
     tables = (root() / "data" / "papers").glob("*.csv")
     cited = [path for path in tables if path.name.startswith(tuple(room(chapter).PAPERS))]
     look = root() / "matplotlibrc"
-    for path in sorted([*own.rglob("*.py"), *own.glob("*.yml"), *shared, *cited, look]):
+    files = sorted([*own.rglob("*.py"), *own.glob("*.yml"), *shared, *cited, look])
+    return page_hash(chapter_notebook(chapter), files)
+
+
+def page_hash(source: Path, files: Iterable[Path]) -> str:
+    """Hash of a notebook's cells, and of the files that its page depends on."""
+    cells = [[c.cell_type, c.source, c.metadata] for c in read_notebook(source).cells]
+    digest = hashlib.sha256(canonical_json(cells).encode())
+    for path in files:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -18,8 +18,8 @@ import yaml
 
 from modclust_utils.paths import root
 from modclust_utils.publish.chapters import chapter_notebook
-from modclust_utils.publish.claims import percent
-from modclust_utils.publish.escape import markdown, table_cell
+from modclust_utils.publish.claims import badge, badge_class, percent
+from modclust_utils.publish.escape import markdown, markdown_table, table_cell
 from modclust_utils.publish.left import VERDICTS as VERDICTS_FILE
 from modclust_utils.publish.origins import origins, sentences
 from modclust_utils.publish.records import default_store, published_folder, read_content
@@ -116,56 +116,39 @@ def status_page(rows: Sequence[ShownRun]) -> str:
         "What this site was made from. A run is one execution of a chapter with one set of",
         "parameters; its page is shown only if it finished and every figure was drawn.",
         "",
-        "| Chapter | Run | State | Shown as | Records | Seconds | Commit | Started |",
-        "|---|---|---|---|---|---|---|---|",
     ]
+    cells = []
     for row in rows:
         status = row.run.status
-        cells = [
-            row.chapter,
-            row.run.name,
-            row.state,
-            row.shown,
-            len(status.get("records", [])),
-            status.get("seconds", "–"),
-            status["commit"],
-            status["started"],
-        ]
-        chapter, *words = map(markdown, cells)
-        words[-2] = f"`{words[-2]}`" if re.fullmatch(r"[\w +]*", words[-2]) else words[-2]
-        lines.append(f"| {' | '.join([chapter, *words])} |")
-    lines += ["", "## Records", "", _record_counts(), "", *_record_origins(), ""]
-    return "\n".join(lines)
+        said = [row.chapter, row.run.name, row.state, row.shown, len(status.get("records", []))]
+        commit = markdown(status["commit"])
+        commit = f"`{commit}`" if re.fullmatch(r"[\w +]*", commit) else commit
+        seconds, started = (markdown(status.get(name, "–")) for name in ("seconds", "started"))
+        cells.append([*map(markdown, said), seconds, commit, started])
+    header = ["Chapter", "Run", "State", "Shown as", "Records", "Seconds", "Commit", "Started"]
+    lines += [markdown_table(header, cells), "", "## Records", "", _record_counts(), ""]
+    return "\n".join([*lines, *_record_origins(), ""])
 
 
 def _scoreboard(row: ShownRun) -> list[str]:
     if not row.verdicts:
         return []
-    lines = [
-        f"[Chapter {row.chapter}](../notebooks/{chapter_notebook(row.chapter).name}), "
-        f"{markdown(row.run.name)} run:",
-        "",
-        "| No. | Claim | Verdict | Where | Cases hold / fail | Passes without the effect "
-        "| Passes in a replication | Rule |",
-        "|---|---|---|---|---|---|---|---|",
+    header = [
+        *("No.", "Claim", "Verdict", "Where", "Cases hold / fail", "Passes without the effect"),
+        *("Passes in a replication", "Rule"),
     ]
+    cells = []
     for each in row.verdicts:
-        slug = _slug(each["verdict"])
-        verdict = f'<span class="mc-verdict mc-verdict-{slug}">{markdown(each["verdict"])}</span>'
+        verdict = badge(each["verdict"], markdown(each["verdict"]))
         claim, place, rule = (
             table_cell(each.get(name) or "–") for name in ("claim", "place", "rule")
         )
         held, failed, n = (markdown(each.get(name, "?")) for name in ("held", "failed", "cases"))
         number = f'<a href="{claim_link(row.chapter, each["id"])}">{markdown(each["id"])}</a>'
-        lines.append(
-            f"| {number} | {claim} | {verdict} | {place} | {held} / {failed} of {n} | "
-            f"{percent(each.get('without_effect'))} | {percent(each.get('replication'))} | {rule} |"
-        )
-    return [*lines, ""]
-
-
-def _slug(verdict: str) -> str:
-    return re.sub("[^a-z-]", "", verdict.replace(" ", "-"))
+        chances = (percent(each.get(name)) for name in ("without_effect", "replication"))
+        cells.append([number, claim, verdict, place, f"{held} / {failed} of {n}", *chances, rule])
+    link = f"[Chapter {row.chapter}](../notebooks/{chapter_notebook(row.chapter).name})"
+    return [f"{link}, {markdown(row.run.name)} run:", "", markdown_table(header, cells), ""]
 
 
 def _page(chapter: int) -> str:
@@ -193,8 +176,7 @@ def picture(rows: Sequence[ShownRun]) -> str:
         )
     counts = tally(shown)
     legend = "".join(
-        f'<li><span class="mc-verdict mc-verdict-{_slug(verdict)}">{counts[verdict]} {verdict}'
-        "</span></li>"
+        f"<li>{badge(verdict, f'{counts[verdict]} {verdict}')}</li>"
         for verdict in VERDICTS
         if counts[verdict]
     )
@@ -204,7 +186,7 @@ def picture(rows: Sequence[ShownRun]) -> str:
 def _cell(chapter: int, verdict: dict[str, Any]) -> str:
     words = html.escape(f"{verdict['id']}: {verdict['verdict']}. {verdict['claim']}")
     return (
-        f'<li><a class="mc-verdict-{_slug(verdict["verdict"])}" title="{words}" '
+        f'<li><a class="{badge_class(verdict["verdict"])}" title="{words}" '
         f'href="{claim_link(chapter, verdict["id"])}" aria-label="{words}"></a></li>'
     )
 
@@ -228,12 +210,9 @@ def _record_counts() -> str:
         place = "published" if path.parent.parent == published_folder() else "own"
         kind = counts.setdefault(path.parent.name, {"published": 0, "own": 0})
         kind[place] += 1
-    lines = ["| Kind of record | Published with the book | Computed here |", "|---|---|---|"]
-    lines += [
-        f"| {markdown(kind)} | {n['published']} | {n['own']} |"
-        for kind, n in sorted(counts.items())
-    ]
-    return "\n".join(lines)
+    header = ["Kind of record", "Published with the book", "Computed here"]
+    rows = ([markdown(k), str(n["published"]), str(n["own"])] for k, n in sorted(counts.items()))
+    return markdown_table(header, rows)
 
 
 def _record_origins() -> list[str]:

@@ -11,7 +11,6 @@ import json
 import os
 import shlex
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from modclust_utils import datasets
+from modclust_utils.models import resolve_device
+from modclust_utils.publish import claims, coverage, exercises, show
 from modclust_utils.publish.chapters import chapter_notebook, plan, profiles
 from modclust_utils.publish.dask_address import named_scheduler
 from modclust_utils.publish.dask_owner import DaskCrew
@@ -65,9 +66,6 @@ class Run:
     @property
     def device(self) -> Any:
         """The torch device that new records are computed on."""
-        # torch takes seconds to import, and the command that starts a kernel does not need it
-        from modclust_utils.models import resolve_device
-
         return resolve_device(self.parameters["device"])
 
     @property
@@ -152,8 +150,6 @@ class Run:
 
     def badge(self) -> None:
         """The page's first line: which profile it shows, and the command that made it."""
-        from modclust_utils.publish import show
-
         show.badge(self)
 
     def in_short(self, *sentences: str, answer: str, verdicts: Any) -> None:
@@ -163,15 +159,11 @@ class Run:
         answer: the answer to the chapter's question in one sentence, left with the run for the
         first page of the book.
         """
-        from modclust_utils.publish import show
-
         leave_with_run(ANSWER, answer)
         show.in_short(sentences, verdicts, self.outside_texts())
 
     def values(self) -> None:
         """The values of the parameters as a table."""
-        from modclust_utils.publish import show
-
         show.values(self)
 
     def show(self, shown: Any, *, name: str) -> None:
@@ -179,14 +171,10 @@ class Run:
 
         Raises ValueError for what is no figure or table with a trace.
         """
-        from modclust_utils.publish import show
-
         show.show(self, shown, name=name)
 
     def say(self, text: str) -> None:
         """A paragraph whose numbers were computed."""
-        from modclust_utils.publish import show
-
         show.say(text, self.outside_texts())
 
     def look_into(self, words: str, clustering: Any, **place: tuple[int, int]) -> None:
@@ -206,8 +194,6 @@ class Run:
 
         answer: ``...`` is none yet. Raises ParameterError for an exercise that is not there.
         """
-        from modclust_utils.publish import exercises
-
         exercises.check(exercise, answer, chapter=self.chapter, store=self.store)
 
     def decide(self, results: Any, ordinary: Any = None) -> Any:
@@ -216,8 +202,6 @@ class Run:
         ordinary: the same without networks that are far from their kind. The verdicts are left with
         the run, for the scoreboard.
         """
-        from modclust_utils.publish import claims
-
         return claims.decide(self.chapter, results, ordinary)
 
     def cover(self, covered: pd.DataFrame) -> Any:
@@ -226,8 +210,6 @@ class Run:
 
         covered: `coverage.table_of`. It is left with the run, for the page about all papers.
         """
-        from modclust_utils.publish import coverage
-
         return coverage.cover(self.chapter, covered)
 
 
@@ -270,45 +252,31 @@ def _injected_names(cells: list[str]) -> list[str]:
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Any]:
     """A progress bar in the notebook; a small file where the command watches from outside."""
-    with _Progress(what, total) as shown_bar:
-        yield shown_bar
+    file = os.environ.get(PROGRESS_VARIABLE)
+    if file:
+        counter: Any = _Written(Path(file), what, total)
+    elif "ipykernel" in sys.modules:  # a notebook shows bars, though it is no terminal
+        counter = tqdm(desc=what, total=total, leave=False, file=sys.stderr)
+    else:
+        counter = bar(what, total)
+    try:
+        yield counter
+    finally:
+        counter.close()
 
 
-class _Progress:
-    """tqdm in a notebook or terminal; a small file where the command watches from outside."""
+class _Written:
+    """Steps that are counted in a small file."""
 
-    def __init__(self, what: str, total: int) -> None:
-        self.what, self.total, self.done = what, total, 0
-        self.started = time.monotonic()
-        self.file = os.environ.get(PROGRESS_VARIABLE)
-        self.bar: Any = None
-
-    def __enter__(self) -> _Progress:
-        if self.file:
-            self._write()
-        else:
-            self.bar = self._bar()
-        return self
-
-    def _bar(self) -> Any:
-        if "ipykernel" in sys.modules:  # a notebook shows bars, though it is no terminal
-            return tqdm(desc=self.what, total=self.total, leave=False, file=sys.stderr)
-        return bar(self.what, self.total)
+    def __init__(self, file: Path, what: str, total: int) -> None:
+        self.file, self.state = file, {"what": what, "total": total, "done": 0}
+        self.update(0)
 
     def update(self, steps: int = 1) -> None:
         """Some steps more are done."""
-        self.done += steps
-        if self.bar is not None:
-            self.bar.update(steps)
-        else:
-            self._write()
+        self.state["done"] += steps
+        write_atomically(self.file, json.dumps(self.state).encode())
 
-    def _write(self) -> None:
-        state = {"what": self.what, "total": self.total, "done": self.done}
-        write_atomically(Path(str(self.file)), json.dumps(state).encode())
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-        elif self.file:
-            Path(self.file).unlink(missing_ok=True)
+    def close(self) -> None:
+        """Nobody counts any longer."""
+        self.file.unlink(missing_ok=True)

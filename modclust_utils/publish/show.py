@@ -8,7 +8,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 from IPython.display import HTML, Image, Markdown, display
@@ -21,10 +21,12 @@ from modclust_utils.publish.html_tables import table_html
 from modclust_utils.publish.origins import faults, origins
 from modclust_utils.publish.parameters import Parameter, scientific, shown
 from modclust_utils.publish.records import commit, commits_of
-from modclust_utils.publish.session import Run
 from modclust_utils.publish.stored_files import read_notebook
 from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import Shown
+
+if TYPE_CHECKING:
+    from modclust_utils.publish.session import Run
 
 DPI = 200
 
@@ -59,13 +61,18 @@ def show(run: Asked, thing: Shown, *, name: str) -> None:
     if not (thing.trace.records or thing.trace.sources):
         raise ValueError(f"{name!r} was made from neither records nor a paper's table")
     if isinstance(thing.content, Figure):
-        buffer = io.BytesIO()
-        thing.content.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
-        display(Image(buffer.getvalue(), format="png", retina=True))
+        display(Image(png(thing.content), format="png", retina=True))
     else:
         table = table_html(thing.content, name=name, html_cells=thing.html)
         display(HTML(clean_html(table)))
     display(HTML(strip_html(run, thing, name=name)))
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a picture."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
+    return buffer.getvalue()
 
 
 def say(text: str, outside: Iterable[str] = ()) -> None:
@@ -105,7 +112,7 @@ def strip_html(run: Asked, thing: Shown, *, name: str) -> str:
 
 def _claims_seen_in(run: Asked, name: str) -> str:
     """Links to the rule and evidence of each claim that one sees in a chapter's figure or table."""
-    if not isinstance(run, Run):
+    if not hasattr(run, "chapter"):  # about a network of one's own
         return ""
     numbers = [each["id"] for each in claims(run.chapter) if each["seen_in"] == name]
     return ", ".join(f'<a href="#claim-{each}">{each}</a>' for each in map(html.escape, numbers))

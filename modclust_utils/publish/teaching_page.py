@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modclust_utils.datasets.registry import ROWS
 from modclust_utils.publish.chapters import chapter_notebook
-from modclust_utils.publish.escape import markdown
+from modclust_utils.publish.escape import markdown, markdown_table
 from modclust_utils.publish.exercises import exercises
 from modclust_utils.publish.records import default_store, read_content
 from modclust_utils.publish.run import RunInfo
@@ -47,17 +47,15 @@ def stage_teaching(book: Path, rows: Sequence[ShownRun]) -> None:
 
 def exercises_part(chapters: Sequence[int]) -> str:
     """The exercises of all chapters as a table."""
-    lines = ["| Exercise | What one does | Level | Minutes | Judged by |", "|---|---|---|---|---|"]
+    rows = []
     for chapter in chapters:
         known = exercises(chapter)
         for each in _assignments(chapter):
             judge = "records" if known[each.name].records else "the answer alone"
-            cells = (
-                *(f"{{ref}}`exercise-{each.name}`", markdown(each.title)),
-                *(each.level, each.minutes, judge),
-            )
-            lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join([*lines, ""])
+            link, title = f"{{ref}}`exercise-{each.name}`", markdown(each.title)
+            rows.append([link, title, each.level, str(each.minutes), judge])
+    header = ["Exercise", "What one does", "Level", "Minutes", "Judged by"]
+    return markdown_table(header, rows) + "\n"
 
 
 def tutorials_part() -> str:
@@ -75,15 +73,16 @@ def tutorials_part() -> str:
 
 def costs_part(rows: Sequence[ShownRun]) -> str:
     """What each chapter needs and costs, as a table."""
-    lines = [
-        "| Chapter | For students | Exercises | Run | Records | Computing them | Their size "
-        "| The run took, here | Images |",
-        "|---|---|---|---|---|---|---|---|---|",
+    header = [
+        *("Chapter", "For students", "Exercises", "Run", "Records", "Computing them", "Their size"),
+        *("The run took, here", "Images"),
     ]
-    for row in rows:
-        if row.shown == "chapter" or (row.shown == "page" and row.run.name == "quick"):
-            lines.append(f"| {' | '.join(_costs(row.run, row.shown == 'chapter'))} |")
-    return "\n".join([*lines, ""])
+    costs = [
+        _costs(row.run, row.shown == "chapter")
+        for row in rows
+        if row.shown == "chapter" or (row.shown == "page" and row.run.name == "quick")
+    ]
+    return markdown_table(header, costs) + "\n"
 
 
 def _costs(run: RunInfo, is_main: bool) -> list[str]:

@@ -5,7 +5,6 @@ What was executed is kept in ``runs/tutorials`` until the notebook or the packag
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -27,9 +26,9 @@ from modclust_utils.publish.run import (
     kernel_config,
     last_line,
     notebook_environment,
+    page_hash,
 )
 from modclust_utils.publish.stored_files import read_notebook
-from modclust_utils.recipes.base import canonical_json
 
 
 def tutorials() -> list[Path]:
@@ -67,13 +66,7 @@ def _noted(note: Path) -> dict[str, Any]:
 
 def _hash(source: Path) -> str:
     """Hash of all that makes the page: the cells, the package's code, and how figures look."""
-    cells = read_notebook(source).cells
-    digest = hashlib.sha256(
-        canonical_json([[c.cell_type, c.source, c.metadata] for c in cells]).encode()
-    )
-    for path in [*sorted(PACKAGE.rglob("*.py")), root() / "matplotlibrc"]:
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+    return page_hash(source, [*sorted(PACKAGE.rglob("*.py")), root() / "matplotlibrc"])
 
 
 def _execute(source: Path, notebook: Path) -> float:

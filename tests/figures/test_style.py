@@ -65,6 +65,5 @@ def test_bad_tables_are_refused(table, message):
 
 
 def test_words():
-    assert style.in_order(["b", "a", "b"]) == ["b", "a"]
     assert style.dropout_name(True) == "with dropout"
     assert style.ncut_label(7) == "n-cut (k = 7), lower is more clusterable"

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_book import ROOT, digest, make_network
+from small_book import digest, make_network
 
 from modclust_utils.publish import records
 from modclust_utils.publish.errors import RecordError
 from modclust_utils.publish.records import RecordStore, read_record, seal, write_atomically
-from modclust_utils.publish.seal import seal_folder
 from modclust_utils.recipes import clustering
 from modclust_utils.recipes.base import Job, Record, Value
 
@@ -411,31 +410,3 @@ def test_store_lists_each_record_once_and_nothing_else(store):
     (own / "clustering" / ".0.json.partial").write_text("{}")
     (own / "note.json").write_text("{}")
     assert sorted(path.stem for path in store) == sorted(job(seed).key for seed in (0, 1, 2))
-
-
-# The migration
-
-
-def test_migration_of_the_published_records_can_be_repeated(tmp_path):
-    """Without what it added, it adds the same again, to the byte."""
-    source = ROOT / "data" / "records"
-    networks = sorted((source / "network").glob("*.json"))[::40]
-    keys = {path.stem for path in networks}
-    chosen = networks + [
-        path
-        for path in sorted(source.glob("*/*.json"))
-        if path.parent.name not in ("network", "partition")
-        and json.loads(path.read_text())["parameters"].get("network") in keys
-    ]
-    assert {path.parent.name for path in chosen} >= {"network", "clustering", "shuffle-test"}
-    for path in chosen:
-        copied = tmp_path / path.parent.name / path.name
-        copied.parent.mkdir(exist_ok=True)
-        content = json.loads(path.read_text(encoding="utf-8"))
-        del content["sha256"], content["made_from"]
-        copied.write_text(json.dumps(content), encoding="utf-8")
-    assert seal_folder(tmp_path) == len(chosen)
-    for path in chosen:
-        copied = tmp_path / path.parent.name / path.name
-        assert copied.read_bytes() == path.read_bytes()
-    assert seal_folder(tmp_path) == 0

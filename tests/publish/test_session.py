@@ -177,7 +177,7 @@ def test_progress_is_a_bar_elsewhere(monkeypatch, capsys):
     monkeypatch.delenv("MODCLUST_PROGRESS", raising=False)
     with session.progress("random networks", 3) as bar:
         bar.update(2)
-        bar.bar.refresh()
+        bar.refresh()
     assert "random networks:  67%" in capsys.readouterr().err
 
 

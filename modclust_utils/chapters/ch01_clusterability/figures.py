@@ -27,7 +27,6 @@ from modclust_utils.figures.style import (
     as_table,
     dataset_name,
     dropout_name,
-    in_order,
     legend_below,
     marker_edge,
     ncut_label,
@@ -66,7 +65,7 @@ def ncut_accuracy(table: Rows, tests: pd.DataFrame) -> Figure:
     other = sorted(set(table["phase"]) - set(PHASES))
     if other:
         raise ValueError(f"phase={other[0]!r} is not allowed: 'before' or 'after'")
-    datasets = in_order(table["dataset"])
+    datasets = list(dict.fromkeys(table["dataset"]))
     n_columns = min(len(datasets), 3)
     n_rows = math.ceil(len(datasets) / n_columns)
     figure = new_figure(1.0 + 2.3 * n_rows)
@@ -294,7 +293,7 @@ def number_of_clusters(table: Rows) -> Figure:
     numbers = ["n_clusters", "ncut_mean", "null_ncut_mean", "null_ncut_std"]
     table = as_table(table, "table", others=others, numbers=numbers)
     table = table.astype({"paper_ncut_mean": float, "paper_null_ncut_mean": float})
-    datasets = in_order(table["dataset"])
+    datasets = list(dict.fromkeys(table["dataset"]))
     figure = new_figure(3.6)
     panels = figure.subplots(1, len(datasets), sharey=True, squeeze=False).ravel()
     for dataset, ax in zip(datasets, panels, strict=True):

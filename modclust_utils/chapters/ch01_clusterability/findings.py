@@ -80,23 +80,3 @@ def drawn_network(drawn: pd.DataFrame, network: pd.DataFrame) -> str:
         f"units. Its clusters have {', '.join(map(str, sizes))} units, and its n-cut is "
         f"{found['ncut']:.3f}."
     )
-
-
-def random_networks(random: pd.DataFrame, n_clusters: int) -> str:
-    """Where the n-cuts of `tables.random_ncuts` lie."""
-    ncut = random["ncut"]
-    return (
-        f"With k = {n_clusters}, our {len(ncut)} freshly initialized networks of the paper's shape "
-        f"lie between {ncut.min():.3f} and {ncut.max():.3f}, with a mean of {ncut.mean():.3f}."
-    )
-
-
-def standing_out(special: pd.DataFrame, n_networks: int) -> str:
-    """How many of `outliers.standing_out` clusters of a single unit explain."""
-    n = special["explained"].value_counts().reindex(["yes", "no", "cannot tell"], fill_value=0)
-    return (
-        f"{len(special)} of our {n_networks} networks stand out, before or after pruning. Clusters "
-        f"of a single unit explain {n['yes']} of them and do not explain {n['no']}; of "
-        f"{n['cannot tell']} the clusters are not recorded, or there is nothing to compare them "
-        "with."
-    )

@@ -19,6 +19,7 @@ from modclust_utils.stubwalk import running_failure_rate, stub_walks
 from modclust_utils.tables import (
     N_PAPER,
     condition_name,
+    in_rows,
     is_significant,
     share_with_interval,
     spread,
@@ -62,24 +63,18 @@ def by_phase(networks: pd.DataFrame, before: pd.DataFrame, tests: pd.DataFrame) 
 
     before, tests: one row for each network, with its n-cut before and after pruning.
     """
-    rows = []
-    ncuts = {
-        phase: frame.set_index("network")["ncut"]
+    networks = networks.reset_index(drop=True)
+    parts = [
+        networks[[*CONDITION, "seed", "network"]].assign(
+            phase=phase,
+            ncut=frame.set_index("network")["ncut"].loc[networks["network"]].to_numpy(),
+            test_acc=networks[f"test_accuracy_{phase}"],
+            train_acc=networks[f"train_accuracy_{phase}"],
+            running_acc=networks[f"running_accuracy_{phase}"],
+        )
         for phase, frame in zip(PHASES, (before, tests), strict=True)
-    }
-    for network in networks.to_dict("records"):
-        for phase in PHASES:
-            rows.append(
-                {
-                    **{name: network[name] for name in (*CONDITION, "seed", "network")},
-                    "phase": phase,
-                    "ncut": ncuts[phase][network["network"]],
-                    "test_acc": network[f"test_accuracy_{phase}"],
-                    "train_acc": network[f"train_accuracy_{phase}"],
-                    "running_acc": network[f"running_accuracy_{phase}"],
-                }
-            )
-    return pd.DataFrame(rows)
+    ]
+    return pd.concat(parts).sort_index(kind="stable", ignore_index=True)
 
 
 @traced
@@ -153,26 +148,21 @@ def _theirs(members: pd.DataFrame, printed: pd.DataFrame) -> dict[str, float]:
 @shown_table
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table of `clusterability` as a page shows it, ours above the paper's."""
-    rows, index = [], []
+    rows = []
     for row in table.to_dict("records"):
         place = (dataset_name(row["dataset"]), "yes" if row["dropout"] else "no")
-        index.append((*place, "ours"))
-        rows.append(
-            {
-                "n-cut": f"{spread(row['ncut_mean'], row['ncut_std'])} "
-                f"[{row['ncut_low']:.3f}, {row['ncut_high']:.3f}]",
-                "Null n-cut": spread(row["null_ncut_mean"], row["null_ncut_std"]),
-                "Prop. sig.": share_with_interval(row["n_sig"], row["n"]),
-                "Test acc.": f"{row['test_acc']:.3f}",
-                "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
-                "Ours − paper": "",
-            }
-        )
-        if np.isnan(row["paper_ncut_mean"]):
-            continue
-        index.append((*place, "paper"))
-        rows.append(
-            {
+        ours = {
+            "n-cut": f"{spread(row['ncut_mean'], row['ncut_std'])} "
+            f"[{row['ncut_low']:.3f}, {row['ncut_high']:.3f}]",
+            "Null n-cut": spread(row["null_ncut_mean"], row["null_ncut_std"]),
+            "Prop. sig.": share_with_interval(row["n_sig"], row["n"]),
+            "Test acc.": f"{row['test_acc']:.3f}",
+            "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
+            "Ours − paper": "",
+        }
+        rows.append(((*place, "ours"), ours))
+        if not np.isnan(row["paper_ncut_mean"]):
+            theirs = {
                 "n-cut": spread(row["paper_ncut_mean"], row["paper_ncut_std"]),
                 "Null n-cut": spread(row["paper_null_ncut_mean"], row["paper_null_ncut_std"]),
                 "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
@@ -181,9 +171,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
                 "Ours − paper": f"{row['ncut_mean'] - row['paper_ncut_mean']:+z.3f} "
                 f"[{row['difference_low']:+z.3f}, {row['difference_high']:+z.3f}]",
             }
-        )
-    names = pd.MultiIndex.from_tuples(index, names=["Data set", "Dropout", "Source"])
-    return pd.DataFrame(rows, index=names)
+            rows.append(((*place, "paper"), theirs))
+    return in_rows(rows, ["Data set", "Dropout", "Source"])
 
 
 @traced

@@ -14,7 +14,7 @@ from modclust_utils.datasets import OWN_NOTE
 from modclust_utils.datasets.papers import beside
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.recipes.frames import shown_table, traced
-from modclust_utils.tables import is_significant, share_with_interval, spread
+from modclust_utils.tables import in_rows, is_significant, share_with_interval, spread
 
 _KIND = ["role", "dataset", "dropout"]
 
@@ -75,13 +75,13 @@ def control_name(row: Mapping[str, object]) -> str:
 @shown_table
 def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
     """`controls` as a page shows it, ours above the paper's."""
-    rows = {}
+    rows = []
     for row in table.to_dict("records"):
         name, dropout = control_name(row), "yes" if row["dropout"] else "no"
         beside_ours = not np.isnan(row["paper_after_mean"])
         if beside_ours:
             name += f" (Table {CONTROLS[row['role']][0]})"
-        rows[name, dropout, "ours"] = {
+        ours = {
             "Prop. sig.": share_with_interval(row["n_sig"], row["n"]),
             "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
             "Unpruned train acc.": f"{row['train_acc_before']:.3f}",
@@ -89,8 +89,9 @@ def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
             "n-cut": spread(row["ncut_mean"], row["ncut_std"]),
             "Null n-cut": spread(row["null_mean"], row["null_std"]),
         }
+        rows.append(((name, dropout, "ours"), ours))
         if beside_ours:
-            rows[name, dropout, "paper"] = {
+            theirs = {
                 "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
                 "Train acc.": f"{row['paper_train_acc']:.3f}",
                 "Unpruned train acc.": "–",
@@ -98,8 +99,8 @@ def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
                 "n-cut": spread(row["paper_after_mean"], row["paper_after_std"]),
                 "Null n-cut": spread(row["paper_null_mean"], row["paper_null_std"]),
             }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.rename_axis(["Data", "Dropout", "Source"])
+            rows.append(((name, dropout, "paper"), theirs))
+    return in_rows(rows, ["Data", "Dropout", "Source"])
 
 
 def paper_controls(networks: pd.DataFrame, n_clusters: int) -> pd.DataFrame:

@@ -25,7 +25,6 @@ from modclust_utils.figures.style import (
     as_table,
     dataset_name,
     dropout_name,
-    in_order,
     legend_below,
     marker_edge,
     ncut_label,
@@ -54,7 +53,7 @@ def dropout_effect(table: pd.DataFrame) -> Figure:
     """
     numbers = ["difference", "low", "high"]
     table = as_table(table, "table", others=["dataset", "phase", "source"], numbers=numbers)
-    every = [(dataset, phase) for dataset in in_order(table["dataset"]) for phase in PHASES]
+    every = [(dataset, phase) for dataset in dict.fromkeys(table["dataset"]) for phase in PHASES]
     heights = dict(zip(every, _grouped_heights([dataset for dataset, _ in every]), strict=True))
     figure = new_figure(1.1 + 0.52 * len(every))
     ax = figure.add_subplot()
@@ -173,7 +172,7 @@ def mixtures(table: pd.DataFrame, ncuts: pd.DataFrame) -> Figure:
     A panel without dropout and one with it, a row for each data set. table:
     `controls.shown_mixtures`; ncuts: where its n-cuts are from.
     """
-    datasets = in_order(table["dataset"])
+    datasets = list(dict.fromkeys(table["dataset"]))
     figure = new_figure(1.3 + 0.37 * len(datasets))
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     handles = []

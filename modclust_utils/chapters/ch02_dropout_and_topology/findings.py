@@ -109,16 +109,6 @@ def p_values(table: pd.DataFrame) -> str:
     )
 
 
-def between(table: pd.DataFrame) -> str:
-    """How much the form of those p-values tells that not every design gives."""
-    n = table["m"].between(0, N_DISTINCT, inclusive="neither").sum()
-    return (
-        f"The smallest and the largest value fit every design, so look at the {n} between them: of "
-        f"all p-values that {N_SHUFFLES} independent shuffles can give there, "
-        f"{quantized.chance_of_fitting(inner=True):.1%} would fit by accident."
-    )
-
-
 def memorized(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
     """What memorizing alone does before pruning, without dropout, from `controls.controls`."""
     rows = controls[(controls["role"] == "memorization") & ~controls["dropout"].astype(bool)]

@@ -13,7 +13,7 @@ from modclust_utils.figures.style import dataset_name
 from modclust_utils.nulls import MODES
 from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.network import PHASES
-from modclust_utils.tables import condition_name, far_out, n_against, spread
+from modclust_utils.tables import condition_name, far_out, in_rows, n_against, spread
 
 WITHOUT = "without networks far out"
 
@@ -110,14 +110,13 @@ def _spreads(rows: pd.DataFrame, name: str) -> list[str]:
 @shown_table
 def readable_conditions(ours: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """Tables A.4 to A.15 in a row for each, ours above the paper's: means over the networks."""
-    rows = {}
+    rows = []
     for place, group in ours.groupby(CONDITION, sort=False):
         printed = paper[(paper[CONDITION] == list(place)).all(axis=1)]
         for source, found in (("ours", group), ("paper", printed)):
             if len(found):
-                rows[condition_name(place[0], place[1]), place[2], source] = _means(found)
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.rename_axis(["Networks", "Pruning", "Source"])
+                rows.append(((condition_name(*place[:2]), place[2], source), _means(found)))
+    return in_rows(rows, ["Networks", "Pruning", "Source"])
 
 
 def _means(networks: pd.DataFrame) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""Figures of chapter 3: what single sub-clusters, pairs of them, and classes lose.
-
-The drawing functions take plain tables; those that a notebook calls stand at the end.
-"""
+"""Figures of chapter 3: what the lesion of a sub-cluster costs, over all classes and in each."""
 
 from __future__ import annotations
 
@@ -16,15 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from modclust_utils.chapters.ch03_lesions.figures_dependencies import (
-    dependency_graph_figure,
-    edge_stability_figure,
-)
-from modclust_utils.chapters.ch03_lesions.figures_pairs import (
-    conditional_importance_figure,
-    damage_matrix_figure,
-)
-from modclust_utils.chapters.ch03_lesions.tables import with_share
 from modclust_utils.figures.cells import (
     KIND_MARKS,
     LINEAR,
@@ -52,24 +40,26 @@ from modclust_utils.figures.style import (
     sentence_figure,
     styled,
 )
+from modclust_utils.lesions import THRESHOLD
 from modclust_utils.recipes.frames import shown_figure
 
+_SMALL = 0.05  # share of a layer below which a sub-cluster is small (`lesions.lesion_kind`)
 _CLASS_LINEAR = 5.0  # percentage points; a class has few of the examples, and more noise
 _MOST_NUMBERED = 20  # classes; with more, numbers would not fit the cells, nor slanted names
 _DISTANCES = (3.0, 8.0, 14.0, 21.0, 30.0, 42.0, 56.0, 74.0)  # points, from a marker to its name
 
 
+@shown_figure
 @styled
-def single_lesion_figure(
-    singles: Rows, *, least_drop: float = 0.01, least_share: float = 0.05
-) -> Figure:
+def single_lesions(singles: Rows) -> Figure:
     """Size and accuracy drop of every sub-cluster (paper A, Figure 5).
 
     Drops in percentage points, on an axis that is linear up to 1 point and logarithmic above;
     behind each sub-cluster, as a gray bar, its random sets: mean ± standard deviation.
 
-    singles: layer, label, proportion (0 to 1), drop, null_mean, null_std (1 is all accuracy), kind;
-    least_drop, least_share: the limits that the kinds were decided with, drawn as thin lines.
+    The limits that kinds are decided with are thin lines.
+
+    singles: layer, label, proportion (0 to 1), drop, null_mean, null_std (1 is all accuracy), kind.
     Raises ValueError for a table that does not fit.
     """
     numbers = ["proportion", "drop", "null_mean", "null_std"]
@@ -94,26 +84,24 @@ def single_lesion_figure(
     ax.minorticks_off()
     ax.yaxis.set_major_formatter(lambda value, _: number(value, int(value != int(value))))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
-    ax.axhline(100 * least_drop, color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
-    ax.axvline(100 * least_share, color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
+    ax.axhline(100 * THRESHOLD, color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
+    ax.axvline(100 * _SMALL, color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
     ax.set_xlabel("share of the layer's units that are in the sub-cluster")
     ax.set_ylabel("accuracy drop (percentage points)")
     ax.set_title("Sub-clusters (layer-cluster): how large, and how much their lesion costs")
-    _single_legends(figure, singles, least_drop, least_share)
+    _single_legends(figure, singles)
     important = singles[singles["kind"] == "important"].sort_values("drop", ascending=False)
     _name_points(figure, ax, important, singles)
     return figure
 
 
-def _single_legends(
-    figure: Figure, singles: pd.DataFrame, least_drop: float, least_share: float
-) -> None:
-    points = f"{100 * least_drop:g} point" + ("" if least_drop == 0.01 else "s")
+def _single_legends(figure: Figure, singles: pd.DataFrame) -> None:
+    points, share = f"{100 * THRESHOLD:g} point", f"{100 * _SMALL:g} %"
     words = {
         "important": "important",
         "sig-but-not-diff": f"significant, but drop under {points}",
         "diff-but-not-sig": f"drop over {points}, but not significant",
-        "small": f"small: under {100 * least_share:g} % of the layer",
+        "small": f"small: under {share} of the layer",
         "other": "other",
     }
     gray = {"linestyle": "", "color": "#555555", "markeredgecolor": "white"}
@@ -124,7 +112,7 @@ def _single_legends(
         if kind in set(singles["kind"])
     ]  # fmt: skip
     handles.append(Patch(color=SHUFFLES_COLOR, alpha=0.55, label="random sets: mean ± sd"))
-    limits = f"limits: {points}, {100 * least_share:g} %"
+    limits = f"limits: {points}, {share}"
     handles.append(Line2D([], [], color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), label=limits))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     labels, most = sorted(set(singles["label"])), len(CLUSTER_COLORS)
@@ -228,18 +216,20 @@ def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np
     return ((one[..., :2] < other[..., 2:]) & (other[..., :2] < one[..., 2:])).all(-1)
 
 
+@shown_figure
 @styled
-def class_drop_figure(table: Rows, class_names: Mapping[int, str]) -> Figure:
-    """What each sub-cluster's lesion costs each class, as a heat map.
+def class_drops(table: pd.DataFrame, class_names: Mapping[int, str]) -> Figure:
+    """What each important sub-cluster's lesion costs each class, as a heat map; a sentence where
+    there is none.
 
     Numbers are percentage points of that class's accuracy. class_names: of the classes to show, by
     their numbers. table: layer, label, and class_0, class_1 and so on, one for each of these
     classes (1 is all accuracy of the class).
     Raises ValueError for a table that does not fit the names.
     """
+    if table.empty:
+        return sentence_figure("No sub-cluster of this network is important.")
     columns = [f"class_{number}" for number in class_names]
-    if not columns:
-        raise ValueError("class_names={} is not allowed: one name or more")
     table = as_singles(table, "table", numbers=columns)
     names = subclusters(table)
     figure = new_figure(2.3 + 0.3 * len(names))
@@ -257,50 +247,3 @@ def class_drop_figure(table: Rows, class_names: Mapping[int, str]) -> Figure:
     ax.set_title("Accuracy drop of each class (percentage points)")
     damage_bar(figure, image, ax, "accuracy drop (percentage points)")
     return figure
-
-
-single_lesions = shown_figure(single_lesion_figure)
-
-
-@shown_figure
-def class_drops(drops: pd.DataFrame, class_names: Mapping[int, str]) -> Figure:
-    """`class_drop_figure`, or a sentence where no sub-cluster is important."""
-    if drops.empty:
-        return sentence_figure("No sub-cluster of this network is important.")
-    return class_drop_figure(drops, class_names)
-
-
-@shown_figure
-def conditional_importance(pairs: pd.DataFrame, singles: pd.DataFrame) -> Figure:
-    """`conditional_importance_figure`, or a sentence where there is no pair."""
-    if pairs.empty:
-        return sentence_figure("No two sub-clusters in different layers are important.")
-    return conditional_importance_figure(pairs, singles)
-
-
-@shown_figure
-def damage_matrix(pairs: pd.DataFrame, singles: pd.DataFrame, n_random_sets: int) -> Figure:
-    """`damage_matrix_figure` of all pairs of a network."""
-    return damage_matrix_figure(pairs, singles, n_random_sets=n_random_sets)
-
-
-@shown_figure
-def dependency_graph(
-    edges: pd.DataFrame, singles: pd.DataFrame, stability: pd.DataFrame | None = None
-) -> Figure:
-    """`dependency_graph_figure`, or a sentence where there is no edge.
-
-    stability: `tables.edge_stability`; edges are then the thicker the more often they came back.
-    """
-    if edges.empty:
-        return sentence_figure("The dependency graph of this network has no edge.")
-    shown = edges if stability is None else with_share(edges, stability)
-    return dependency_graph_figure(singles, shown)
-
-
-@shown_figure
-def edge_stability(stability: pd.DataFrame) -> Figure:
-    """`edge_stability_figure`, or a sentence where there is no edge."""
-    if stability.empty:
-        return sentence_figure("The dependency graph of this network has no edge.")
-    return edge_stability_figure(stability)

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, PathPatch, Polygon
 from matplotlib.path import Path
 
+from modclust_utils.chapters.ch03_lesions.tables import with_share
 from modclust_utils.figures.cells import (
     PAIR,
     Rows,
@@ -32,8 +33,10 @@ from modclust_utils.figures.style import (
     TICK_SIZE,
     new_figure,
     rows_only,
+    sentence_figure,
     styled,
 )
+from modclust_utils.recipes.frames import shown_figure
 
 BETWEEN_COLOR = "#555555"  # edges between two clusters
 # (X important given Y, Y important given X): dashes of an edge, and what it says in words
@@ -53,24 +56,31 @@ def _edge_width(share: float | None) -> float:
     return 1.6 if share is None else 0.6 + 2.6 * share
 
 
+@shown_figure
 @styled
-def dependency_graph_figure(singles: Rows, edges: Rows) -> Figure:
+def dependency_graph(
+    edges: pd.DataFrame, singles: Rows, stability: pd.DataFrame | None = None
+) -> Figure:
     """The dependency graph of the important sub-clusters, by layer (paper A, Figure 6 b).
+
+    A sentence where there is no edge.
 
     Discs: area by share of the layer (those below 5 % as if they had 5 %), colour of the cluster.
     Arrows from earlier to later layers, dashed by what is unimportant given what; in a cluster's
-    colour inside it, else gray; as wide as `share` says, where it is given.
+    colour inside it, else gray; the wider, the more often they came back, where that is given.
 
-    singles: layer, label, proportion (0 to 1), kind; edges: x_layer, x_label, y_layer, y_label,
-    x_given_y, y_given_x (bool, not both True), and maybe share (0 to 1); may have no rows.
+    edges: x_layer, x_label, y_layer, y_label, x_given_y, y_given_x (bool, not both True); singles:
+    layer, label, proportion (0 to 1), kind; stability: `tables.edge_stability`.
     Raises ValueError for tables that do not fit, and where no sub-cluster is important.
     """
+    if edges.empty:
+        return sentence_figure("The dependency graph of this network has no edge.")
     singles = as_singles(singles, numbers=["proportion"])
     singles = singles[singles["kind"] == "important"]
     nodes = subclusters(singles)
     if not nodes:
         raise ValueError("singles has no row of kind 'important'; allowed: one or more")
-    edges = _as_edges(edges, nodes)
+    edges = _as_edges(edges if stability is None else with_share(edges, stability), nodes)
     ends = zip(subclusters(edges, *PAIR[:2]), subclusters(edges, *PAIR[2:]), strict=True)
     layout = layout_of(nodes, singles["proportion"].tolist(), list(ends))
     top, bottom = (layout.depth - layout.radius).min(), (layout.depth + layout.radius).max()
@@ -97,11 +107,8 @@ def dependency_graph_figure(singles: Rows, edges: Rows) -> Figure:
     return figure
 
 
-def _as_edges(rows: Rows, nodes: Sequence[SubCluster]) -> pd.DataFrame:
+def _as_edges(table: pd.DataFrame, nodes: Sequence[SubCluster]) -> pd.DataFrame:
     booleans = ["x_given_y", "y_given_x"]
-    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    if len(table) == 0:
-        return pd.DataFrame(columns=[*PAIR, *booleans])
     numbers = ["share"] if "share" in table else []
     table = as_pairs(table, "edges", numbers=numbers, booleans=booleans, among=nodes)
     if (table["x_given_y"] & table["y_given_x"]).any():
@@ -161,14 +168,18 @@ def _graph_legend(with_share: bool) -> list[Line2D]:
     return handles
 
 
+@shown_figure
 @styled
-def edge_stability_figure(table: Rows) -> Figure:
-    """How often each edge of the dependency graph came back, most often on top.
+def edge_stability(table: pd.DataFrame) -> Figure:
+    """How often each edge of the dependency graph came back, most often on top; a sentence where
+    there is no edge.
 
     table: x_layer, x_label, y_layer, y_label, share_reclusterings, share_networks (0 to 1), and
     maybe chance_networks (0 to 1, NaN where unknown): the share by chance, a vertical mark.
     Raises ValueError for tables that do not fit.
     """
+    if table.empty:
+        return sentence_figure("The dependency graph of this network has no edge.")
     numbers = ["share_reclusterings", "share_networks"]
     table = as_pairs(table, "table", numbers=numbers)
     chance = "chance_networks" in table and table["chance_networks"].notna().any()

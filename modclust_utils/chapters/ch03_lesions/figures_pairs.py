@@ -30,7 +30,16 @@ from modclust_utils.figures.cells import (
     subclusters,
     write_cells,
 )
-from modclust_utils.figures.style import INK, SHUFFLES_COLOR, TICK_SIZE, WIDTH, new_figure, styled
+from modclust_utils.figures.style import (
+    INK,
+    SHUFFLES_COLOR,
+    TICK_SIZE,
+    WIDTH,
+    new_figure,
+    sentence_figure,
+    styled,
+)
+from modclust_utils.recipes.frames import shown_figure
 
 # (X important given Y, Y important given X): colour and words; what an edge says is in EDGE_STYLE
 PAIR_STATES: dict[tuple[bool, bool], tuple[str, str]] = {
@@ -52,30 +61,24 @@ def _short_number(value: float) -> str:
     return number(value, 0)
 
 
+@shown_figure
 @styled
-def conditional_importance_figure(pairs: Rows, singles: Rows) -> Figure:
+def conditional_importance(pairs: pd.DataFrame) -> Figure:
     """How important two sub-clusters are, given the other's lesion (paper A, Figure 6 a).
 
     A cell for each pair of important sub-clusters: X, the earlier one, in rows, Y in columns. Upper
     line: delta(X, Y), the extra damage of lesioning X where Y is lesioned, in percentage points,
     and whether X is important given Y; lower line: the same of Y given X. Where numbers would not
-    fit, colours say which of the two is important.
+    fit, colours say which of the two is important. A sentence where there is no pair.
 
-    pairs: x_layer, x_label, y_layer, y_label, delta_x_y, delta_y_x, x_given_y, y_given_x (bool);
-    pairs with another sub-cluster are left out. singles: layer, label, kind.
-    Raises ValueError for tables that do not fit, or without a pair of important sub-clusters.
+    pairs: of important sub-clusters, with x_layer, x_label, y_layer, y_label, delta_x_y, delta_y_x,
+    x_given_y, y_given_x (bool). Raises ValueError for a table that does not fit.
     """
-    singles = as_singles(singles)
+    if pairs.empty:
+        return sentence_figure("No two sub-clusters in different layers are important.")
     pairs = as_pairs(
-        pairs, "pairs", numbers=["delta_x_y", "delta_y_x"], booleans=["x_given_y", "y_given_x"],
-        among=subclusters(singles),
+        pairs, "pairs", numbers=["delta_x_y", "delta_y_x"], booleans=["x_given_y", "y_given_x"]
     )  # fmt: skip
-    important = subclusters(singles[singles["kind"] == "important"])
-    xs, ys = subclusters(pairs, *PAIR[:2]), subclusters(pairs, *PAIR[2:])
-    chosen = [x in important and y in important for x, y in zip(xs, ys, strict=True)]
-    pairs = pairs[chosen]
-    if len(pairs) == 0:
-        raise ValueError("pairs has no pair of important sub-clusters; allowed: one or more")
     rows = sorted(set(subclusters(pairs, *PAIR[:2])))
     columns = sorted(set(subclusters(pairs, *PAIR[2:])))
     numbered, wide = len(columns) <= _MOST_WHOLE, len(columns) <= 8
@@ -135,8 +138,9 @@ def _draw_gaps(ax: Axes, rows: Sequence[SubCluster], columns: Sequence[SubCluste
                 ax.plot(x, y, marker="_", color=SHUFFLES_COLOR, markersize=6)
 
 
+@shown_figure
 @styled
-def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int) -> Figure:
+def damage_matrix(pairs: Rows, singles: Rows, n_random_sets: int) -> Figure:
     """What lesioning one sub-cluster costs where another is lesioned (paper A, Figure A.6).
 
     Row: the sub-cluster whose damage is measured; column: the one that is lesioned already. On the
@@ -148,8 +152,6 @@ def damage_matrix_figure(pairs: Rows, singles: Rows, *, n_random_sets: int) -> F
     singles: layer, label, drop, kind; n_random_sets: those that the pairs' p values come from.
     Raises ValueError for tables that do not fit.
     """
-    if n_random_sets < 1:
-        raise ValueError(f"n_random_sets={n_random_sets} is not allowed: 1 or more")
     singles = as_singles(singles, numbers=["drop"])
     names = subclusters(singles)
     numbers = ["delta_x_y", "delta_y_x", "p_x_given_y", "p_y_given_x"]

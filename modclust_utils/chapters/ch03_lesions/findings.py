@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils.chapters.ch03_lesions.dependencies import graph, graph_of
-from modclust_utils.chapters.ch03_lesions.tables import Studies, agreement
+from modclust_utils.chapters.ch03_lesions.tables import Studies
 from modclust_utils.tables import condition_name
 
 
@@ -82,15 +82,6 @@ def stability(studies: Studies, table: pd.DataFrame) -> str:
         f"**Stability:** {said} An edge of the first one comes back in {again} of its "
         f"re-clusterings on average, and in {elsewhere} of the other networks, where clusters "
         f"numbered by chance would give {chance}."
-    )
-
-
-def reclusterings(studies: Studies) -> str:
-    """How alike the clusterings of the first network are."""
-    indices = agreement(studies)
-    return (
-        f"The {len(indices)} re-clusterings of the first network have an adjusted Rand index of "
-        f"{min(indices):.2f} to {max(indices):.2f} with its first clustering."
     )
 
 

@@ -160,22 +160,15 @@ def paper_pairs(table: pd.DataFrame) -> pd.DataFrame:
 def kind_counts(networks: Sequence[Study], paper: pd.DataFrame) -> pd.DataFrame:
     """Sub-clusters of each kind: the first network's, mean and range over all, the paper's."""
     counts = pd.DataFrame([study.singles["kind"].value_counts() for study in networks])
-    counts = counts.reindex(columns=list(KINDS)).fillna(0)
-    printed = paper["kind"].value_counts()
-    rows = []
-    for kind in KINDS:
-        own = counts[kind]
-        rows.append(
-            {
-                "kind": kind,
-                "reference": int(own.iloc[0]),
-                "mean": float(own.mean()),
-                "low": int(own.min()),
-                "high": int(own.max()),
-                "paper": int(printed.get(kind, 0)),
-            }
-        )
-    return pd.DataFrame(rows)
+    counts = counts.reindex(columns=list(KINDS)).fillna(0).astype(int)
+    columns = {
+        "reference": counts.iloc[0],
+        "mean": counts.mean(),
+        "low": counts.min(),
+        "high": counts.max(),
+        "paper": paper["kind"].value_counts().reindex(list(KINDS), fill_value=0),
+    }
+    return pd.DataFrame(columns).rename_axis("kind").reset_index()
 
 
 @traced

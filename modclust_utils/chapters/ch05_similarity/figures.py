@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,19 +85,14 @@ def _of_layer(scores: pd.DataFrame, layer: int | None) -> pd.DataFrame:
 def _measures_by_sweep(scores: pd.DataFrame, column: str, words: str, bands: Bands) -> Figure:
     """Networks as thin lines (a seed each), their mean and standard error thick, and the untrained
     as a band: normalized similarities in the measure's colour, plain ones in gray."""
-    sweeps = [s for s in SWEEPS.values() if (scores["sweep"] == s).any()]
     figure = new_figure(1.3 * len(MEASURES) + 0.7)
-    panels = figure.subplots(len(MEASURES), len(sweeps), sharex="col", sharey="row", squeeze=False)
-    for row, (measure, (name, color)) in zip(panels, MEASURES.items(), strict=True):
-        for sweep, ax in zip(sweeps, row, strict=True):
-            for normalized, shade in ((False, PLAIN_COLOR), (True, color)):
+    labels = [f"{name}\n{words}" for name, _ in MEASURES.values()]
+    for measure, places in zip(MEASURES, _panels(figure, scores, labels), strict=True):
+        for sweep, ax in places:
+            for normalized, shade in ((False, PLAIN_COLOR), (True, MEASURES[measure][1])):
                 same = (scores["measure"] == measure) & (scores["normalized"] == normalized)
                 own = scores[same & scores["kept"]].groupby(["sweep", "strength", "seed"])[column]
                 _sweep(ax, own.mean().dropna(), sweep, shade, bands)
-            _strengths(ax, sweep)
-        row[0].set_ylabel(f"{name}\n{words}")
-    for sweep, ax in zip(sweeps, panels[-1], strict=True):
-        ax.set_xlabel(_AXES[sweep])
     handles: list[Any] = [Line2D([], [], color=PLAIN_COLOR, linewidth=2, label="plain")]
     handles += [
         Line2D([], [], color=color, linewidth=2, label=f"{name}, normalized")
@@ -106,6 +101,21 @@ def _measures_by_sweep(scores: pd.DataFrame, column: str, words: str, bands: Ban
     handles.append(Patch(color=SHUFFLES_COLOR, alpha=0.4, label="untrained"))
     legend_below(figure, handles, 3)
     return figure
+
+
+def _panels(
+    figure: Figure, table: pd.DataFrame, labels: Sequence[str]
+) -> list[list[tuple[str, Axes]]]:
+    """A row of axes for each label, one for each sweep of the table, with the sweep's name."""
+    sweeps = [s for s in SWEEPS.values() if (table["sweep"] == s).any()]
+    panels = figure.subplots(len(labels), len(sweeps), sharex="col", sharey="row", squeeze=False)
+    for ax, label in zip(panels[:, 0], labels, strict=True):
+        ax.set_ylabel(label)
+    for sweep, column in zip(sweeps, panels.T, strict=True):
+        column[-1].set_xlabel(_AXES[sweep])
+        if sweep != "dropout":
+            column[-1].set_xscale("log")  # of the whole column, which shares it
+    return [[*zip(sweeps, row, strict=True)] for row in panels]
 
 
 def _sweep(ax: Axes, values: pd.Series, sweep: str, color: str, bands: Bands) -> None:
@@ -124,11 +134,6 @@ def _sweep(ax: Axes, values: pd.Series, sweep: str, color: str, bands: Bands) ->
     ax.errorbar(wide.index, mean, error, color=color, linewidth=1.8, elinewidth=1.0)
 
 
-def _strengths(ax: Axes, sweep: str) -> None:
-    if sweep != "dropout":
-        ax.set_xscale("log")
-
-
 @shown_figure
 @styled
 def performance(networks: pd.DataFrame) -> Figure:
@@ -138,17 +143,11 @@ def performance(networks: pd.DataFrame) -> Figure:
         "test_loss": "test loss",
         "sparsity": "weights within ± 0.001",
     }
-    sweeps = [s for s in SWEEPS.values() if (networks["sweep"] == s).any()]
     figure = new_figure(1.6 * len(rows) + 0.5)
-    panels = figure.subplots(len(rows), len(sweeps), sharex="col", sharey="row", squeeze=False)
-    for panel_row, (column, words) in zip(panels, rows.items(), strict=True):
+    for column, places in zip(rows, _panels(figure, networks, [*rows.values()]), strict=True):
         values = networks.set_index(["sweep", "strength", "seed"])[column]
-        for sweep, ax in zip(sweeps, panel_row, strict=True):
+        for sweep, ax in places:
             _sweep(ax, values, sweep, _PERFORMANCE_COLOR, _mean_and_deviation)
-            _strengths(ax, sweep)
-        panel_row[0].set_ylabel(words)
-    for sweep, ax in zip(sweeps, panels[-1], strict=True):
-        ax.set_xlabel(_AXES[sweep])
     handles = [
         Line2D([], [], color=INK, linewidth=2, label="mean and standard error"),
         Line2D([], [], color=INK, linewidth=0.5, label="one seed"),

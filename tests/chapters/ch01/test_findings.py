@@ -58,20 +58,6 @@ def pruned() -> pd.DataFrame:
     return tables.by_phase(*map(frame_of, (networks, before, after)))
 
 
-def test_random_networks():
-    said = findings.random_networks(pd.DataFrame({"ncut": [2.25, 2.5, 2.75]}), 4)
-    assert said.startswith("With k = 4, our 3 freshly initialized networks")
-    assert said.endswith("lie between 2.250 and 2.750, with a mean of 2.500.")
-
-
-def test_standing_out():
-    special = pd.DataFrame({"explained": ["yes", "no", "yes", "cannot tell"]})
-    said = findings.standing_out(special, 60)
-    assert said.startswith("4 of our 60 networks stand out, before or after pruning. Clusters of a")
-    assert "explain 2 of them and do not explain 1; of 1 the clusters" in said
-    assert findings.standing_out(special[:0], 8).startswith("0 of our 8 networks stand out")
-
-
 def test_the_answer_follows_how_many_pass():
     table = TABLE.assign(n=[10, 10, 0, 0], n_sig=0)
     for n_sig, word in ((0, "Never"), (1, "Seldom"), (10, "Seldom"), (11, "More often than not"),

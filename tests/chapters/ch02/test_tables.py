@@ -131,6 +131,15 @@ def test_readable_conditions():
     assert set(table.index.get_level_values(2)) == {"ours"}
 
 
+def test_an_own_data_set_that_reads_as_another_keeps_its_rows():
+    """A file `MNIST.npz` beside `mnist`: pages call both MNIST."""
+    ncuts = {place: [(2.0, [1.0, 3.0]), (2.5, [3.0, 4.0])] for place in PLACES}
+    both = [make_network(dataset, seed=0) for dataset in ("mnist", "MNIST")]
+    table = tables.readable_conditions(tables.per_network(*frames(both, ncuts)), PAPER).content
+    ours = table.xs("ours", level="Source")
+    assert ours.index.get_level_values("Networks").tolist() == ["MNIST, no dropout"] * 4
+
+
 def test_every_shuffle_of_some_networks():
     networks = [make_network("mnist", True, seed) for seed in (5, 9)]
     found = {place: [(i + 0.5, [10.0 * i + j]) for i in (0, 1)] for j, place in enumerate(PLACES)}

@@ -29,31 +29,33 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.text import Annotation
 
-from modclust_utils.chapters.ch03_lesions import figures, tables
-from modclust_utils.chapters.ch03_lesions.figures import (
-    class_drop_figure,
-    conditional_importance_figure,
-    damage_matrix_figure,
-    dependency_graph_figure,
-    edge_stability_figure,
-    single_lesion_figure,
+from modclust_utils.chapters.ch03_lesions import (
+    figures,
+    figures_dependencies,
+    figures_pairs,
+    tables,
 )
 from modclust_utils.figures.cells import KIND_MARKS
 from modclust_utils.figures.colors import CLUSTER_COLORS, OTHER_COLOR
 
+# as they draw: made-up tables have no records
+single, classes = (each.__wrapped__ for each in (figures.single_lesions, figures.class_drops))
+conditional = figures_pairs.conditional_importance.__wrapped__
+matrix = figures_pairs.damage_matrix.__wrapped__
+graph = figures_dependencies.dependency_graph.__wrapped__
+stability = figures_dependencies.edge_stability.__wrapped__
+
 DRAW = {
-    "single": lambda: single_lesion_figure(SINGLES),
-    "single crowd": lambda: single_lesion_figure(CROWD),
-    "conditional": lambda: conditional_importance_figure(PAIRS, SINGLES),
-    "conditional crowd": lambda: conditional_importance_figure(all_pairs(CROWD, 1), CROWD),
-    "matrix": lambda: damage_matrix_figure(PAIRS, SINGLES, n_random_sets=50),
-    "matrix crowd": lambda: damage_matrix_figure(all_pairs(CROWD, 1), CROWD, n_random_sets=50),
-    "graph": lambda: dependency_graph_figure(SINGLES, EDGES),
-    "graph crowd": lambda: dependency_graph_figure(
-        CROWD, crowd_edges(CROWD, 2, 0.3).assign(share=0.5)
-    ),
-    "classes": lambda: class_drop_figure(CLASSES, {0: "T-shirt/top", 1: "Ankle boot"}),
-    "stability": lambda: edge_stability_figure(STABILITY),
+    "single": lambda: single(SINGLES),
+    "single crowd": lambda: single(CROWD),
+    "conditional": lambda: conditional(PAIRS),
+    "conditional crowd": lambda: conditional(all_pairs(CROWD, 1)),
+    "matrix": lambda: matrix(PAIRS, SINGLES, 50),
+    "matrix crowd": lambda: matrix(all_pairs(CROWD, 1), CROWD, 50),
+    "graph": lambda: graph(EDGES, SINGLES),
+    "graph crowd": lambda: graph(crowd_edges(CROWD, 2, 0.3).assign(share=0.5), CROWD),
+    "classes": lambda: classes(CLASSES, {0: "T-shirt/top", 1: "Ankle boot"}),
+    "stability": lambda: stability(STABILITY),
 }
 
 
@@ -118,15 +120,15 @@ def test_single_figure_holds_the_table():
 
 def test_single_figure_marks_kinds_and_states_the_limits():
     table = SINGLES.assign(kind=["important", "other", "small", "diff-but-not-sig"] + ["small"] * 2)
-    figure = single_lesion_figure(table, least_drop=0.02, least_share=0.1)
+    figure = single(table)
     (ax,) = figure.axes
     assert legend_texts(figure) == [
-        "important", "drop over 2 points, but not significant", "small: under 10 % of the layer",
-        "other", "random sets: mean ± sd", "limits: 2 points, 10 %",
+        "important", "drop over 1 point, but not significant", "small: under 5 % of the layer",
+        "other", "random sets: mean ± sd", "limits: 1 point, 5 %",
     ]  # fmt: skip
     across, up = ax.lines
-    assert across.get_ydata() == [2, 2]
-    assert up.get_xdata() == [10, 10]
+    assert across.get_ydata() == [1, 1]
+    assert up.get_xdata() == [5, 5]
     assert [t.get_text() for t in figure.legends[1].get_texts()] == ["0", "2", "3", "7"]
     drawn = [
         (len(c.get_offsets()), len(c.get_paths()[0].vertices))
@@ -141,7 +143,7 @@ def test_single_figure_marks_kinds_and_states_the_limits():
 @pytest.mark.parametrize("seed", range(2))
 def test_names_in_a_crowd_can_be_read(seed):
     table = crowd(6, seed)
-    (ax,) = single_lesion_figure(table).axes
+    (ax,) = single(table).axes
     important = table[table["kind"] == "important"]
     assert len(names(ax)) == len(important)
     boxes = [name.get_window_extent() for name in names(ax)]
@@ -166,7 +168,7 @@ def test_a_name_that_had_to_move_has_a_line_to_its_point():
     )  # fmt: skip
     lines = []
     for table in (spread, heap):
-        (ax,) = single_lesion_figure(table).axes
+        (ax,) = single(table).axes
         boxes = [name.get_window_extent() for name in names(ax)]
         assert overlaps(boxes) == 0
         assert inside(ax, boxes)
@@ -193,7 +195,7 @@ def test_class_figure_holds_the_table_in_order():
 def test_many_classes_leave_their_numbers_to_the_colors():
     names = {number: f"class {number}" for number in range(60)}
     drops = pd.DataFrame(np.linspace(0, 0.5, 120).reshape(2, 60)).add_prefix("class_")
-    figure = class_drop_figure(drops.assign(layer=1, label=[0, 1]), names)
+    figure = classes(drops.assign(layer=1, label=[0, 1]), names)
     ax = figure.axes[0]
     assert tick_texts(ax)[1] == [f"class {number}" for number in range(0, 60, 2)]
     assert overlaps([label.get_window_extent() for label in ax.get_xticklabels()]) == 0
@@ -202,7 +204,7 @@ def test_many_classes_leave_their_numbers_to_the_colors():
 
 def test_clusters_without_a_color_of_their_own_share_one():
     table = SINGLES.assign(label=[0, 12, 0, 11, 40, 3])
-    figure = single_lesion_figure(table)
+    figure = single(table)
     assert [t.get_text() for t in figure.legends[1].get_texts()] == ["0", "3", "11", "from 12"]
     colors = points(figure.axes[0])
     assert colors[24, 18.7] == colors[53, 4.3] == OTHER_COLOR
@@ -211,8 +213,8 @@ def test_clusters_without_a_color_of_their_own_share_one():
 
 NOTHING = {
     "classes": lambda s: figures.class_drops(tables.class_drops(s.singles), {0: "a"}),
-    "pairs": lambda s: figures.conditional_importance(s.pairs, s.singles),
-    "graph": lambda s: figures.dependency_graph(s.edges, s.singles),
+    "pairs": lambda s: figures_pairs.conditional_importance(s.pairs),
+    "graph": lambda s: figures_dependencies.dependency_graph(s.edges, s.singles),
 }
 
 
@@ -227,20 +229,13 @@ def test_a_sentence_where_there_is_nothing_to_draw(name):
 
 # What is refused
 
-single, conditional = (
-    single_lesion_figure, conditional_importance_figure
-)  # fmt: skip
-matrix, graph = damage_matrix_figure, dependency_graph_figure
-stability, classes = edge_stability_figure, class_drop_figure
-
 
 @pytest.mark.parametrize(
     ("draw", "name", "columns"),
     [
         (single, "singles", "layer label proportion drop kind null_mean null_std"),
-        (lambda t: conditional(PAIRS, t), "singles", "layer label kind"),
-        (lambda t: matrix(PAIRS, t, n_random_sets=50), "singles", "layer label kind drop"),
-        (lambda t: graph(t, EDGES), "singles", "layer label kind proportion"),
+        (lambda t: matrix(PAIRS, t, 50), "singles", "layer label kind drop"),
+        (lambda t: graph(EDGES, t), "singles", "layer label kind proportion"),
     ],
 )
 def test_missing_columns_of_singles_are_named(draw, name, columns):
@@ -252,11 +247,11 @@ def test_missing_columns_of_singles_are_named(draw, name, columns):
 @pytest.mark.parametrize(
     ("draw", "name", "table", "columns"),
     [
-        (lambda t: conditional(t, SINGLES), "pairs", PAIRS,
+        (conditional, "pairs", PAIRS,
          [*PAIR, "delta_x_y", "delta_y_x", "x_given_y", "y_given_x"]),
-        (lambda t: matrix(t, SINGLES, n_random_sets=50), "pairs", PAIRS,
+        (lambda t: matrix(t, SINGLES, 50), "pairs", PAIRS,
          [*PAIR, "delta_x_y", "delta_y_x", "p_x_given_y", "p_y_given_x"]),
-        (lambda t: graph(SINGLES, t), "edges", EDGES, [*PAIR, "x_given_y", "y_given_x"]),
+        (lambda t: graph(t, SINGLES), "edges", EDGES, [*PAIR, "x_given_y", "y_given_x"]),
         (stability, "table", STABILITY, [*PAIR, "share_reclusterings", "share_networks"]),
         (lambda t: classes(t, {0: "a", 1: "b"}), "table", CLASSES, [*CLASSES]),
     ],
@@ -272,21 +267,18 @@ def test_missing_columns_of_other_tables_are_named(draw, name, table, columns):
     [
         (lambda: single([]), "singles has no rows"),
         (lambda: single(SINGLES.assign(drop=np.nan)), "in column drop"),
-        (lambda: conditional(PAIRS.iloc[4:], SINGLES), "no pair of important sub-clusters"),
-        (lambda: conditional(PAIRS, SINGLES.iloc[1:]), "pairs has 1-0; allowed: 1-3, 2-0,"),
-        (lambda: matrix(PAIRS, SINGLES, n_random_sets=0), "n_random_sets=0"),
+        (lambda: matrix(PAIRS, SINGLES.iloc[1:], 50), "pairs has 1-0; allowed: 1-3, 2-0,"),
         (
-            lambda: matrix(PAIRS.assign(p_x_given_y=2), SINGLES, n_random_sets=50),
+            lambda: matrix(PAIRS.assign(p_x_given_y=2), SINGLES, 50),
             "pairs has p_x_given_y outside",
         ),
-        (lambda: graph(SINGLES.assign(kind="other"), EDGES), "no row of kind 'important'"),
-        (lambda: graph(SINGLES, PAIRS.iloc[:1]), "x_given_y=True with y_given_x=True"),
-        (lambda: graph(SINGLES, PAIRS.iloc[4:]), "edges has 2-0; allowed: 1-0, 1-3, 2-2, 3-2"),
-        (lambda: graph(SINGLES, EDGES.assign(share=2.0)), "edges has share outside 0 to 1"),
-        (lambda: graph(SINGLES, EDGES.assign(share=np.nan)), "in column share"),
+        (lambda: graph(EDGES, SINGLES.assign(kind="other")), "no row of kind 'important'"),
+        (lambda: graph(PAIRS.iloc[:1], SINGLES), "x_given_y=True with y_given_x=True"),
+        (lambda: graph(PAIRS.iloc[4:], SINGLES), "edges has 2-0; allowed: 1-0, 1-3, 2-2, 3-2"),
+        (lambda: graph(EDGES.assign(share=2.0), SINGLES), "edges has share outside 0 to 1"),
+        (lambda: graph(EDGES.assign(share=np.nan), SINGLES), "in column share"),
         (lambda: stability(STABILITY.assign(share_networks=-1)), "table has share_networks outs"),
         (lambda: stability(STABILITY.assign(chance_networks=7)), "table has chance_networks outs"),
-        (lambda: classes(CLASSES, {}), "class_names={}"),
         (lambda: classes(CLASSES, {0: "a", 2: "c"}), r"table lacks columns \['class_2'\]"),
     ],
 )
@@ -300,8 +292,8 @@ def test_bad_tables_are_refused(call, message):
 def test_tables_that_come_in_stay_as_they_are():
     singles, pairs, edges = SINGLES.copy(), PAIRS.copy(), EDGES.copy()
     single(singles)
-    matrix(pairs, singles, n_random_sets=50)
-    conditional(pairs, singles)
-    graph(singles, edges)
+    matrix(pairs, singles, 50)
+    conditional(pairs)
+    graph(edges, singles)
     for table, original in ((singles, SINGLES), (pairs, PAIRS), (edges, EDGES)):
         pd.testing.assert_frame_equal(table, original)

@@ -26,7 +26,7 @@ from small_book import ROOT
 
 from modclust_utils import lesions
 from modclust_utils.chapters.ch03_lesions import tables
-from modclust_utils.chapters.ch03_lesions.figures import class_drop_figure
+from modclust_utils.chapters.ch03_lesions.figures import class_drops
 from modclust_utils.chapters.ch03_lesions.tables import EDGE, Studies, Study
 from modclust_utils.datasets.papers import paper_table
 from modclust_utils.recipes.frames import trace_of
@@ -349,7 +349,7 @@ def test_class_without_test_images_is_left_out(studies):
     assert found.loc[0].tolist() == [1, 0, 0.5, 0.25]
     names = tables.tested_classes(found, "fashion_mnist")
     assert names == {0: "T-shirt/top", 2: "Pullover"}
-    figure = class_drop_figure(found, names)
+    figure = class_drops(found, names).content
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["T-shirt/top", "Pullover"]
 
 
