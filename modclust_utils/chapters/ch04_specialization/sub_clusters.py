@@ -20,6 +20,7 @@ from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.set_lesions import lesions_of
 from modclust_utils.specialization import accuracy_drops, class_ranges
+from modclust_utils.tables import in_rows
 
 _PLACE = ["kind", "partitioning"]
 
@@ -127,16 +128,17 @@ def readable(subs: pd.DataFrame, chance: pd.DataFrame) -> pd.DataFrame:
     of_chance = chance.set_index([*_PLACE, "measure"])
     rows = []
     for (kind, partitioning), own in subs.groupby(_PLACE, sort=False):
-        row: dict[str, Any] = {"Network": network_name(str(kind)), "Partitioning": partitioning}
-        row["Sub-clusters"] = len(own)
-        row["in layers"] = own["layer"].nunique()
-        row["most in one"] = int(own["layer"].value_counts().max())
-        row["cost nothing"] = int((own["cost"] == 0).sum())
-        row["random sets that tie"] = f"{own['tied'].mean():.0%}"
-        row["with an image"] = int(own["score"].notna().sum())
+        row: dict[tuple[str, str], Any] = {
+            ("sub-clusters", "all"): len(own),
+            ("sub-clusters", "layers"): own["layer"].nunique(),
+            ("sub-clusters", "most in one"): int(own["layer"].value_counts().max()),
+            ("sub-clusters", "cost 0"): int((own["cost"] == 0).sum()),
+            ("random sets", "tie"): f"{own['tied'].mean():.0%}",
+        }
         for measure, words in MEASURES.items():
             place = (kind, partitioning, measure)
             there = place in of_chance.index
-            row[f"{words}, by chance"] = f"{of_chance['expected'][place]:.2f}" if there else "–"
-        rows.append(row)
-    return pd.DataFrame(rows).set_index(["Network", "Partitioning"])
+            row["by chance", words] = f"{of_chance['expected'][place]:.2f}" if there else "–"
+        rows.append(((network_name(str(kind)), str(partitioning)), row))
+    shown = in_rows(rows, ["network", "partitioning"])
+    return shown.set_axis(pd.MultiIndex.from_tuples(shown.columns), axis=1)

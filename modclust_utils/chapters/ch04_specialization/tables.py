@@ -36,6 +36,8 @@ MEASURES = {
 READINGS = {"accuracy_drop": "images", "class_range": "difference", "score": "", "entropy": ""}
 #: The other readings: those with which the papers' numbers were made.
 OTHER_READINGS = {"accuracy_drop": "classes", "class_range": "relative"}
+# Marks printed class ranges beside ours: they are of another quantity (`AS_MADE`).
+_STAR = " *"
 #: The readings with which the papers' numbers were made, of all measures.
 AS_MADE = READINGS | OTHER_READINGS
 #: What a reader calls each reading.
@@ -370,12 +372,6 @@ def _printed(number: float) -> str:
     return "" if math.isnan(number) else f"{number:.2f}"
 
 
-def _whose(whose: str, measure: str, readings: Mapping[str, str]) -> str:
-    """Whose numbers a column has; for class ranges also which quantity that is, as the two readings
-    of these are no two ways to take nearly the same mean."""
-    return f"{whose}, {WORDS_OF[readings[measure]]}" if measure == "class_range" else whose
-
-
 @shown_table(html=True)
 def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
     """Our Fisher statistics beside the printed ones; bold where significant."""
@@ -392,8 +388,8 @@ def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
                 cell = f"<b>{spread(own)}</b>" if own.significant else spread(own)
             if (kind, partitioning) in theirs.index:
                 number = theirs.loc[(kind, partitioning), measure]
-            row[words, _whose("ours", measure, READINGS)] = cell
-            row[words, _whose("paper", measure, AS_MADE)] = _printed(number)
+            row[words, "ours"] = cell
+            row[words, "paper" + _STAR * (measure == "class_range")] = _printed(number)
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     table.index = pd.MultiIndex.from_tuples(table.index, names=["network", "partitioning"])
