@@ -22,7 +22,7 @@ from modclust_utils.recipes.base import Record
 from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.set_lesions import lesions_of
 from modclust_utils.specialization import accuracy_drops, class_ranges, percentiles
-from modclust_utils.tables import is_significant
+from modclust_utils.tables import in_rows, is_significant
 from modclust_utils.tables import spread as spread_of
 
 #: The measures in the paper's order, and what a reader calls them.
@@ -378,19 +378,20 @@ def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
     ours = found[is_tested(found)].set_index(["kind", "partitioning", "measure"])
     theirs = printed.set_index(["network", "partitioning"])
     places = [*theirs.index, *ours.index.droplevel("measure")]
-    rows: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    rows = []
     for kind, partitioning in dict.fromkeys(places):
-        row = rows[html.escape(network_name(kind)), partitioning] = {}
+        row = {}
         for measure, words in MEASURES.items():
             cell, number = "–", math.nan
             if (kind, partitioning, measure) in ours.index:
                 own = ours.loc[(kind, partitioning, measure)]
-                cell = f"<b>{spread(own)}</b>" if own.significant else spread(own)
+                # an interval stays on one line, so that a row has two
+                cell = spread(own).replace(", ", ",&nbsp;")
+                cell = f"<b>{cell}</b>" if own.significant else cell
             if (kind, partitioning) in theirs.index:
                 number = theirs.loc[(kind, partitioning), measure]
             row[words, "ours"] = cell
             row[words, "paper" + _STAR * (measure == "class_range")] = _printed(number)
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.columns = pd.MultiIndex.from_tuples(table.columns)
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["network", "partitioning"])
-    return table
+        rows.append(((html.escape(network_name(kind)), partitioning), row))
+    table = in_rows(rows, ["network", "partitioning"])
+    return table.set_axis(pd.MultiIndex.from_tuples(table.columns), axis=1)
