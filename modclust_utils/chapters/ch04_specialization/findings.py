@@ -46,10 +46,10 @@ def local_specialization(
         f"{_counted(own, 'accuracy_drop')} conditions, each a kind of network with a way to "
         "partition it; images made for sub-clusters have significantly higher scores in "
         f"{_counted(own, 'score')}.",
-        f"What is about classes is significant in {_counted(own, *_ABOUT_CLASSES)} where a class "
-        "range is a difference, as the papers' text has it, and in "
-        f"{_counted(as_made(found), *_ABOUT_CLASSES)} where it is divided by the mean drop, as for "
-        "their numbers.",
+        f"What is about classes is significant in {_counted(own, *_ABOUT_CLASSES)} with class "
+        "ranges as in the papers' text, and in "
+        f"{_counted(as_made(found), *_ABOUT_CLASSES)} with those of their numbers, over the mean "
+        "drop.",
         "Of two digits side by side, "
         + (
             f"{n_thrice} of {len(halves)} first-layer sub-clusters follow one half at least three "
