@@ -36,7 +36,7 @@ MEASURES = {
 READINGS = {"accuracy_drop": "images", "class_range": "difference", "score": "", "entropy": ""}
 #: The other readings: those with which the papers' numbers were made.
 OTHER_READINGS = {"accuracy_drop": "classes", "class_range": "relative"}
-# Marks printed class ranges beside ours: they are of another quantity (`AS_MADE`).
+# Marks class ranges: the printed ones beside ours are of another quantity (`AS_MADE`).
 _STAR = " *"
 #: The readings with which the papers' numbers were made, of all measures.
 AS_MADE = READINGS | OTHER_READINGS
@@ -385,13 +385,11 @@ def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
             cell, number = "–", math.nan
             if (kind, partitioning, measure) in ours.index:
                 own = ours.loc[(kind, partitioning, measure)]
-                # an interval stays on one line, so that a row has two
-                cell = spread(own).replace(", ", ",&nbsp;")
-                cell = f"<b>{cell}</b>" if own.significant else cell
+                cell = f"<b>{spread(own)}</b>" if own.significant else spread(own)
             if (kind, partitioning) in theirs.index:
                 number = theirs.loc[(kind, partitioning), measure]
-            row[words, "ours"] = cell
-            row[words, "paper" + _STAR * (measure == "class_range")] = _printed(number)
+            head = words + _STAR * (measure == "class_range")
+            row[head, "ours"], row[head, "paper"] = cell, _printed(number)
         rows.append(((html.escape(network_name(kind)), partitioning), row))
     table = in_rows(rows, ["network", "partitioning"])
     return table.set_axis(pd.MultiIndex.from_tuples(table.columns), axis=1)
