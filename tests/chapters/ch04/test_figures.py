@@ -139,7 +139,7 @@ def record(key, n):
 
 
 def test_pairs_of_the_gallery_in_two_parts():
-    """Both together are all of them, and either has layers from all over the network."""
+    """The page begins with the last layer of each network; both together are all of them."""
     frame = printed(
         pd.DataFrame(
             [
@@ -153,11 +153,11 @@ def test_pairs_of_the_gallery_in_two_parts():
             ]
         )
     )
-    parts = [slice(None), slice(0, None, 2), slice(1, None, 2)]
+    parts = [slice(None), slice(-1, None), slice(0, -1)]
     shown = [figures_images.gallery(frame, part=part).content for part in parts]
     layers = [[*each.index] for each in shown]
     assert layers[0] == [(name, 10 * i) for name in NAMES[1:] for i in range(4)]
-    assert layers[1] == [(name, layer) for name in NAMES[1:] for layer in (0, 20)]
+    assert layers[1] == [(name, 30) for name in NAMES[1:]]
     assert sorted(layers[1] + layers[2]) == sorted(layers[0])
 
 

@@ -412,8 +412,8 @@ def test_the_chapter_in_short_counts_conditions_halves_and_networks():
     lesions, classes, digits, shuffles = findings.local_specialization(found, sides, tests)
     assert "in 1 of 1 conditions" in lesions
     assert lesions.endswith("higher scores in 0 of 1.")
-    assert "significant in 1 of 2 where a class range is a difference" in classes
-    assert "in 2 of 2 where it is divided by the mean drop" in classes
+    assert "significant in 1 of 2 with class ranges as in the papers' text" in classes
+    assert "in 2 of 2 with those of their numbers, over the mean drop" in classes
     assert "2 of 4 first-layer sub-clusters follow one half at least three times" in digits
     assert "and 3 twice as much" in digits
     assert "one-sidedness is 0.50, that of random sets 0.20" in digits
