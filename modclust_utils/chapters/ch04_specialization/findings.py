@@ -126,6 +126,8 @@ def costless(subs: pd.DataFrame) -> str:
     """Where most sub-clusters cost nothing, from `sub_clusters.each_sub_cluster`: by weights or by
     activations of which kind of network; what they are like, and in how many layers all lie."""
     edges = subs["partitioning"].str.split("/").str[0]
+    if subs.empty:
+        return "No sub-cluster was measured."
     free = subs["cost"] == 0
     if not free.any():
         return "No sub-cluster costs nothing at all."
@@ -165,6 +167,8 @@ def _layers(subs: pd.DataFrame) -> str:
 def j_shapes(subs: pd.DataFrame, found: pd.DataFrame) -> str:
     """Where a statistic above 1 says little of most sub-clusters, from
     `sub_clusters.each_sub_cluster` and `tables.summary`."""
+    if subs.empty:
+        return "Without a sub-cluster there is no statistic to read."
     own = found[is_tested(found) & (found["measure"] == "accuracy_drop") & (found["fisher"] > 1)]
     counts = subs.groupby(["kind", "partitioning"])["no_more"].agg(["sum", "size"])
     where: dict[str, list[str]] = {}
@@ -189,6 +193,8 @@ def chance_alone(subs: pd.DataFrame, chance: pd.DataFrame, uniform: float) -> st
 
     uniform: the statistic without ties (`tables.uniform`).
     """
+    if subs.empty:
+        return "Without a sub-cluster there is nothing that chance alone could give."
     where = []
     for measure, own in chance.groupby("measure", sort=False):
         of_kind = own[own["kind"] == own.loc[own["expected"].idxmin(), "kind"]]

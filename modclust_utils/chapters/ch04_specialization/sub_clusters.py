@@ -23,6 +23,11 @@ from modclust_utils.specialization import accuracy_drops, class_ranges
 from modclust_utils.tables import in_rows
 
 _PLACE = ["kind", "partitioning"]
+_COLUMNS = [
+    *(("sub-clusters", name) for name in ("all", "layers", "most in one", "cost 0")),
+    ("random sets", "tie"),
+    *(("by chance", words) for words in MEASURES.values()),
+]
 
 
 @traced
@@ -128,17 +133,18 @@ def readable(subs: pd.DataFrame, chance: pd.DataFrame) -> pd.DataFrame:
     of_chance = chance.set_index([*_PLACE, "measure"])
     rows = []
     for (kind, partitioning), own in subs.groupby(_PLACE, sort=False):
-        row: dict[tuple[str, str], Any] = {
-            ("sub-clusters", "all"): len(own),
-            ("sub-clusters", "layers"): own["layer"].nunique(),
-            ("sub-clusters", "most in one"): int(own["layer"].value_counts().max()),
-            ("sub-clusters", "cost 0"): int((own["cost"] == 0).sum()),
-            ("random sets", "tie"): f"{own['tied'].mean():.0%}",
-        }
-        for measure, words in MEASURES.items():
+        cells: list[Any] = [
+            len(own),
+            own["layer"].nunique(),
+            int(own["layer"].value_counts().max()),
+            int((own["cost"] == 0).sum()),
+            f"{own['tied'].mean():.0%}",
+        ]
+        for measure in MEASURES:
             place = (kind, partitioning, measure)
             there = place in of_chance.index
-            row["by chance", words] = f"{of_chance['expected'][place]:.2f}" if there else "–"
-        rows.append(((network_name(str(kind)), str(partitioning)), row))
+            cells.append(f"{of_chance['expected'][place]:.2f}" if there else "–")
+        place_of_row = network_name(str(kind)), str(partitioning)
+        rows.append((place_of_row, dict(zip(_COLUMNS, cells, strict=True))))
     shown = in_rows(rows, ["network", "partitioning"])
-    return shown.set_axis(pd.MultiIndex.from_tuples(shown.columns), axis=1)
+    return shown.reindex(columns=pd.MultiIndex.from_tuples(_COLUMNS))

@@ -122,6 +122,16 @@ def test_the_table_behind_the_table():
     assert shown.loc[("CNN, MNIST", "activations/layer"), ("by chance", "score")] == "–"
 
 
+def test_a_run_without_sub_clusters_has_an_empty_table_and_sentences():
+    """No cluster may have two units in a layer: a run says so, and does not break off."""
+    none = sub_clusters.readable(SUBS[:0], CHANCE[:0]).content
+    assert none.shape == (0, 9)
+    assert none.index.names == ["network", "partitioning"]
+    assert findings.costless(SUBS[:0]) == "No sub-cluster was measured."
+    assert findings.chance_alone(SUBS[:0], CHANCE[:0], 0.98).startswith("Without a sub-cluster")
+    assert findings.j_shapes(SUBS[:0], summary(1.24)).startswith("Without a sub-cluster")
+
+
 def test_silent_sub_clusters_are_said():
     assert findings.costless(SUBS) == (
         "Some sub-clusters cost nothing at all, most often those of VGG, CIFAR-10, by weights: 2 "
