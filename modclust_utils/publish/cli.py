@@ -275,8 +275,7 @@ def _book(options: argparse.Namespace) -> int:
 
     for chapter in chapter_numbers():
         for profile in profiles(chapter):
-            there, needed = pages.completeness(chapter, profile, default_store())
-            if profile != "quick" and there < needed:
+            if profile != "quick" and not pages.is_complete(chapter, profile, default_store()):
                 print(
                     f"--- chapter {chapter}, {profile} profile: its records are not complete; "
                     f"`modclust run {chapter} --profile {profile}` computes what is missing"

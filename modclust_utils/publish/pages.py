@@ -67,6 +67,12 @@ def completeness(chapter: int, profile: str, store: RecordStore) -> tuple[int, i
     return len(needed) - len(missing(needed.values(), store)), len(needed)
 
 
+def is_complete(chapter: int, profile: str, store: RecordStore) -> bool:
+    """Whether every record that a chapter needs under a profile is there."""
+    there, needed = completeness(chapter, profile, store)
+    return there == needed
+
+
 def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:
     """The run that is the chapter's page: paper if it is there, else part of it, else quick.
 
