@@ -61,16 +61,16 @@ PAGE_PROFILES = ("paper", "paper-part", "quick")
 STAMP = ".sources.sha256"
 
 
-def completeness(chapter: int, profile: str, store: RecordStore) -> tuple[int, int]:
-    """How many of the records that a chapter needs under a profile are there, and of how many."""
-    needed = planned(plan(chapter, SimpleNamespace(**check_run(chapter, profile))))
-    return len(needed) - len(missing(needed.values(), store)), len(needed)
-
-
 def is_complete(chapter: int, profile: str, store: RecordStore) -> bool:
     """Whether every record that a chapter needs under a profile is there."""
     there, needed = completeness(chapter, profile, store)
     return there == needed
+
+
+def completeness(chapter: int, profile: str, store: RecordStore) -> tuple[int, int]:
+    """How many of the records that a chapter needs under a profile are there, and of how many."""
+    needed = planned(plan(chapter, SimpleNamespace(**check_run(chapter, profile))))
+    return len(needed) - len(missing(needed.values(), store)), len(needed)
 
 
 def main_run(chapter: int, runs: list[RunInfo]) -> RunInfo:
