@@ -52,8 +52,9 @@ def module_lesion_hits(
     and images of each class ``(n_classes,)``: whole numbers in float64.
 
     In evaluation mode; afterwards the network is as it was. A lesion starts at the first layer with
-    a lesioned unit: what comes before is computed once for all lesions. A network that torch.fx
-    cannot follow takes a whole forward pass for each lesion. Images go through `chunk_size` at a
+    a lesioned unit: what comes before is computed once for all lesions, and of a convolution behind
+    it (`lesion_shortcuts`) the part of the lesioned channels. A network that torch.fx cannot follow
+    takes a whole forward pass for each lesion. Images go through `chunk_size` at a
     time; by default as many as fit into a fixed amount of memory. All else as in
     `lesion_accuracies.lesion_accuracy`.
     """
