@@ -1,9 +1,10 @@
 """Lesions and feature visualizations of a convolutional network against the plain way.
 
-A lesion the plain way is a whole forward pass with the channels set to 0 by a hook. A layer's
-visualizations as one batch stand beside the same function one set at a time, which is what the
-batch alone gains, and beside one image at a time through the whole network. The slow ways are done
-for a set of some layers; the time is per set.
+A lesion the plain way is a whole forward pass with the channels set to 0 by a hook: of a network
+for photographs, and of paper B's for digits, half of whose layers come right before a convolution.
+A layer's visualizations as one batch stand beside the same function one set at a time, which is
+what the batch alone gains, and beside one image at a time through the whole network. The slow ways
+are done for a set of some layers; the time is per set.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import torch
 import torchvision
 from report import RESULTS, machine, print_table, seconds, write
 
+from modclust_utils.convolutional import small_cnn
 from modclust_utils.graphs import network_graph
+from modclust_utils.settings import CnnSettings
 from modclust_utils.specialization import UnitSets, set_lesions, sub_cluster_sets
 from modclust_utils.visualization import images_of, visualize
 
@@ -30,6 +33,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--n-images", type=int, default=16, help="test images")
     parser.add_argument("--side", type=int, default=96, help="of an image, in pixels")
+    parser.add_argument("--n-digits", type=int, default=250, help="test images of paper B's CNN")
     parser.add_argument("--n-clusters", type=int, default=4, help="labels in each layer")
     parser.add_argument("--n-random", type=int, default=1)
     parser.add_argument("--n-steps", type=int, default=16, help="as in the quick profile")
@@ -43,19 +47,24 @@ def parse() -> argparse.Namespace:
 class Work:
     """A network before training, random labels of its channels, and images."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        network: torch.nn.Module,
+        shape: tuple[int, int, int],
+        n_images: int,
+    ) -> None:
         self.options, rng = options, np.random.default_rng(options.seed)
-        torch.manual_seed(options.seed)
-        self.network = getattr(torchvision.models, options.network)(weights=None).eval()
-        self.shape = (3, options.side, options.side)
-        graph = network_graph(self.network, torch.zeros(1, *self.shape))
+        self.network, self.shape = network.eval(), shape
+        graph = network_graph(self.network, torch.zeros(1, *shape))
         self.layers = graph.output_names
         labels = rng.integers(options.n_clusters, size=len(graph.layer_of_unit))
+        hidden = np.isin(graph.layer_of_unit, graph.hidden_layers)
         self.sets = sub_cluster_sets(
-            labels, graph.layer_of_unit, n_random=options.n_random, rng=rng
+            np.where(hidden, labels, -1), graph.layer_of_unit, n_random=options.n_random, rng=rng
         )
-        self.x = torch.from_numpy(rng.random((options.n_images, *self.shape), np.float32))
-        self.y = torch.from_numpy(rng.integers(1000, size=options.n_images))
+        self.x = torch.from_numpy(rng.random((n_images, *shape), np.float32))
+        self.y = torch.from_numpy(rng.integers(10, size=n_images))
         # for the slow ways, the first set of layers from all over the network
         first = [
             next(each for each in self.sets if each.layer == layer)
@@ -131,24 +140,40 @@ def in_turns(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, tupl
     return found
 
 
-def measure(work: Work) -> dict[str, dict[str, float]]:
+def photographs(options: argparse.Namespace) -> Work:
+    """A network of torchvision, for images in colour."""
+    torch.manual_seed(options.seed)
+    network = getattr(torchvision.models, options.network)(weights=None)
+    return Work(options, network, (3, options.side, options.side), options.n_images)
+
+
+def digits(options: argparse.Namespace) -> Work:
+    """Paper B's network for MNIST, in the order of channels in which it is trained."""
+    torch.manual_seed(options.seed)
+    network = small_cnn(CnnSettings()).to(memory_format=torch.channels_last)
+    return Work(options, network, (1, 28, 28), options.n_digits)
+
+
+def measure(work: Work, small: Work) -> dict[str, dict[str, float]]:
     """Seconds a set of every way, and how many times as long as ours the others take."""
-    n_sets, n_some = sum(len(each.units) for each in work.sets), len(work.some)
     ways: dict[str, Callable[[], Any]] = {
         "lesions": work.lesions,
         "lesions, a forward pass each": work.plain_lesions,
+        "lesions of paper B's CNN": small.lesions,
+        "lesions of paper B's CNN, a forward pass each": small.plain_lesions,
         "visualizations": work.visualizations,
         "visualizations, each alone": work.visualizations_alone,
         "visualizations, each through the whole network": work.plain_visualizations,
     }
     found = in_turns(ways, work.options.repeats)
-    own = {name: found[name][0] / n_sets for name in ("lesions", "visualizations")}
-    results = {}
+    results: dict[str, dict[str, float]] = {}
     for name, (taken, _) in found.items():
-        ours = own[name.partition(",")[0]]
-        per_set = taken / (n_sets if name in own else n_some)
+        own, _, slow = name.partition(",")
+        of = small if own.endswith("CNN") else work
+        per_set = taken / (len(of.some) if slow else sum(len(each.units) for each in of.sets))
+        ours = results[own]["seconds"] if slow else per_set
         results[name] = {"seconds": per_set, "ratio": per_set / ours}
-    together, alone = (found[name][1] for name in [*ways][2:4])
+    together, alone = (found[name][1] for name in ("visualizations", "visualizations, each alone"))
     off = [abs(together[layer] / score - 1) for layer, score in alone.items()]
     results["visualizations, each alone"]["max_relative_difference"] = max(off)
     return results
@@ -157,17 +182,17 @@ def measure(work: Work) -> dict[str, dict[str, float]]:
 def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
-    work = Work(options)
-    found = measure(work)
+    work = photographs(options)
+    found = measure(work, digits(options))
     print()
     print_table(
         ["way", "s per set", "times as long"],
-        [[name, f"{way['seconds']:.3f}", f"{way['ratio']:.1f}"] for name, way in found.items()],
+        [[name, f"{way['seconds']:.4f}", f"{way['ratio']:.1f}"] for name, way in found.items()],
     )
     settings = {
         key: getattr(options, key)
         for key in (
-            *("network", "threads", "n_images", "side", "n_clusters", "n_random"),
+            *("network", "threads", "n_images", "side", "n_digits", "n_clusters", "n_random"),
             *("n_steps", "n_plain", "repeats", "seed"),
         )
     }

@@ -82,9 +82,10 @@ def lesion_accuracy(
     For an MLP, what lesions have in common is computed once: layers before the first lesioned one,
     and everything up to the layer in which two sets differ. The answers are those of one forward
     pass per lesion, except for images whose two largest logits agree to rounding. For a module each
-    lesion starts at its first lesioned layer, where torch.fx can follow the module; else it is one
-    forward pass per lesion. Images go through in chunks, so memory does not grow with their number
-    or size.
+    lesion starts at its first lesioned layer, where torch.fx can follow the module, and what its
+    channels give to a convolution right behind them is taken from what that puts out in all; else
+    it is one forward pass per lesion. Images go through in chunks, so memory does not grow with
+    their number or size.
 
     References
     ----------

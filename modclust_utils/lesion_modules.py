@@ -31,6 +31,7 @@ from modclust_utils.doors import (
     checked_images,
 )
 from modclust_utils.evaluation import evaluation_mode
+from modclust_utils.lesion_shortcuts import BeforeConvolution
 from modclust_utils.passes import Operations, answer_to
 
 # Images that go through at once where nothing is known of the memory that they take.
@@ -51,8 +52,9 @@ def module_lesion_hits(
     and images of each class ``(n_classes,)``: whole numbers in float64.
 
     In evaluation mode; afterwards the network is as it was. A lesion starts at the first layer with
-    a lesioned unit: what comes before is computed once for all lesions. A network that torch.fx
-    cannot follow takes a whole forward pass for each lesion. Images go through `chunk_size` at a
+    a lesioned unit: what comes before is computed once for all lesions, and of a convolution behind
+    it (`lesion_shortcuts`) the part of the lesioned channels. A network that torch.fx cannot follow
+    takes a whole forward pass for each lesion. Images go through `chunk_size` at a
     time; by default as many as fit into a fixed amount of memory. All else as in
     `lesion_accuracies.lesion_accuracy`.
     """
@@ -95,10 +97,10 @@ def _way_to_answer(
         operations = Operations(network, list(masks), image)
     except ValueError:
         return partial(_answers_by_hooks, network, masks), chunk_size or _CHUNK
-    # two passes at a time: the one that all share, and that of a lesion
+    # three passes at a time: the one that all share, the one before a convolution, and a lesion's
     return (
         partial(_answers_by_passes, operations, masks),
-        chunk_size or operations.images_at_once(image, values=2),
+        chunk_size or operations.images_at_once(image, values=3),
     )
 
 
@@ -111,9 +113,15 @@ def _answers_by_passes(
         starting = [index for index in sorted(left) if masks[layer][index].any()]
         left.difference_update(starting)
         shared.reach(layer)
+        short = BeforeConvolution.behind(shared, layer) if len(starting) > 1 else None
         for index in starting:
-            own = shared.fork()
-            for later in order[depth:]:
+            silent = masks[layer][index]
+            if short is not None and not silent.all():
+                own = short.without(silent)
+            else:
+                own = shared.fork()
+                own.replace(layer, _silent(silent, own.reach(layer)))
+            for later in order[depth + 1 :]:
                 own.replace(later, _silent(masks[later][index], own.reach(later)))
             yield [index], own.finish()
     if left:

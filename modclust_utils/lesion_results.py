@@ -6,6 +6,7 @@ Paper A, section 4. Module `lesions` makes the tables.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from modclust_utils.unit_sets import SubClusters
 
 Kind = Literal["important", "sig-but-not-diff", "diff-but-not-sig", "small", "other"]
 KINDS: tuple[Kind, ...] = ("important", "sig-but-not-diff", "diff-but-not-sig", "small", "other")
+SMALL = Fraction(1, 20)  # share of a layer below which a sub-cluster is small (Figure 5), exactly
 THRESHOLD = 0.01  # a drop that matters is above one percentage point (paper A, section 4.1)
 
 
@@ -81,7 +83,7 @@ def lesion_kind(size: int, n_layer: int, *, significant: bool, drop: float) -> K
     drop is significant, and whether it is above one percentage point. The paper has no name for a
     drop above one point that is not significant: "diff-but-not-sig" here.
     """
-    if 20 * size < n_layer:
+    if size < SMALL * n_layer:
         return "small"
     if drop > THRESHOLD:
         return "important" if significant else "diff-but-not-sig"

@@ -63,6 +63,13 @@ class Operations:
         if not torch.allclose(expected, found, rtol=1e-4, atol=1e-6, equal_nan=True):
             raise ValueError("network does something else where torch.fx follows it")
 
+    def module(self, number: int) -> nn.Module | None:
+        """The module that an operation calls; None for operations of other kinds."""
+        node = self.nodes[number]
+        if node.op != "call_module":
+            return None
+        return self.interpreter.module.get_submodule(str(node.target))
+
     def start(self, images: Tensor) -> Pass:
         """A pass of some images, before its first operation."""
         # a copy, which does not hang on the memory of all images, and may be changed in its place
@@ -150,6 +157,19 @@ class Pass:
     def replace(self, layer: str, value: Tensor) -> None:
         """Go on with another output of a layer that has just run."""
         self.values[self.operations.nodes[self.operations.place[layer]]] = value
+
+    def input_of(self, number: int) -> Tensor:
+        """What goes into an operation that takes one tensor and comes next."""
+        return self.values[self.operations.nodes[number].all_input_nodes[0]]
+
+    def fork_behind(self, number: int, value: Tensor) -> Pass:
+        """A pass of its own behind the operation that comes next, with what it puts out."""
+        node = self.operations.nodes[number]
+        used = self.operations.interpreter.user_to_last_uses.get(node, [])
+        left = {each: kept for each, kept in self.values.items() if each not in used}
+        own = Pass(self.operations, left, number + 1, self.images).fork()
+        own.values[node] = value
+        return own
 
     def fork(self) -> Pass:
         """A pass of its own that goes on from here. Operations that change a value in its place

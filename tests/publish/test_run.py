@@ -18,6 +18,7 @@ from modclust_utils.publish.errors import RunError
 from modclust_utils.publish.run import (
     check_executed,
     check_run,
+    notebook_environment,
     read_runs,
     run_chapter,
     source_hash,
@@ -253,3 +254,15 @@ def test_long_names_are_cut_and_stay_apart(book):
 def test_name_of_the_paper_profile(book):
     paper = parameters.read_profile(1, "paper")
     assert run.run_name(1, check_run(1, overrides=paper)) == "paper"
+
+
+def test_the_kernel_keeps_its_memory_unless_the_reader_asked_for_something_else(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "4096")
+    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
+    with notebook_environment(tmp_path):
+        assert os.environ["MALLOC_MMAP_THRESHOLD_"] == str(64 * 2**20)
+        assert os.environ["MALLOC_TRIM_THRESHOLD_"] == "4096"
+    assert "MALLOC_MMAP_THRESHOLD_" not in os.environ
+    assert os.environ["MALLOC_TRIM_THRESHOLD_"] == "4096"

@@ -40,10 +40,9 @@ from modclust_utils.figures.style import (
     sentence_figure,
     styled,
 )
-from modclust_utils.lesions import THRESHOLD
+from modclust_utils.lesion_results import SMALL, THRESHOLD
 from modclust_utils.recipes.frames import shown_figure
 
-_SMALL = 0.05  # share of a layer below which a sub-cluster is small (`lesions.lesion_kind`)
 _CLASS_LINEAR = 5.0  # percentage points; a class has few of the examples, and more noise
 _MOST_NUMBERED = 20  # classes; with more, numbers would not fit the cells, nor slanted names
 _DISTANCES = (3.0, 8.0, 14.0, 21.0, 30.0, 42.0, 56.0, 74.0)  # points, from a marker to its name
@@ -85,7 +84,7 @@ def single_lesions(singles: Rows) -> Figure:
     ax.yaxis.set_major_formatter(lambda value, _: number(value, int(value != int(value))))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
     ax.axhline(100 * THRESHOLD, color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
-    ax.axvline(100 * _SMALL, color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
+    ax.axvline(float(100 * SMALL), color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
     ax.set_xlabel("share of the layer's units that are in the sub-cluster")
     ax.set_ylabel("accuracy drop (percentage points)")
     ax.set_title("Sub-clusters (layer-cluster): how large, and how much their lesion costs")
@@ -96,7 +95,7 @@ def single_lesions(singles: Rows) -> Figure:
 
 
 def _single_legends(figure: Figure, singles: pd.DataFrame) -> None:
-    points, share = f"{100 * THRESHOLD:g} point", f"{100 * _SMALL:g} %"
+    points, share = f"{100 * THRESHOLD:g} point", f"{float(100 * SMALL):g} %"
     words = {
         "important": "important",
         "sig-but-not-diff": f"significant, but drop under {points}",
