@@ -2,7 +2,8 @@
 
 A convolution is linear, so its output without some channels is that with all, which is the same
 for all lesions, less what these channels give. A lesion of few of them takes a small part of the
-time of the whole convolution.
+time of the whole convolution. Where silent channels are many, or give most of the output, so that
+little would be left of a difference of large numbers, the others are convolved.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class BeforeConvolution:
         self.inputs = inputs.contiguous()
         last = self.outputs.is_contiguous(memory_format=torch.channels_last)
         self.order = torch.channels_last if last else torch.contiguous_format
+        largest = inputs.abs().amax((0, 2, 3)).double()
+        # what a channel gives to an output at most
+        self.most = largest * convolution.weight.abs().sum((2, 3)).amax(0)
 
     @classmethod
     def behind(cls, shared: Pass, layer: str) -> BeforeConvolution | None:
@@ -44,18 +48,19 @@ class BeforeConvolution:
 
     def without(self, silent: Tensor) -> Pass:
         """A pass behind the convolution; silent: of its channels ``(n_in,)``, not all."""
-        few = 2 * int(silent.sum()) <= len(silent)
-        units = (silent if few else ~silent).nonzero().squeeze(1)
+        few = 2 * silent.sum() <= len(silent)
+        taken = bool(few & (2 * self.most[silent].sum() <= self.most.sum()))
+        units = (silent if taken else ~silent).nonzero().squeeze(1)
         convolution = self.convolution
         part = nn.functional.conv2d(
             self.inputs.index_select(1, units),
             convolution.weight.index_select(1, units).contiguous(memory_format=self.order),
-            None if few else convolution.bias,
+            None if taken else convolution.bias,
             convolution.stride,
             convolution.padding,
             convolution.dilation,
         )
-        if few:
+        if taken:
             # in its place: new memory would take as long as the difference
             torch.sub(self.outputs, part, out=part)
         return self.before.fork_behind(self.number, part)

@@ -46,15 +46,28 @@ def photos(n, seed=0):
     return torch.tensor(rng_of(seed).normal(size=(n, 2, 9, 8)))
 
 
-def answer_without(network, layer, silent, x):
-    """A whole forward pass, with the units of a layer set to 0 by a hook."""
-    hook = network.get_submodule(layer).register_forward_hook(
-        lambda _, __, out: out.masked_fill(silent[:, None, None], 0)
-    )
+@torch.no_grad()
+def answer_without(network, silent, x):
+    """A whole forward pass; silent: for each layer by name, the units that a hook sets to 0."""
+    hooks = [
+        network.get_submodule(layer).register_forward_hook(
+            lambda _, __, out, units=units: out.masked_fill(units[:, None, None], 0)
+        )
+        for layer, units in silent.items()
+    ]
     try:
         return network(x)
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
+
+
+@torch.no_grad()
+def short_answer(network, silent, x):
+    """The answer of the short way behind layer "0"."""
+    shared = Operations(network, ["0"], x[:1]).start(x)
+    shared.reach("0")
+    return BeforeConvolution.behind(shared, "0").without(silent).finish()
 
 
 @given(
@@ -84,7 +97,7 @@ def test_what_is_left_of_a_convolution_is_what_it_gives_without_the_channels(
     shared = Operations(network, ["0"], x[:1]).start(x)
     shared.reach("0")
     short = BeforeConvolution.behind(shared, "0")
-    expected = answer_without(network, "0", silent, x)
+    expected = answer_without(network, {"0": silent}, x)
     torch.testing.assert_close(short.without(silent).finish(), expected, rtol=1e-9, atol=1e-9)
     # neither another lesion nor the pass that all share has changed what comes after
     torch.testing.assert_close(short.without(silent).finish(), expected, rtol=1e-9, atol=1e-9)
@@ -94,19 +107,26 @@ def test_what_is_left_of_a_convolution_is_what_it_gives_without_the_channels(
 def test_half_precision_loses_little():
     network, x = network_of(WAYS["pooled"], 1), photos(50)
     silent = torch.arange(N_UNITS) < 2
-    with torch.no_grad():
-        exact = answer_without(network, "0", silent, x)
-        network, x = network.bfloat16(), x.bfloat16()
-        plain = answer_without(network, "0", silent, x).double()
-        shared = Operations(network, ["0"], x[:1]).start(x)
-        shared.reach("0")
-        found = BeforeConvolution.behind(shared, "0").without(silent).finish().double()
+    exact = answer_without(network, {"0": silent}, x)
+    network, x = network.bfloat16(), x.bfloat16()
+    plain = answer_without(network, {"0": silent}, x).double()
+    found = short_answer(network, silent, x).double()
     assert 0 < (plain - exact).abs().mean() < 0.05 * exact.abs().mean()
     assert (found - exact).abs().mean() < 2 * (plain - exact).abs().mean()
 
 
+def test_what_is_small_is_not_lost_behind_a_channel_that_is_large():
+    """Of a difference of large numbers nothing would be left in single precision."""
+    network, x = network_of([nn.ReLU()], 9, torch.float32), photos(3).float()
+    with torch.no_grad():
+        network[0].weight[0] *= 1e9
+    silent = torch.arange(N_UNITS) == 0
+    expected = answer_without(network, {"0": silent}, x)
+    torch.testing.assert_close(short_answer(network, silent, x), expected, rtol=1e-4, atol=1e-4)
+
+
 class Branches(nn.Module):
-    """The channels of `first` go two ways; of the layers of the longer, `third` comes last."""
+    """The channels of `first` go two ways, or to `third` alone, which runs after `second`."""
 
     def __init__(self, *, alone=False):
         super().__init__()
@@ -138,20 +158,11 @@ def test_a_lesion_in_two_branches_is_made_in_both():
     sets = rng_of(4).random((12, 2 * N_UNITS)) < 0.5
     found, _ = lesion_accuracy(network, x, y, sets, layers=["first", "second"])
     assert len(found.unique()) > 3
-    with torch.no_grad():
-        for accuracy, silent in zip(found, torch.tensor(sets), strict=True):
-            hooks = [
-                layer.register_forward_hook(
-                    lambda _, __, out, s=part: out.masked_fill(s[:, None, None], 0)
-                )
-                for layer, part in zip(
-                    (network.first, network.second), silent.split(N_UNITS), strict=True
-                )
-            ]
-            right = (network(x).argmax(1) == y).double().mean()
-            for hook in hooks:
-                hook.remove()
-            assert accuracy == right
+    for accuracy, (first, second) in zip(
+        found, (row.split(N_UNITS) for row in torch.tensor(sets)), strict=True
+    ):
+        answers = answer_without(network, {"first": first, "second": second}, x)
+        assert accuracy == (answers.argmax(1) == y).double().mean()
 
 
 @pytest.mark.parametrize(
@@ -173,10 +184,9 @@ def test_other_ways_are_gone_step_by_step(way):
     y = torch.tensor(rng_of(3).integers(3, size=40))
     sets = rng_of(4).random((8, N_UNITS)) < 0.5
     found, _ = lesion_accuracy(network, x, y, sets, layers=["0"])
-    with torch.no_grad():
-        for accuracy, silent in zip(found, torch.tensor(sets), strict=True):
-            right = answer_without(network, "0", silent, x).argmax(1) == y
-            assert accuracy == right.double().mean()
+    for accuracy, silent in zip(found, torch.tensor(sets), strict=True):
+        right = answer_without(network, {"0": silent}, x).argmax(1) == y
+        assert accuracy == right.double().mean()
 
 
 def test_hooks_of_the_reader_still_run():
@@ -186,8 +196,7 @@ def test_hooks_of_the_reader_still_run():
     assert next_convolution(Operations(network, ["0"], x[:1]), "0") is None
     y, silent = torch.tensor(rng_of(3).integers(3, size=40)), torch.arange(N_UNITS) < 2
     found, _ = lesion_accuracy(network, x, y, np.array([silent.numpy()] * 2), layers=["0"])
-    with torch.no_grad():
-        right = answer_without(network, "0", silent, x).argmax(1) == y
+    right = answer_without(network, {"0": silent}, x).argmax(1) == y
     assert found.tolist() == [right.double().mean()] * 2
 
 
@@ -196,8 +205,7 @@ def test_nothing_is_taken_away_from_infinity():
     with torch.no_grad():
         network[0].weight[0] = 1e308
     silent = torch.arange(N_UNITS) == 0
-    with torch.no_grad():
-        expected = answer_without(network, "0", silent, x)
+    expected = answer_without(network, {"0": silent}, x)
     assert bool(expected.isfinite().all())
     y = expected.argmax(1)
     found, _ = lesion_accuracy(network, x, y, np.array([silent.numpy()] * 2), layers=["0"])

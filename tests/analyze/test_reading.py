@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from own_networks import Gated, planted
 from safetensors.torch import save_file
 from torch import nn
@@ -124,7 +125,6 @@ def test_what_gives_no_module_is_refused():
 
 
 def test_number_of_classes_is_that_of_the_file(tmp_path):
-    torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(0)
     original = torchvision.models.squeezenet1_1(num_classes=7)
     path = write(tmp_path / "squeeze.safetensors", original.state_dict())
