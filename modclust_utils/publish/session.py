@@ -143,8 +143,20 @@ class Run:
 
         Raises ParameterError where the chapter has no such profile.
         """
-        expected = self.schema.check(read_profile(self.chapter, profile))
+        expected = self._of_profile(profile)
         return [name for name, v in scientific(self.parameters).items() if v != expected[name]]
+
+    def smaller(self, profile: str) -> list[str]:
+        """The scientific parameters that are numbers below those of a profile, and more than 0: of
+        what is 0 there is nothing, rather than less."""
+        expected, own = self._of_profile(profile), scientific(self.parameters)
+        differing = ((name, own[name]) for name in self.differing(profile))
+        return [
+            name for name, v in differing if isinstance(v, int | float) and 0 < v < expected[name]
+        ]
+
+    def _of_profile(self, profile: str) -> dict[str, Any]:
+        return self.schema.check(read_profile(self.chapter, profile))
 
     # The page: `publish.show` says how each of these looks.
 

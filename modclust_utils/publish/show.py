@@ -172,10 +172,11 @@ def _numbers(records: list[Record], name: str) -> str:
 
 def badge(run: Run) -> None:
     """The page's first line: which profile it shows, and the command that made it."""
-    part = (
-        "This page shows <b>a part of the paper profile</b>: the paper's scale, but not everything "
-        "in it."
-    )
+    part = "This page shows <b>a part of the paper profile</b>: "
+    if run.profile == "paper-part" and run.smaller("paper"):
+        part += "not everything in it, and some of it smaller than in the paper."
+    else:
+        part += "the paper's scale, but not everything in it."
     if _has_heading(run, NOT_RUN):
         part += f' The section <a href="#what-was-not-run">{NOT_RUN}</a> names the rest.'
     notes = {

@@ -312,6 +312,17 @@ def test_badge_of_a_part_links_to_what_was_not_run(displayed, tmp_path, monkeypa
     assert ('<a href="#what-was-not-run">What was not run</a>' in badge) == linked
 
 
+def test_badge_of_a_part_says_whether_it_is_smaller(displayed):
+    """In chapter 2 a setting is 0 where something was left out; chapter 4 has smaller networks."""
+    for chapter in (2, 4):
+        path = next((ROOT / "notebooks").glob(f"0{chapter}-*.ipynb"))
+        run_of(read_schema(path), chapter, **read_profile(chapter, "paper-part")).badge()
+    second, fourth = (each.data for each in displayed)
+    assert "the paper's scale, but not everything in it." in second
+    assert "some of it smaller than in the paper." in fourth
+    assert "the paper's scale" not in fourth
+
+
 def test_the_books_partial_chapter_has_what_its_badge_links_to(displayed):
     path = next((ROOT / "notebooks").glob("02-*.ipynb"))
     run_of(read_schema(path), 2, **read_profile(2, "paper-part")).badge()

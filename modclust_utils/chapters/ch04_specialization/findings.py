@@ -89,6 +89,17 @@ def accuracies(networks: pd.DataFrame) -> str:
     )
 
 
+def tested_on(lesions: pd.DataFrame) -> str:
+    """On how many test images the lesions of each kind of network were measured."""
+    each = [
+        f"{network_name(str(kind))}, {' or '.join(f'{n:,}' for n in sorted(own.unique()))}"
+        for kind, own in lesions.groupby(kinds_of(lesions), sort=False)["n_test"]
+    ]
+    if not each:
+        return "No network was lesioned."
+    return f"Test images of lesions: {'; '.join(each)}. The paper takes the whole test set."
+
+
 def _from_to(values: pd.Series[float]) -> str:
     low, high = values.min(), values.max()
     return f"{low:.1%}" if low == high else f"{low:.1%} to {high:.1%}"

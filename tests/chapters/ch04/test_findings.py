@@ -60,6 +60,18 @@ def test_what_is_less_of_the_vggs_is_said(changes, words):
     assert said(*rows).startswith(f"{head} (2 networks). {words}Sub-clusters count")
 
 
+def test_test_images_of_the_lesions_of_each_kind_are_said():
+    rows = [("mlp", 5000), ("mlp", 5000), ("cnn", 500), ("vgg", 900), ("vgg", 1000)]
+    lesions = pd.DataFrame(
+        [{"architecture": kind, "dataset": DATASETS[kind], "n_test": n} for kind, n in rows]
+    )
+    assert findings.tested_on(lesions) == (
+        "Test images of lesions: MLP, MNIST, 5,000; CNN, MNIST, 500; VGG, CIFAR-10, 900 or 1,000. "
+        "The paper takes the whole test set."
+    )
+    assert findings.tested_on(lesions[:0]) == "No network was lesioned."
+
+
 def test_without_pretrained_networks_there_is_no_widest_range():
     """A reader may run the chapter with `pretrained []`."""
     rows = [("a", -1.0), ("a", -4.0), ("b", -9.0), ("b", -8.0)]
