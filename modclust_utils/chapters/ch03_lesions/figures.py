@@ -56,7 +56,8 @@ def single_lesions(singles: Rows) -> Figure:
     Drops in percentage points, on an axis that is linear up to 1 point and logarithmic above;
     behind each sub-cluster, as a gray bar, its random sets: mean ± standard deviation.
 
-    The limits that kinds are decided with are thin lines.
+    The limits that kinds are decided with are thin lines. What has less than the limit of the live
+    units is small; as that is decided on all units of the layer, what has a bit more can be, too.
 
     singles: layer, label, proportion (0 to 1), drop, null_mean, null_std (1 is all accuracy), kind.
     Raises ValueError for a table that does not fit.
@@ -85,7 +86,7 @@ def single_lesions(singles: Rows) -> Figure:
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
     ax.axhline(100 * THRESHOLD, color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
     ax.axvline(float(100 * SMALL), color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), zorder=0.9)
-    ax.set_xlabel("share of the layer's units that are in the sub-cluster")
+    ax.set_xlabel("share of the layer's live units that are in the sub-cluster")
     ax.set_ylabel("accuracy drop (percentage points)")
     ax.set_title("Sub-clusters (layer-cluster): how large, and how much their lesion costs")
     _single_legends(figure, singles)
@@ -111,7 +112,7 @@ def _single_legends(figure: Figure, singles: pd.DataFrame) -> None:
         if kind in set(singles["kind"])
     ]  # fmt: skip
     handles.append(Patch(color=SHUFFLES_COLOR, alpha=0.55, label="random sets: mean ± sd"))
-    limits = f"limits: {points}, {share}"
+    limits = f"limits: {points}, {share} of live units"
     handles.append(Line2D([], [], color=NULL_COLOR, linewidth=0.9, dashes=(4, 3), label=limits))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     labels, most = sorted(set(singles["label"])), len(CLUSTER_COLORS)

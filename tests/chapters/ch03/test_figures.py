@@ -124,7 +124,7 @@ def test_single_figure_marks_kinds_and_states_the_limits():
     (ax,) = figure.axes
     assert legend_texts(figure) == [
         "important", "drop over 1 point, but not significant", "small: under 5 % of the layer",
-        "other", "random sets: mean ± sd", "limits: 1 point, 5 %",
+        "other", "random sets: mean ± sd", "limits: 1 point, 5 % of live units",
     ]  # fmt: skip
     across, up = ax.lines
     assert across.get_ydata() == [1, 1]

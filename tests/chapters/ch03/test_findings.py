@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
-from made_up_lesions import nothing_important, three_studies
+import pytest
+from made_up_lesions import edges_only, nothing_important, three_studies
 from small_book import printed
 
 from modclust_utils.chapters.ch03_lesions import dependencies, findings, tables
-from modclust_utils.chapters.ch03_lesions.tables import EDGE
+from modclust_utils.chapters.ch03_lesions.tables import EDGE, Studies
 from modclust_utils.datasets.papers import paper_table
 
 PAPER = tables.paper_singles(paper_table("filan2020_table_a18"))
@@ -17,30 +20,32 @@ PAPER_EDGES = tables.edges_among(PAPER_PAIRS)
 
 
 def test_single_lesions():
-    assert findings.single_lesions(three_studies().reference.singles, PAPER) == (
-        "**One at a time:** 4 of 5 sub-clusters are important; in the paper it is 9 of 24. The "
-        "most harmful lesion, of 1-0, costs 50.0 percentage points, where random sets of its size "
-        "in the same layer cost 12.5 ± 1.0. In the paper the largest is 18.7 points."
+    # 4 of 5 are important in the first network, and 3 of 5 in the other
+    assert findings.single_lesions(three_studies(), PAPER) == (
+        "**One at a time:** 7 of the 10 sub-clusters of 2 networks (3 to 4 in each) are important; "
+        "in the paper's one, 9 of 24. The most harmful lesion of a network costs 50.0 to 50.0 "
+        "percentage points; in the paper, 18.7. In the first network, that of 1-0 costs 50.0, "
+        "where random sets of its size in the same layer cost 12.5 ± 1.0."
     )
-    nothing = findings.single_lesions(nothing_important().reference.singles, PAPER)
-    assert ":** 0 of " in nothing
+    nothing = findings.single_lesions(nothing_important(), PAPER)
+    assert ":** 0 of the 10 sub-clusters of 2 networks (0 to 0 in each) are important" in nothing
 
 
-def test_the_answer_follows_the_lesions():
-    ours = pd.DataFrame(
-        {
-            "kind": ["important", "other", "small"],
-            "drop": [0.03, 0.01, 0.02],
-            "null_mean": [0.005, 0.1, -0.0004],
-        }
+def test_the_answer_is_about_all_networks():
+    first, *_ = three_studies().networks
+    singles = [
+        pd.DataFrame({"kind": kinds, "drop": drops, "null_mean": null})
+        for kinds, drops, null in (
+            (["important", "other", "small"], [0.03, 0.01, 0.02], [0.005, 0.1, -0.0004]),
+            (["important", "important"], [0.05, 0.25], [0.1, -0.0004]),
+        )
+    ]
+    own, other = (replace(first, singles=each) for each in singles)
+    assert findings.answer(Studies(own, [], [other])) == (
+        "Silencing the units of one cluster in one layer matters for 3 of the 5 sub-clusters of 2 "
+        "networks (1 to 2 in each): the most harmful lesion of a network costs 3.0 to 25.0 points "
+        "of accuracy, where random sets of its size cost 0.0 to 0.5."
     )
-    assert findings.answer(ours) == (
-        "Silencing a part of one layer's units that lies in one cluster matters in 1 of 3 cases: "
-        "up to 3.0 points of accuracy, where random sets of that size cost 0.5."
-    )
-    other = findings.answer(ours.assign(kind="other", drop=[0.03, 0.01, 0.25]))
-    assert "matters in 0 of 3 cases: up to 25.0 points" in other
-    assert other.endswith("cost 0.0.")
 
 
 def test_how_uneven_classes_are():
@@ -79,11 +84,76 @@ def test_edges_of_studies_and_of_the_paper():
 def test_dependencies():
     studies = three_studies()
     said = findings.dependencies(studies, PAPER_EDGES, PAPER_PAIRS)
-    assert "2 of 4 pairs of important sub-clusters in different layers are edges" in said
-    assert "; in the paper, 17 of 28." in said
+    assert (
+        "in different layers, 2 of 4 (50%) are edges in the first network, 50% to 50% over" in said
+    )
+    assert ", and 17 of 28 (61%) in the paper's. " in said
     every = dependencies.graph_of(*studies.networks)
     assert f"{every.n_same_edges} of {every.n_edges} edges and {every.n_same_others} of" in said
+    assert "(1 of these edges between neighbouring layers)" in said
     assert said.endswith("and 3 of 17 edges and 0 of 11 other pairs in the paper.")
+
+
+def test_edges_within_a_cluster_that_skip_a_layer_are_not_between_neighbours():
+    far = edges_only([(1, 0, 3, 0), (1, 0, 2, 0), (2, 0, 3, 0), (1, 0, 2, 1)])
+    layers = pd.DataFrame({"layer": [1, 2, 2, 3], "label": [0, 0, 1, 0], "kind": "important"})
+    study = replace(far, singles=printed(layers))
+    said = findings.dependencies(Studies(study, [], []), PAPER_EDGES, PAPER_PAIRS)
+    assert "3 of 4 edges and 0 of 0 other pairs over all our networks (2 of these edges" in said
+
+
+def test_damages():
+    studies = three_studies()
+    rows = dependencies.network_rows(studies.networks, PAPER, PAPER_PAIRS, PAPER_EDGES)
+    pairs = tables.pairs_beside(studies.networks, PAPER_PAIRS)
+    x, y = (100 * PAPER_PAIRS[name].mean() for name in ("delta_x_y", "delta_y_x"))
+    last = (
+        "In the last hidden layer, the most harmful lesion of one of our networks costs 12.5 to "
+        "12.5 points, that of the paper's 2.8."
+    )
+    # all made-up pairs cost 25 and -0.01
+    assert findings.damages(rows, pairs) == (
+        f"On average over all pairs, δ(X, Y) is 25.0 points, and {x:.1f} in the paper; δ(Y, X) is "
+        f"0.0, and {y:.1f} in the paper. {last}"
+    )
+    assert findings.damages(rows, pairs[pairs["source"] == "paper"]) == last
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "alone"),
+    [
+        ((False, 0.02), (True, 0.0), True),  # x costs more than a point: a random set costs as much
+        ((False, 0.01), (True, 0.5), False),
+        ((False, 0.02), (False, 0.01), False),
+        ((True, 0.5), (False, 0.02), True),
+        ((False, 0.02), (False, 0.02), True),
+    ],
+)
+def test_edges_for_want_of_significance_alone(x, y, alone):
+    names = ["x_given_y", "delta_x_y", "y_given_x", "delta_y_x"]
+    edges = pd.DataFrame([(*x, *y)], columns=names)
+    assert dependencies.only_insignificant(edges).tolist() == [alone]
+
+
+def test_reasons():
+    # both edges: y costs less than nothing
+    assert findings.reasons(three_studies(), PAPER_EDGES) == (
+        "Of the 3 edges of all our networks, 0 stand on the second reason alone; of the paper's "
+        "17, 8 by its rounded numbers."
+    )
+
+
+def test_rows_of_networks():
+    rows = dependencies.network_rows(three_studies().networks, PAPER, PAPER_PAIRS, PAPER_EDGES)
+    assert rows["source"].tolist() == ["ours", "ours", "paper"]
+    assert rows["network"].tolist() == [1, 2, 1]
+    shown = dependencies.readable_networks(rows).content
+    assert shown.index.names == ["Source", "Network"]
+    assert shown.loc[("paper", 1)].tolist() == ["9 of 24", "18.7", "2.8", "17 of 28 (61%)", 3, 0]
+    assert shown.loc[("ours", 1)].tolist() == ["4 of 5", "50.0", "12.5", "2 of 4 (50%)", 1, 1]
+    nothing = nothing_important().networks
+    rows = dependencies.network_rows(nothing, PAPER, PAPER_PAIRS, PAPER_EDGES)
+    assert dependencies.readable_networks(rows).content["Edges"].tolist()[:2] == ["0 of 0"] * 2
 
 
 def test_stability():
@@ -102,4 +172,6 @@ def test_where_nothing_is_important():
     assert findings.stability(nothing, tables.edge_stability(nothing)) == (
         "**Stability:** the graphs of 2 networks have 0 to 0 edges."
     )
-    assert "0 of 0 pairs" in findings.dependencies(nothing, PAPER_EDGES, PAPER_PAIRS)
+    assert "0 of 0 are edges in the first network, and 17" in findings.dependencies(
+        nothing, PAPER_EDGES, PAPER_PAIRS
+    )

@@ -43,12 +43,12 @@ def studies(done) -> Studies:
 
 
 def test_page(done):
-    check_page(done, figures=9, tables=7)
+    check_page(done, figures=9, tables=8)
     assert verdicts_of(done) == {"not attempted"}
 
 
 def test_strips_name_the_studies_behind_them(done):
-    several = {"edge-stability": 3, "dependency-graph": 3, "verdicts": 3, "kinds": 2}
+    several = {"edge-stability": 3, "dependency-graph": 3, "verdicts": 3, "kinds": 2, "networks": 2}
     several |= {"coverage": 3, "singles-beside-the-paper": 2, "pairs-beside-the-paper": 2}
     printed = ("table-a18", "table-a19", "dependency-graph-of-the-paper")
     for name, (facts, _) in strips(done).items():
@@ -116,12 +116,16 @@ def test_sentences_hold_the_numbers_of_the_records(done, studies):
     assert "The first network (bands, with dropout, seed 0) classifies " in text
     assert f"{value['accuracy']:.2%} of its 100 test images" in text
     assert f"Its 8 clusters have an n-cut of {value['ncut']:.3f}" in text
-    kinds = [row["kind"] for row in value["sub_clusters"]]
-    assert f"{kinds.count('important')} of {len(kinds)} sub-clusters are important" in text
+    singles = pd.concat([study.singles for study in studies.networks])
+    n_important = (singles["kind"] == "important").sum()
+    assert f"{n_important} of the {len(singles)} sub-clusters of 2 networks" in text
     worst = max(row["drop"] for row in value["sub_clusters"])
-    assert f"costs {100 * worst:.1f} percentage points" in text
-    assert f"{len(studies.reference.edges)} of {len(tables_of(done)['table-pairs'])} pairs" in text
-    assert "are edges; in the paper, 17 of 28." in text
+    assert f" costs {100 * worst:.1f}, where random sets of its size" in text
+    edges = f"{len(studies.reference.edges)} of {len(tables_of(done)['table-pairs'])}"
+    assert f"in different layers, {edges} " in text
+    assert "and 17 of 28 (61%) in the paper's. " in text
+    assert f"Of the {sum(len(study.edges) for study in studies.networks)} edges of all our" in text
+    assert "On average over all pairs, δ(X, Y) is " in text
     counts = [len(study.edges) for study in studies.networks]
     assert f"the graphs of 2 networks have {min(counts)} to {max(counts)} edges." in text
 
