@@ -80,8 +80,9 @@ def empirical_p_value(
     tail : {"lower", "upper"}
         r counts the null values below ("lower") or above ("upper") the value.
     ties : {"count", "ignore"}
-        "count" adds to r the null values equal to the value [1]_; "ignore" does not, which is the
-        papers' own way: r is what lies strictly beyond [2]_.
+        "count" adds to r the null values equal to the value [1]_; "ignore" does not: r is what
+        lies strictly beyond, with which the printed numbers were made, though the text does not say
+        so [2]_.
 
     Returns
     -------
