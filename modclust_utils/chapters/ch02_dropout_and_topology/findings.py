@@ -194,26 +194,37 @@ def memorized(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
 
 def scatter_of_d(ours: pd.DataFrame, paper: pd.DataFrame) -> str:
     """What the scatter of d tells of the number of distinct shuffles, from `tables.per_network` and
-    `printed.networks`."""
+    `printed.networks`: of the paper's under both designs, of ours under the one that it has."""
     designs = {
-        f"{N_SHUFFLES} independent shuffles": quantized.expected_d_spread(N_SHUFFLES, 1),
+        f"{N_SHUFFLES} independent shuffles": quantized.expected_d_spread(N_SHUFFLES),
         f"{N_DISTINCT} that are counted {COPIES} times each": quantized.expected_d_spread(
             N_DISTINCT, COPIES
         ),
     }
-    said = []
-    for whose, table in (("the paper's", paper), ("our", ours)):
-        d = table.loc[table["phase"] == "before", "cohens_d"]
-        found, (low, high) = float(d.std(ddof=1)), stats.std_interval(d)
-        inside = [name for name, value in designs.items() if low <= value <= high]
-        names = inside or [min(designs, key=lambda name: abs(np.log(designs[name] / found)))]
-        words = "contains that" if inside else "leaves out both; nearer is that"
-        said.append(
-            f"For {whose} {len(d)} networks it is {found:.3f}, and its interval, {low:.3f} to "
-            f"{high:.3f}, {words} of {' and '.join(names)}."
-        )
     expected = ", and ".join(f"{value:.3f} of {name}" for name, value in designs.items())
-    return f"One expects {expected}. {' '.join(said)}"
+    theirs, ends, n_theirs = _scatter(paper)
+    inside = [name for name, value in designs.items() if ends[0] <= value <= ends[1]]
+    names = inside or [min(designs, key=lambda name: abs(np.log(designs[name] / theirs)))]
+    verdict = "contains that" if inside else "leaves out both; nearer is that"
+    said = (
+        f"One expects {expected}. For the paper's {n_theirs} networks it is {theirs:.3f}, and its "
+        f"interval, {ends[0]:.3f} to {ends[1]:.3f}, {verdict} of {' and '.join(names)}. "
+    )
+    own, ends, n_own = _scatter(ours)
+    n_shuffles = int(ours["n_shuffles"].min())
+    known = ""
+    if n_shuffles > 2:  # of fewer, d has no spread that one could expect
+        known = f", where one expects {quantized.expected_d_spread(n_shuffles):.3f}"
+    return said + (
+        f"For our {n_own} networks, with {n_shuffles} independent shuffles each{known}, it is "
+        f"{own:.3f} ({ends[0]:.3f} to {ends[1]:.3f})."
+    )
+
+
+def _scatter(networks: pd.DataFrame) -> tuple[float, tuple[float, float], int]:
+    """Standard deviation of d before pruning, its 95 % interval, and the number of networks."""
+    d = networks.loc[networks["phase"] == "before", "cohens_d"]
+    return float(d.std(ddof=1)), stats.std_interval(d), len(d)
 
 
 def significant(table: pd.DataFrame) -> str:

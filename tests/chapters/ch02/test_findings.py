@@ -199,14 +199,13 @@ def test_lattice():
 
 def test_scatter_of_d():
     rows = [("before", 0.0), ("before", 0.125), ("before", -0.125), ("after", 9.0)]
-    table = pd.DataFrame(rows, columns=["phase", "cohens_d"])
+    table = pd.DataFrame(rows, columns=["phase", "cohens_d"]).assign(n_shuffles=40)
     said = findings.scatter_of_d(table, PAPER)
     # chi-squared with two degrees of freedom is exponential: its points in closed form
     low, high = (0.125 / np.sqrt(-np.log(tail)) for tail in (0.025, 0.975))
-    assert low < np.sqrt(2 / 320 * 319 / 318) < 0.258 < high
     assert said.endswith(
-        f"For our 3 networks it is 0.125, and its interval, {low:.3f} to {high:.3f}, contains that "
-        "of 320 independent shuffles and 32 that are counted 10 times each."
+        "For our 3 networks, with 40 independent shuffles each, where one expects "
+        f"{np.sqrt(2 / 40 * 39 / 38):.3f}, it is 0.125 ({low:.3f} to {high:.3f})."
     )
     paper = PAPER.loc[PAPER["phase"] == "before", "cohens_d"].std()
     assert re.search(
@@ -216,9 +215,14 @@ def test_scatter_of_d():
     )
     assert said.startswith(f"One expects {np.sqrt(2 / 320 * 319 / 318):.3f} of 320 independent")
     assert "and 0.258 of 32 that are counted 10 times each" in said
-    scatter = [("before", sign * 0.075) for sign in (1, -1)] * 30
-    said = findings.scatter_of_d(pd.DataFrame(scatter, columns=["phase", "cohens_d"]), PAPER)
-    assert said.endswith("contains that of 320 independent shuffles.")
+
+
+def test_scatter_of_d_of_independent_shuffles():
+    rows = [("before", sign * 0.075) for sign in (1, -1)] * 30
+    table = pd.DataFrame(rows, columns=["phase", "cohens_d"]).assign(n_shuffles=2)
+    said = findings.scatter_of_d(table, table)
+    assert "contains that of 320 independent shuffles. " in said
+    assert "with 2 independent shuffles each, it is 0.076 (" in said
 
 
 def test_significant_tests():
