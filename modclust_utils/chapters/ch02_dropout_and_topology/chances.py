@@ -9,14 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from modclust_utils import quantized
 from modclust_utils.chapters.ch02_dropout_and_topology import printed
 from modclust_utils.chapters.ch02_dropout_and_topology.rules import Results
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import below_all, dropout_effect
 from modclust_utils.tables import N_PAPER, made_up
 from modclust_utils.verdicts import drawn_again
 
-FRESH = (2.375, 0.02)  # mean and spread of freshly initialized networks (Figure 3)
+# What stands in place of numbers that the paper does not print. Freshly initialized networks: mean
+# and spread, as Figure 3 looks. Shuffles of MNIST before pruning: without dropout a second group,
+# so many spreads away, with dropout a tail of that mean length; and the share of shuffles there.
+FRESH = (2.375, 0.02)
+FAR, FAR_SHARE = {False: 6.0, True: 5.0}, {False: 0.2, True: 0.05}
 N_SHUFFLES = 320
+#: Before pruning both nulls are nearly one: d scatters as it does for independent shuffles.
+D_SPREAD = quantized.expected_d_spread(N_SHUFFLES)
 _networks_of_paper = cache(printed.networks)
 _controls_of_paper = cache(printed.controls)
 _mixtures_of_paper = cache(printed.mixtures)
@@ -51,6 +58,7 @@ def _networks(
     gaps = group["ncut"] - group["null_layer_nonzero_mean"]
     gap, share = gaps.mean(), below_all(group, "layer_nonzero").mean()
     d = group["cohens_d"].mean()
+    d_spread = group["cohens_d"].std() if kind[2] == "after" else D_SPREAD
     if not replication:
         gap, share = 0.0, rng.random()
         d = 0.0 if kind[2] == "after" else rng.uniform(-1, 1)
@@ -67,7 +75,7 @@ def _networks(
                 "null_layer_nonzero_mean": ncut - rng.normal(gap, gaps.std()),
             }
             | {"n_below_layer_nonzero": int(rng.random() >= share)}
-            | {"cohens_d": rng.normal(d, group["cohens_d"].std())}
+            | {"cohens_d": rng.normal(d, d_spread)}
             | {"layer": _shuffles(kind, rng, replication)}
         )
     return rows
@@ -77,8 +85,8 @@ def _shuffles(kind: Any, rng: np.random.Generator, replication: bool) -> list[fl
     """n-cuts of shuffles in units of their spread: two groups without dropout, a tail with it."""
     null = rng.normal(size=N_SHUFFLES)
     if replication and kind[0] == "mnist" and kind[2] == "before":
-        far = rng.random(N_SHUFFLES) < (0.05 if kind[1] else 0.2)
-        null = null + far * (rng.exponential(5, N_SHUFFLES) if kind[1] else 6.0)
+        far, is_far = FAR[kind[1]], rng.random(N_SHUFFLES) < FAR_SHARE[kind[1]]
+        null = null + is_far * (rng.exponential(far, N_SHUFFLES) if kind[1] else far)
     return null.tolist()
 
 
@@ -87,24 +95,23 @@ def _controls(rng: np.random.Generator, replication: bool) -> pd.DataFrame:
     rows = []
     for row in paper.to_dict("records"):
         share, learned = row["paper_prop_sig"], row["paper_train_acc"]
-        before, after = FRESH[0], row["paper_after_mean"]
+        before, after = row["paper_before_mean"], row["paper_after_mean"]
         if not replication:
             share, learned = rng.random(2)
             before = rng.uniform(paper["paper_after_mean"].max(), FRESH[0])
             after = rng.uniform(paper["paper_after_mean"].min(), paper["paper_after_mean"].max())
-        old = drawn_again(before, row["paper_before_std"], N_PAPER, rng, n_known=N_PAPER)
+        old, new = (
+            drawn_again(mean, row[f"paper_{phase}_std"], N_PAPER, rng, n_known=N_PAPER)
+            for mean, phase in ((before, "before"), (after, "after"))
+        )
         rows.append(
             row
             | {"epochs": printed.KILO_EPOCHS, "n": N_PAPER, "train_acc": learned}
             | {"n_sig": rng.binomial(N_PAPER, share)}
             | {"before_mean": old.mean(), "before_std": old.std(ddof=1)}
-            | {"ncut_mean": _mean(after, row["paper_after_std"], rng)}
+            | {"ncut_mean": new.mean(), "ncut_std": new.std(ddof=1)}
         )
     return pd.DataFrame(rows)
-
-
-def _mean(mean: float, std: float, rng: np.random.Generator) -> float:
-    return float(drawn_again(mean, std, N_PAPER, rng, n_known=N_PAPER).mean())
 
 
 def _mixtures(rng: np.random.Generator, replication: bool) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 from modclust_utils import stats
 from modclust_utils.chapters.ch02_dropout_and_topology import printed
 from modclust_utils.chapters.ch02_dropout_and_topology.printed import CONTROLS, KILO_EPOCHS
-from modclust_utils.datasets import OWN_NOTE
+from modclust_utils.datasets import MIXTURES, OWN_NOTE
 from modclust_utils.datasets.papers import beside
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.recipes.frames import shown_table, traced
@@ -26,7 +26,8 @@ def controls(
     """Tables 2 to 4: a row for each role, data set and dropout setting.
 
     before: n-cuts before pruning; tests: those after it. The lists `before` and `after` hold the
-    n-cuts; columns ``paper_...`` are what the paper prints for 10 networks, NaN where it has none.
+    n-cuts, `train_accs` the training accuracies, `below_all` which are below all their shuffles;
+    columns ``paper_...`` are what the paper prints for 10 networks, NaN where it has none.
     """
     both = before.merge(tests, on=["role", "network"], suffixes=("_before", ""))
     members = networks.drop(columns="record").merge(
@@ -53,6 +54,8 @@ def _ours(members: pd.DataFrame) -> dict[str, object]:
         "running_acc": members["running_accuracy_after"].mean(),
         "train_acc": members["train_accuracy_after"].mean(),
         "train_acc_before": members["train_accuracy_before"].mean(),
+        "train_accs": members["train_accuracy_after"].tolist(),
+        "below_all": is_significant(members).tolist(),
         "before": members["ncut_before"].tolist(),
         "after": members["ncut"].tolist(),
         "before_mean": members["ncut_before"].mean(),
@@ -73,14 +76,13 @@ def control_name(row: Mapping[str, object]) -> str:
 
 
 @shown_table
-def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
-    """`controls` as a page shows it, ours above the paper's."""
+def readable_controls(table: pd.DataFrame, not_run: pd.DataFrame) -> pd.DataFrame:
+    """`controls` as a page shows it, ours above the paper's; not_run: rows of the paper's that this
+    run could have beside them, and has not (`not_run`)."""
     rows = []
     for row in table.to_dict("records"):
-        name, dropout = control_name(row), "yes" if row["dropout"] else "no"
         beside_ours = not np.isnan(row["paper_after_mean"])
-        if beside_ours:
-            name += f" (Table {CONTROLS[row['role']][0]})"
+        place = _place(row, with_table=beside_ours)
         ours = {
             "Prop. sig.": share_with_interval(row["n_sig"], row["n"]),
             "Train acc.": f"{row['running_acc']:.3f} ({row['train_acc']:.3f})",
@@ -89,23 +91,43 @@ def readable_controls(table: pd.DataFrame) -> pd.DataFrame:
             "n-cut": spread(row["ncut_mean"], row["ncut_std"]),
             "Null n-cut": spread(row["null_mean"], row["null_std"]),
         }
-        rows.append(((name, dropout, "ours"), ours))
+        rows.append(((*place, "ours"), ours))
         if beside_ours:
-            theirs = {
-                "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
-                "Train acc.": f"{row['paper_train_acc']:.3f}",
-                "Unpruned train acc.": "–",
-                "Unpruned n-cut": spread(row["paper_before_mean"], row["paper_before_std"]),
-                "n-cut": spread(row["paper_after_mean"], row["paper_after_std"]),
-                "Null n-cut": spread(row["paper_null_mean"], row["paper_null_std"]),
-            }
-            rows.append(((name, dropout, "paper"), theirs))
+            rows.append(((*place, "paper"), _printed_control(row)))
+    for row in not_run.to_dict("records"):
+        place = _place(row | {"epochs": KILO_EPOCHS}, with_table=True)
+        cells = _printed_control(row)
+        rows.append(((*place, "ours"), dict.fromkeys(cells, "–") | {"n-cut": "not run"}))
+        rows.append(((*place, "paper"), cells))
     return in_rows(rows, ["Data", "Dropout", "Source"])
+
+
+def _place(row: Mapping[str, object], *, with_table: bool) -> tuple[str, str]:
+    """What a row is about; with_table: with the number of the paper's table."""
+    table = f" (Table {CONTROLS[str(row['role'])][0]})" if with_table else ""
+    return control_name(row) + table, "yes" if row["dropout"] else "no"
+
+
+def _printed_control(row: Mapping[str, float]) -> dict[str, str]:
+    return {
+        "Prop. sig.": f"{row['paper_prop_sig']:.2f}",
+        "Train acc.": f"{row['paper_train_acc']:.3f}",
+        "Unpruned train acc.": "–",
+        "Unpruned n-cut": spread(row["paper_before_mean"], row["paper_before_std"]),
+        "n-cut": spread(row["paper_after_mean"], row["paper_after_std"]),
+        "Null n-cut": spread(row["paper_null_mean"], row["paper_null_std"]),
+    }
 
 
 def paper_controls(networks: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
     """The paper's rows of the controls that this run has."""
     return beside(printed.controls(n_clusters), networks, _KIND)
+
+
+def not_run(networks: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
+    """The paper's rows of controls on data of this run that it trained in no such way."""
+    every = beside(printed.controls(n_clusters), networks, _KIND[1:])
+    return every[~every["role"].isin(networks["role"])]
 
 
 def paper_mixtures(networks: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
@@ -181,7 +203,18 @@ def _readable_mixture(row: Mapping[str, float]) -> dict[tuple[str, str], object]
     }
 
 
+def is_other_mix(table: pd.DataFrame) -> pd.Series:
+    """Which rows of `mixtures` are mixtures whose test images come from their parts in other shares
+    than the paper's, so that its test accuracies cannot be compared with ours."""
+    return table["dataset"].isin([*MIXTURES]) & (table["note"].fillna("") != "")
+
+
 def notes(table: pd.DataFrame) -> dict[str, str]:
-    """What is to know of the test images, by the words for the data set; from `mixtures`."""
-    known = table[table["note"].fillna("") != ""]
-    return {dataset_name(row.dataset): row.note for row in known.itertuples()}
+    """What is to know of the test images of such mixtures, by the words for the mixture."""
+    found = {}
+    for row in table[is_other_mix(table)].itertuples():
+        note = str(row.note)
+        for part in MIXTURES[row.dataset][:2]:
+            note = note.replace(f"come from {part}", f"come from {dataset_name(part)}")
+        found[dataset_name(row.dataset)] = note
+    return found

@@ -29,6 +29,7 @@ def test_row_of_a_control_by_hand():
         **{"role": "unlearnable", "dataset": "random", "dropout": False, "n": 2, "n_sig": 1},
         "epochs": 20,
         **{"running_acc": 0.375, "train_acc": 0.75, "train_acc_before": 0.25},
+        **{"train_accs": [0.5, 1.0], "below_all": [True, False]},
         **{"before": [2.25, 2.75], "after": [1.0, 1.2]},
         "before_mean": 2.5,
         "before_std": pytest.approx(math.sqrt(0.125)),
@@ -74,7 +75,7 @@ def test_each_control_stands_beside_its_own_table(role, dataset, epochs, plain, 
 def test_other_data_and_epochs_have_no_printed_numbers(about, name):
     table = controls.controls(*control_frames(*about), PAPER)
     assert table.filter(like="paper_").isna().all(axis=None)
-    readable = controls.readable_controls(table).content
+    readable = controls.readable_controls(table, PAPER[:0]).content
     assert readable.index.tolist() == [(name, dropout, "ours") for dropout in ("no", "yes")]
 
 
@@ -89,7 +90,7 @@ def test_networks_of_two_roles_are_two_rows_of_the_same_networks():
 
 def test_readable_controls():
     table = controls.controls(*control_frames("memorization", "random3k"), PAPER)
-    readable = controls.readable_controls(table).content
+    readable = controls.readable_controls(table, PAPER[:0]).content
     name = "RANDOM (3,000), memorization (Table 4)"
     assert readable.index.tolist() == [
         (name, dropout, source) for dropout in ("no", "yes") for source in ("ours", "paper")
@@ -191,11 +192,29 @@ def test_rows_of_the_paper_beside_ours_alone():
 
 def test_notes_on_test_images():
     mixed, ncuts = mixture_frames()
-    words = "5 come from cifar10, whose own note says: few"
-    table = controls.mixtures(mixed.assign(test_note=words), ncuts, printed.mixtures(7))
-    assert table["note"].tolist() == ["5 come from cifar10"] * 2
-    assert controls.notes(table) == {
-        "LINES": "5 come from cifar10",
-        "MNIST (5,000 digits)": "5 come from cifar10",
-    }
+    words = "5 of the 9 test images come from cifar10, whose own note says: few"
+    # a data set that is no mixture may have a note, too
+    mixed = mixed.assign(test_note=words).replace({"dataset": {"lines": "lines_cifar10"}})
+    table = controls.mixtures(mixed, ncuts, printed.mixtures(7))
+    assert table["note"].tolist() == ["5 of the 9 test images come from cifar10"] * 2
+    assert controls.notes(table) == {"LINES-CIFAR-10": "5 of the 9 test images come from CIFAR-10"}
     assert controls.notes(mixture_table()) == {}
+
+
+def test_printed_rows_of_what_was_not_run():
+    networks, *found = control_frames()
+    not_run = controls.not_run(networks, 4)
+    assert not_run["role"].tolist() == ["kilo-epoch"] * 2
+    table = controls.controls(networks, *found, PAPER)
+    readable = controls.readable_controls(table, not_run).content
+    assert readable.index.get_level_values("Data").nunique() == 2
+    place = ("RANDOM, 1,000 epochs (Table 3)", "yes")
+    assert readable.index.tolist()[-2:] == [(*place, "ours"), (*place, "paper")]
+    ours, paper = readable.tail(2).to_dict("records")
+    assert (ours["n-cut"], ours["Prop. sig."]) == ("not run", "–")
+    assert (paper["n-cut"], paper["Prop. sig."]) == ("2.043 ± 0.028", "0.30")
+    # other data, another k, and where it was run
+    assert controls.not_run(control_frames(dataset="random4k")[0], 4).empty
+    assert controls.not_run(networks, 7).empty
+    both = pd.concat([networks, control_frames("kilo-epoch", "random", 1000)[0]])
+    assert controls.not_run(both, 4).empty

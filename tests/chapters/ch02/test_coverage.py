@@ -80,6 +80,17 @@ def test_tables_of_mixtures(networks):
     assert found.loc["Table A.17", ["n_printed", "n_beside"]].tolist() == [27, 0]
 
 
+def test_test_accuracies_on_another_mix_of_images_are_not_beside_the_papers():
+    mixed, ncuts = mixture_frames()
+    beside_theirs = []
+    for dataset, note in (("lines_cifar10", ""), ("lines_cifar10", "few"), ("lines", "few")):
+        own = mixed.assign(test_note=note).replace({"dataset": {"lines": dataset}})
+        table = controls.mixtures(own, ncuts, printed.mixtures())
+        (row, _) = coverage._mixtures(table[table["n"] > 0])
+        beside_theirs.append(row.n_beside)
+    assert beside_theirs == [3, 2, 3]
+
+
 def test_figures_and_footnote(networks):
     found = covered(networks, "memorization", "random3k")
     assert found.loc["Footnote 11", ["n_printed", "n_beside"]].tolist() == [3, 1]

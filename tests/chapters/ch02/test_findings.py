@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 from made_up_nulls import by_network, control_frames, fresh_frame, mixture_frames
+from small_book import frame_of, make_network
 
 from modclust_utils.chapters.ch02_dropout_and_topology import (
     controls,
@@ -14,6 +15,8 @@ from modclust_utils.chapters.ch02_dropout_and_topology import (
     findings,
     printed,
 )
+from modclust_utils.publish import chapters
+from modclust_utils.settings import TrainingSettings
 
 PAPER = printed.networks()
 NAN = float("nan")
@@ -33,66 +36,129 @@ def test_dropout_lowers():
 # The answer
 
 
+def members(*kinds: tuple[str, list[tuple[float, bool]]]) -> pd.DataFrame:
+    """Rows of `controls.controls`: data set, and training accuracy and verdict of each network."""
+    rows = [
+        (dataset, [a for a, _ in each], [below for _, below in each], len(each))
+        for dataset, each in kinds
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "train_accs", "below_all", "n"])
+
+
 def test_the_answer_follows_dropout_and_learning():
     effect = pd.DataFrame(
         [("ours", -0.1), ("ours", 0.1), ("paper", -0.1)], columns=["source", "high"]
     )
-    rows = [(0.9, 7, 10), (0.5, 2, 10), (0.1, 1, 10)]
-    controls = pd.DataFrame(rows, columns=["train_acc", "n_sig", "n"])
+    one = [(0.91, True), (0.95, False), (0.9, True), (0.2, True), (0.19, False)]
+    controls = members(("random3k", one), ("random", [(0.1, True), (0.1, False)]))
     assert findings.answer(effect, controls) == (
-        "Dropout lowers the mean n-cut in 1 of 2 comparisons; of networks on random data, 7 of 10 "
-        "that learned most of its labels fall into clusters after pruning, and 3 of 20 that did "
-        "not."
+        "Dropout lowers the mean n-cut in 1 of 2 comparisons; of networks on random data, 1 of 2 "
+        "that memorize it are below all their shuffles after pruning, and 1 of 3 that learn "
+        "nothing of it."
     )
-    raised = findings.answer(effect.assign(high=0.1), controls.assign(train_acc=[0.1, 0.9, 0.9]))
+    raised = findings.answer(effect.assign(high=0.1), controls)
     assert raised.startswith("Dropout lowers the mean n-cut in 0 of 2 comparisons")
-    assert "3 of 20 that learned most of its labels" in raised
-    assert raised.endswith("and 7 of 10 that did not.")
+
+
+def test_memorizing_is_that_of_the_claim():
+    (claim,) = (claim for claim in chapters.claims(2) if claim["id"] == "B7")
+    limits = claim["arguments"]
+    assert limits["learned"] == findings.MEMORIZED
+    assert limits["not_learned"] == findings.NOT_LEARNED
+
+
+def test_epochs_that_differ_with_dropout():
+    networks = [
+        make_network(dataset, dropout, seed, settings=TrainingSettings(epochs=epochs))
+        for dataset, dropout, epochs in (
+            *(("mnist", False, 20), ("mnist", True, 20), ("cifar10", False, 20)),
+            *(("cifar10", True, 100), ("lines", True, 30)),
+        )
+        for seed in (0, 1)
+    ]
+    (said,) = findings.differing_epochs(frame_of(networks))
+    assert said.startswith(
+        "CIFAR-10 was trained for 100 epochs before pruning with dropout, and for 20 without."
+    )
 
 
 # Topology
 
 
 def test_topology():
+    gaps = {
+        ("mnist", True): ([-0.5] * 9 + [50.0], [2.0, 2.5] * 5),  # a mean above 0
+        ("mnist", False): ([0.5] * 10, [-1.0, -1.5] * 5),
+        ("lines", False): ([-0.5, 0.5] * 5, [1.0, -1.0] * 5),
+    }
     kinds = pd.DataFrame(
-        [("mnist", True, n, 2.0) for n in (1.0, 1.125, 1.0)]
-        + [("mnist", False, n, d) for n, d in ((1.0, -1.0), (2.0, -1.0), (1.0, 1.0))],
+        [
+            (*kind, 1.5 + gap, d)
+            for kind, (each, all_d) in gaps.items()
+            for gap, d in zip(each, all_d, strict=True)
+        ],
         columns=["dataset", "dropout", "ncut", "cohens_d"],
     ).assign(phase="after", null_layer_nonzero_mean=1.5)
-    before = kinds[:3].assign(phase="before", cohens_d=5.0, dataset="lines")
+    before = kinds[:10].assign(phase="before", cohens_d=5.0, dataset="lines")
     said = findings.topology(pd.concat([kinds, before]))
-    assert "(95 % interval below 0) in 1 of 2 kinds of network" in said
-    assert said.endswith("(mean of d above 0) in 1 of 2.")
+    assert "median of the difference) in 1 of 3 kinds of network, and less in 1." in said
+    assert said.endswith("(95 % interval for the mean of d) in 1 of 3, and less in 1.")
+
+
+def test_what_the_paper_says_twice():
+    rows = [("mnist", False, "after", d) for d in (-0.25, 0.25)]
+    rows += [("mnist", True, "after", 9.0), ("mnist", False, "before", 9.0)]
+    ours = pd.DataFrame(rows, columns=["dataset", "dropout", "phase", "cohens_d"])
+    (said,) = findings.both_signs(ours, PAPER)
+    # Student's t with one degree of freedom: 12.706 times 0.25
+    assert "In its table it is -1.24 [" in said
+    assert said.endswith("ours is +0.00 [-3.18, +3.18] (95 % intervals).")
+    assert findings.both_signs(ours[2:], PAPER) == []
+    assert findings.both_signs(ours, PAPER[:0]) == []
 
 
 # Training on random data
 
 
 def test_training():
-    rows = [(2.31, 0.12, 1, 10), (2.44, 0.51, 9, 10), (2.3, 0.5, 0, 3)]
-    table = pd.DataFrame(rows, columns=["before_mean", "train_acc", "n_sig", "n"])
-    said = findings.training(table, fresh_frame([2.4375, 2.3, 2.35]))
-    assert "freshly initialized ones (2.300 to 2.438) in 2 of 3 kinds of network" in said
-    assert "9 of 10 networks are below all their shuffles where more than half" in said
-    assert said.endswith("and 1 of 13 where at most half are.")
+    learning = members(
+        ("random", [(0.1, False)] * 9 + [(0.1, True)]),
+        ("random3k", [(1.0, True)] * 10),
+        ("random3k_255", [(0.95, False), (0.5, True)] * 5),
+    )
+    # fresh networks have 2.35 ± 0.03, so that the standard error of a difference is about 0.01
+    table = learning.assign(before_mean=[2.25, 2.45, 2.351], before_std=0.02)
+    said = findings.training(table, fresh_frame([2.32, 2.35, 2.38] * 10))
+    assert "freshly initialized ones in 1 of 3 kinds of network, and above it in 1 (95 %" in said
+    assert "10 of 15 networks that memorized their labels (training accuracy above 0.9)" in said
+    assert "and 1 of 10 that learned nothing of them (below 0.2)." in said
+    assert said.endswith(
+        " Those that memorized: 10 of 10 on RANDOM (3,000), 0 of 5 on RANDOM (3,000, pixels 0 to "
+        "255)."
+    )
+    said = findings.training(table[:2], fresh_frame([2.32, 2.35, 2.38] * 10))
+    assert said.endswith("(below 0.2).")
 
 
 def test_memorized():
     rows = [
-        ("memorization", "random3k", False, [2.25, 2.375, 2.5], 2.375),
-        ("memorization", "random3k", True, [9.0, 9.0], 9.0),
-        ("memorization", "random3k_centred", False, [2.0, 2.25], NAN),
-        ("unlearnable", "random", False, [9.0, 9.0], 9.0),
+        ("memorization", "random3k", False, 2.375, 2.375, 0.02),
+        ("memorization", "random3k", True, 9.0, 9.0, 0.02),
+        ("memorization", "random3k_centred", False, 2.125, NAN, NAN),
+        ("unlearnable", "random", False, 9.0, 9.0, 0.02),
     ]
-    columns = ["role", "dataset", "dropout", "before", "paper_before_mean"]
-    table = pd.DataFrame(rows, columns=columns)
+    columns = ["role", "dataset", "dropout", "before_mean"]
+    table = pd.DataFrame(rows, columns=[*columns, "paper_before_mean", "paper_before_std"])
+    table = table.assign(before_std=0.02, n=10)
     fresh = fresh_frame([2.5, 2.25])
-    first = f"Freshly initialized networks have 2.375 ± {0.125 * np.sqrt(2):.3f}."
+    first = f"Freshly initialized networks have 2.375 ± {0.125 * np.sqrt(2):.3f}, and these have "
+    other = "2.125 on RANDOM (3,000, pixels −0.5 to 0.5)"
     assert findings.memorized(table, fresh) == (
-        f"{first} The paper's have 2.375 after memorizing; 2 of 5 of ours reach it."
+        f"{first}2.375 on RANDOM (3,000), {other}. The paper's have 2.375 ± 0.020: the 95 % "
+        "interval of the difference contains 0 in 1 of 2 kinds of images."
     )
     # not the paper's images
-    assert findings.memorized(table.iloc[2:], fresh) == first
+    assert findings.memorized(table.iloc[2:], fresh) == f"{first}{other}."
 
 
 # Mixtures
@@ -133,15 +199,30 @@ def test_lattice():
 
 def test_scatter_of_d():
     rows = [("before", 0.0), ("before", 0.125), ("before", -0.125), ("after", 9.0)]
-    table = pd.DataFrame(rows, columns=["phase", "cohens_d"])
+    table = pd.DataFrame(rows, columns=["phase", "cohens_d"]).assign(n_shuffles=40)
     said = findings.scatter_of_d(table, PAPER)
     # chi-squared with two degrees of freedom is exponential: its points in closed form
     low, high = (0.125 / np.sqrt(-np.log(tail)) for tail in (0.025, 0.975))
-    assert said.endswith(f"and 0.125 ({low:.3f} to {high:.3f}) for our 3 networks.")
+    assert said.endswith(
+        "For our 3 networks, with 40 independent shuffles each, where one expects "
+        f"{np.sqrt(2 / 40 * 39 / 38):.3f}, it is 0.125 ({low:.3f} to {high:.3f})."
+    )
     paper = PAPER.loc[PAPER["phase"] == "before", "cohens_d"].std()
-    assert re.search(rf" {paper:.3f} \(0\.\d+ to 0\.\d+\) for the paper's 60 networks", said)
+    assert re.search(
+        rf"For the paper's 60 networks it is {paper:.3f}, and its interval, 0\.\d+ to 0\.\d+, "
+        "leaves out both; nearer is that of 32 that are counted 10 times each",
+        said,
+    )
     assert said.startswith(f"One expects {np.sqrt(2 / 320 * 319 / 318):.3f} of 320 independent")
     assert "and 0.258 of 32 that are counted 10 times each" in said
+
+
+def test_scatter_of_d_of_independent_shuffles():
+    rows = [("before", sign * 0.075) for sign in (1, -1)] * 30
+    table = pd.DataFrame(rows, columns=["phase", "cohens_d"]).assign(n_shuffles=2)
+    said = findings.scatter_of_d(table, table)
+    assert "contains that of 320 independent shuffles. " in said
+    assert "with 2 independent shuffles each, it is 0.076 (" in said
 
 
 def test_significant_tests():
@@ -167,10 +248,11 @@ def test_findings_take_the_tables_of_the_chapter():
     mixed = controls.mixtures(*mixture_frames(), printed.mixtures())
     assert findings.mixtures(mixed) == []
     fresh = fresh_frame([2.0, 3.0])
-    assert "in 1 of 2 kinds of network" in findings.training(random_data, fresh)
-    assert "1 of 2 of ours reach it" in findings.memorized(random_data, fresh)
+    assert "in 0 of 2 kinds of network" in findings.training(random_data, fresh)
+    assert findings.memorized(random_data, fresh).endswith("contains 0 in 1 of 1 kinds of images.")
     ours = by_network(("mnist", False, [1.0, 1.5]), ("mnist", True, [1.0, 1.25]))
-    assert findings.topology(ours).endswith("in 0 of 2.")
+    assert findings.topology(ours).endswith("in 0 of 2, and less in 0.")
+    assert len(findings.both_signs(ours, PAPER)) == 1
     assert " of 8 with independent shuffles" in findings.significant(
         designs.significance(ours, PAPER)
     )

@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 import pytest
+import scipy.stats
 from made_up_nulls import PLACES, by_network, frames, two_networks
 from small_book import make_network
 
@@ -246,9 +247,10 @@ def effect_of(plain: list[float], dropped: list[float]) -> pd.DataFrame:
 def test_effect_of_dropout_by_hand():
     (row,) = effect_of([2.0, 2.2], [1.0, 1.2]).to_dict("records")
     # two samples of variance 0.02: the standard error of the difference is sqrt(0.01 + 0.01)
-    error = math.sqrt(0.02)
+    error, bounds = math.sqrt(0.02), tables.order_interval(1.0, 2, 2, confidence=0.9)
     assert row == {
-        **{"dataset": "lines", "phase": "after", "source": "ours", "n": 2, "overlap": False},
+        **{"dataset": "lines", "phase": "after", "source": "ours", "n": 2, "in_order": 1.0},
+        **dict(zip(("in_order_low", "in_order_high"), bounds, strict=True)),
         "difference": pytest.approx(-1.0),
         "low": pytest.approx(-1.0 - T_2 * error),
         "high": pytest.approx(-1.0 + T_2 * error),
@@ -257,18 +259,42 @@ def test_effect_of_dropout_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("dropped", "overlap"),
+    ("dropped", "share"),
     [
-        ([1.0, 1.9], False),
-        ([1.0, 2.0], True),
-        ([2.1, 2.2], True),
-        ([1.0, 9.0], True),
-        ([3.0, 4.0], True),
-        ([3.5, 4.0], False),  # all above: apart, although dropout lowers nothing
+        ([1.0, 1.9], 1.0),
+        ([1.0, 2.0], 0.875),  # one of four pairs is equal
+        ([2.1, 2.2], 0.5),
+        ([1.0, 9.0], 0.5),
+        ([3.0, 4.0], 0.125),
+        ([3.5, 4.0], 0.0),  # all above: apart, although dropout lowers nothing
     ],
 )
-def test_ranges_overlap(dropped, overlap):
-    assert effect_of([2.0, 3.0], dropped)["overlap"].tolist() == [overlap]
+def test_pairs_in_order(dropped, share):
+    (row,) = effect_of([2.0, 3.0], dropped).to_dict("records")
+    assert row["in_order"] == share
+    bounds = row["in_order_low"], row["in_order_high"]
+    assert bounds == tables.order_interval(share, 2, 2, confidence=0.9)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.91, 1.0])
+def test_interval_of_a_share_of_pairs(share):
+    """Its ends are those chances from which the share is z standard errors away."""
+    n_a, n_b, z = 8, 12, scipy.stats.norm.ppf(0.95)
+    low, high = tables.order_interval(share, n_a, n_b, confidence=0.9)
+    assert low <= share <= high
+    for end, way in ((low, 1), (high, -1)):
+        if end not in (0.0, 1.0):
+            # Hanley and McNeil 1982 with n = 10 on both sides
+            parts = end / (2 - end) - end**2, 2 * end**2 / (1 + end) - end**2
+            variance = (end * (1 - end) + 9 * sum(parts)) / (n_a * n_b)
+            assert way * (share - end) == pytest.approx(z * math.sqrt(variance), rel=1e-6)
+    mirrored = tables.order_interval(1 - share, n_a, n_b, confidence=0.9)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-8)
+    wider = tables.order_interval(share, n_a, n_b)
+    assert wider[0] <= low
+    assert wider[1] >= high
+    assert (high == 1.0) is (share == 1.0)
+    assert (low == 0.0) is (share == 0.0)
 
 
 def test_effect_of_the_paper_is_that_of_its_footnote_11():
@@ -286,7 +312,7 @@ def test_effect_of_the_paper_is_that_of_its_footnote_11():
         assert -after[dataset] == pytest.approx(facts[f"dropout_z_{dataset}"], abs=0.6)
     # read off the tables: only among pruned CIFAR-10 networks does one with dropout (2.040) have
     # an n-cut as high as one without (1.833)
-    assert theirs.index[theirs["overlap"]].tolist() == [("cifar10", "after")]
+    assert theirs.index[theirs["in_order"] < 1].tolist() == [("cifar10", "after")]
 
 
 def test_readable_effect():
@@ -296,7 +322,7 @@ def test_readable_effect():
     assert table.iloc[0].to_dict() == {
         "With − without dropout": f"-1.000 [{-1 - T_2 * error:+.3f}, {-1 + T_2 * error:+.3f}]",
         "Z": "-7.1",
-        "Ranges overlap": "no",
+        "Pairs in order": "100%",
     }
 
 
@@ -316,4 +342,16 @@ def test_effect_without_networks_far_out():
     every, without = table["difference"].tolist()[:2]
     assert every == pytest.approx(8.5625 / 5 - 6.125 / 3)
     assert without == pytest.approx(6.0625 / 4 - 6.125 / 3)
-    assert table["overlap"].tolist() == [True, False, True]
+    assert table["in_order"].tolist() == [12 / 15, 1.0, 0.5]
+
+
+def test_effect_without_networks_of_the_paper_that_are_far_out():
+    """Three pruned networks of CIFAR-10 without dropout: Table A.14."""
+    ours = by_network(("cifar10", False, [2.0, 2.125]), ("cifar10", True, [1.5, 1.625]))
+    table = tables.effect_both_ways(ours, PAPER).set_index("source")
+    assert table.index.tolist() == ["ours", "paper", "paper, without networks far out"]
+    # 2.296, 2.301 and 1.833 of a sum of 20.6; those with dropout have a mean of 1.8402
+    less = (1.993 + 2.008 + 2.014 + 2.015 + 2.037 + 2.049 + 2.054) / 7
+    assert table["difference"].tolist()[1:] == pytest.approx([1.8402 - 2.06, 1.8402 - less])
+    # 2.040 with dropout is above six without it, of which 1.833 is below three more with dropout
+    assert table["in_order"].tolist()[1:] == pytest.approx([91 / 100, 65 / 70])
