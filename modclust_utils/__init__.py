@@ -2,15 +2,15 @@
 
 Imports point one way:
 
-- science, the modules beside this one: arrays and torch modules in, arrays and small result objects
-  out;
+- science, most modules beside this one: arrays and torch modules in, arrays and small result
+  objects out (below it are `settings`, `paths` and `locks`);
 - `datasets`, `pretrained` and `figures`: images and printed tables, networks that others trained,
   and drawing that knows no chapter;
 - `recipes`: the kinds of record, and jobs that ask for them;
-- `chapters`: a folder a chapter, with all that is its own;
+- `chapters`: a folder a chapter, with all that is its own; `coverage`, `exercises`, `tables` and
+  `verdicts` are what they share;
 - `own`: a network of a reader's own, how it is read and what is asked about it;
-- `publish`: the one part that touches the disk, the clock and the screen (records, runs, pages, and
-  the command `modclust`).
+- `publish`: the one part that writes records, runs and pages, with the command `modclust`.
 """
 
 from __future__ import annotations

@@ -197,7 +197,8 @@ def analyze(
     Parameters
     ----------
     network : str, path, or torch.nn.Module
-        ``torchvision:NAME``, a file of weights (.safetensors, .npz, .pth, .pt), or a module.
+        ``torchvision:NAME``, a name of `pretrained.load`, a file of weights (.safetensors, .npz,
+        .pth, .pt), or a module.
     architecture : str or callable, optional
         What builds the module of a file: ``module:name``, or ``file.py:name``. A chain of plain
         Linear or Conv2d layers needs none.
@@ -211,8 +212,20 @@ def analyze(
         What is done to pixels from 0 to 1.
     name : str, optional
         What the results are called.
-    n_clusters, n_shuffles, partitioning, scope, n_images, n_random, seed
-        As in `own.questions.Questions`.
+    n_clusters : int
+        Of the whole network; also half and twice as many.
+    n_shuffles : int
+        Shuffled copies; a fifth of them in other tests.
+    partitioning : {"weights", "activations"}
+        What the clusters that are drawn and silenced are made from; activations need `images`.
+    scope : {"network", "layer"}
+        Whether they are those of the whole network, or of each layer by itself.
+    n_images : int
+        For clustering by activations, and as many for lesions.
+    n_random : int
+        Random sets beside each sub-cluster.
+    seed : int
+        Of all that is drawn at random.
     n_jobs : int
         Processes; -1 for all cores.
     store : RecordStore, optional

@@ -20,6 +20,7 @@ Is a network clusterable? A network goes in, a page comes out.
 
 NETWORK is one of
   torchvision:NAME      a classifier of torchvision with its own weights
+  NAME                  a network that chapter 4 reads, such as efficientnet_lite0
   FILE.safetensors      weights as tensors with names; also .npz, .pth or .pt.
                         A .pth is read without running code, in a process of its own;
                         one that holds more than tensors is refused.

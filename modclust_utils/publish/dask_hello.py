@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import platform
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modclust_utils.publish.records import software
+from modclust_utils.publish.records import lacking, software
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -33,24 +34,28 @@ def code_hash(package: Path = PACKAGE) -> str:
 CODE = code_hash()
 
 
-def resources(device: str) -> dict[str, float]:
+def resources(device: str, packages: Collection[str] = ()) -> dict[str, float]:
     """What a group needs of a worker: that it takes groups of this code, one at a time, and that it
-    has the device. One without a graphics card may fit for another run of the same code."""
-    return {f"modclust-{CODE}": 1, f"modclust-{CODE}-{device}": 1}
+    has the device and the optional packages. One without may fit for another run of the same
+    code."""
+    own = "-".join([CODE, device, *sorted(packages)])
+    return {f"modclust-{CODE}": 1, f"modclust-{own}": 1}
 
 
-async def introduce(code: str, device: str, dask_worker: Worker) -> dict[str, Any]:
+async def introduce(
+    code: str, device: str, packages: Collection[str], dask_worker: Worker
+) -> dict[str, Any]:
     """What a worker is; from here on, one that fits takes groups, one at a time.
 
-    code: that of the owner; device: the one that groups ask for. `problem` says why it does not
+    code: that of the owner; device, packages: what groups ask for. `problem` says why it does not
     fit.
     """
     problem = "it has other code of this package"
     if code == CODE:
-        problem = await asyncio.to_thread(_get_ready, device)
+        problem = lacking(packages) or await asyncio.to_thread(_get_ready, device)
     if not problem:
         # its threads compute the one group: trainings in threads of one process wait for each other
-        await dask_worker.set_resources(**resources(device))
+        await dask_worker.set_resources(**resources(device, packages))
         _begin_to_run(dask_worker)
     return {"problem": problem, "machine": platform.node(), "software": software()}
 

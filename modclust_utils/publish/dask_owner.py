@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -52,12 +52,14 @@ class Answer(NamedTuple):
 class DaskCrew:
     """The workers of a scheduler whose code is the same as here.
 
-    As a context it says goodbye to the scheduler at the end. asked: the workers that are there;
-    heard: what came back from them; answers: what is known of those that have answered.
+    As a context it says goodbye to the scheduler at the end. packages: the optional ones that
+    groups need; asked: the workers that are there; heard: what came back from them; answers: what
+    is known of those that have answered.
     """
 
     address: str
     device: str
+    packages: Collection[str] = ()
     answers: dict[Worker, Answer] = field(default_factory=dict)
     asked: set[Worker] = field(default_factory=set)
     heard: queue.SimpleQueue[tuple[Worker, Any]] = field(default_factory=queue.SimpleQueue)
@@ -114,12 +116,20 @@ class DaskCrew:
         if self.workers:
             self.had_workers = self.looked
 
+    def require(self, packages: Collection[str]) -> None:
+        """Use the workers alone that have these packages: who was asked before is asked again."""
+        if set(packages) != set(self.packages):
+            self.packages = tuple(sorted(packages))
+            self.asked, self.answers = set(), {}
+
     async def _ask(self, worker: Worker) -> None:
         (address, _), answer = worker, None
         try:
             answer = (
                 await self.client.run(
-                    introduce, CODE, self.device, workers=[address], on_error="return"
+                    *(introduce, CODE, self.device, self.packages),
+                    workers=[address],
+                    on_error="return",
                 )
             )[address]
         except Exception as error:

@@ -191,7 +191,8 @@ class Sent:
         call = pickle.dumps(_Call(packet))
         key = f"{words.replace(' ', '-')}-{uuid.uuid4().hex}"
         with crew.while_there():
-            return crew.client.submit(pickle.loads, call, key=key, resources=resources(crew.device))
+            asked = resources(crew.device, crew.packages)
+            return crew.client.submit(pickle.loads, call, key=key, resources=asked)
 
     def hear(self, what: str, n: int) -> None:
         """Something that the worker told."""

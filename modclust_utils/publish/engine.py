@@ -41,10 +41,13 @@ def compute(
 ) -> None:
     """Compute and write every record of the jobs that is missing, with what these need.
 
-    Stopped at any point, a second call goes on there.
+    Stopped at any point, a second call goes on there. Raises RunError, before it begins, where the
+    crew lacks a package that some of them need.
     """
     commit()  # read before the work begins: the repository may move on while it runs
-    for stage in stages(jobs, store):
+    every = list(stages(jobs, store))
+    crew.require({name for stage in every for job in stage for name in job.recipe.packages})
+    for stage in every:
         groups, shelf = _groups(stage), Shelf(store)
         total = sum(group[0].recipe.steps(group) for group in groups)
         words = " and ".join(dict.fromkeys(job.recipe.words for job in stage))

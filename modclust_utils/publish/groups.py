@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -17,8 +17,9 @@ from modclust_utils.publish.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
+from modclust_utils.publish.errors import RunError
 from modclust_utils.publish.memory import peak_memory
-from modclust_utils.publish.records import software
+from modclust_utils.publish.records import lacking, software
 from modclust_utils.publish.workers import BACKEND, in_workers, shown_steps
 from modclust_utils.recipes.base import Recipe, Task, Value
 
@@ -66,6 +67,9 @@ class Done:
 class Crew(Protocol):
     """Whoever computes groups."""
 
+    def require(self, packages: Collection[str]) -> None:
+        """That groups need these optional packages."""
+
     def compute(self, packets: Iterable[Packet], n: int, bar: Any) -> Generator[Done]:
         """The results of n packets, in the order in which they are done; the bar shows steps.
 
@@ -80,6 +84,11 @@ class LocalCrew:
     device: str = "cpu"
     n_jobs: int = 1
     backend: str = BACKEND
+
+    def require(self, packages: Collection[str]) -> None:
+        """Raise RunError where one of these packages is not installed here."""
+        if words := lacking(packages):
+            raise RunError(f"{words}, and this run needs it")
 
     def compute(self, packets: Iterable[Packet], n: int, bar: Any) -> Generator[Done]:
         """The results of n packets, in the order in which they are done."""

@@ -14,11 +14,12 @@ import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,13 @@ def software() -> dict[str, Any]:
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
     }
+
+
+def lacking(packages: Iterable[str]) -> str:
+    """The first of some packages that is not installed here, in words; "" where all are."""
+    names = (name for name in sorted(packages) if find_spec(name) is None)
+    name = next(names, "")
+    return f"the package {name} is not installed (`pip install {name}`)" if name else ""
 
 
 def provenance_now(begun_by: str = "") -> dict[str, Any]:

@@ -23,6 +23,8 @@ from modclust_utils.publish.stored_files import read_notebook
 
 #: Included by the page.
 PART = "reference-functions.md"
+#: What asks all questions at once; what it takes is too large for an example.
+WHOLE = ("analyze", "explain")
 #: Beside the science, where such functions are.
 PARTS = ("datasets", "pretrained")
 _NAME = "modclust_utils"
@@ -100,15 +102,19 @@ def _attributes(tree: ast.Module) -> set[str]:
 
 def stage_reference(book: Path, chapters: Mapping[str, list[int]]) -> None:
     """Write what the page of the reference in the folder `book` includes; chapters: `used_by`."""
-    lines = []
+    lines = [f"## `{_NAME}`", "", *(_described(f"{_NAME}.{name}") for name in WHOLE)]
     for module, names in entry_points().items():
         lines += [f"## `{module}`", ""]
         for name in names:
             full = f"{_NAME}.{module}.{name}"
-            lines += [f"```{{eval-rst}}\n.. autofunction:: {full}\n```", ""]
+            lines.append(_described(full))
             if full in chapters:
                 lines += [f"*Named in the code of {_chapter_links(chapters[full])}.*", ""]
     (book / PART).write_text("\n".join(lines), encoding="utf-8")
+
+
+def _described(full: str) -> str:
+    return f"```{{eval-rst}}\n.. autofunction:: {full}\n```\n"
 
 
 def _chapter_links(chapters: Iterable[int]) -> str:

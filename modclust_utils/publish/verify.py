@@ -20,7 +20,7 @@ from modclust_utils import datasets
 from modclust_utils.datasets import DataError
 from modclust_utils.paths import absolute_path, current_folder
 from modclust_utils.publish.errors import RecordError
-from modclust_utils.publish.records import RecordStore, read_record
+from modclust_utils.publish.records import RecordStore, lacking, read_record
 from modclust_utils.publish.workers import in_workers
 from modclust_utils.recipes import all_recipes, recipe_of
 from modclust_utils.recipes.base import Images, Record, Task, keeper
@@ -144,6 +144,8 @@ class Survey:
                 "a network of one's own: `modclust analyze` knows how it is built"
             )
         _check_readable(record)
+        if words := lacking(recipe.packages):
+            raise CannotCheckError(words)
         images = self._images(record, needs) if recipe.with_images else None
         kept = _kept(record)
         if kept and not self._has_kept(keeper(needs), kept):

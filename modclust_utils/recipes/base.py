@@ -148,7 +148,8 @@ class Recipe:
     from tasks that go together to their values; together: fields in which jobs that go together may
     differ; at_most: how many of them; with_images: whether it needs its network's images; kept: the
     group of its network's kept arrays that it needs, where no `phase` in its key says so; code:
-    what else decides its values, beside `compute`; steps: how many steps one group reports.
+    what else decides its values, beside `compute`; steps: how many steps one group reports;
+    packages: the optional ones that computing it imports.
 
     How a record is checked:
 
@@ -182,6 +183,7 @@ class Recipe:
     lacks: Callable[[Record], str] | None = None
     code: tuple[Callable[..., Any], ...] = ()
     steps: Callable[[Sequence[Job]], int] = len
+    packages: tuple[str, ...] = ()
     state: type[Any] | None = None
 
 

@@ -146,6 +146,7 @@ RECIPE = Recipe(
     at_most=10,
     with_images=True,
     kept=WEIGHTS,
+    packages=("igraph",),
     agree=agree,
     numbers=dict.fromkeys(("q", "q_leiden", "q_null", "n_clusters"), ()),
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from own_networks import Gated, planted, write_images
 from safetensors.torch import save_file
 
 from modclust_utils.own.questions import Questions
+from modclust_utils.pretrained import NAMES
 from modclust_utils.publish.analysis import OPTIONS, command
 from modclust_utils.publish.cli import main
 
@@ -98,6 +100,8 @@ def test_help_teaches(capsys):
     said = capsys.readouterr().out
     assert "modclust analyze digits.pth --explain" in said
     assert "the gauge" in said
+    (known,) = re.findall(r"a network that chapter 4 reads, such as (\w+)", said)
+    assert known in NAMES
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "analyze" in capsys.readouterr().out

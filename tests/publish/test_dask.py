@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -157,6 +158,20 @@ def test_groups_do_not_go_to_workers_that_fit_another_run_alone(cluster, store, 
         crew.look(patience=PATIENCE_SECONDS)
         with pytest.raises(RunError, match="no worker that can be used"):
             compute([add(1)], store, crew)
+
+
+def test_workers_without_a_package_are_not_used(cluster, store, monkeypatch):
+    """Though they have taken groups of a run that needs none."""
+    monkeypatch.setattr(dask_owner, "GONE_SECONDS", 1.0)
+    monkeypatch.setattr(dask_owner, "FIRST_SECONDS", 1.0)
+    monkeypatch.setattr(dask_owner, "LOOK_SECONDS", 0.1)
+    job = add(1)
+    picky = replace(job, recipe=replace(job.recipe, packages=("no_such_package",)))
+    with DaskCrew(cluster.address, "auto") as crew:
+        crew.wait_for_workers()
+        with pytest.raises(RunError, match="is not used: the package no_such_package is not"):
+            compute([picky], store, crew)
+        compute([job], store, crew)
 
 
 def test_workers_that_fit_may_come_after_others(fragile, tmp_path, store):

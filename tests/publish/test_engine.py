@@ -29,7 +29,7 @@ from modclust_utils.publish.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from modclust_utils.publish.errors import RecordError
+from modclust_utils.publish.errors import RecordError, RunError
 from modclust_utils.publish.groups import LocalCrew
 from modclust_utils.publish.records import RecordStore
 from modclust_utils.recipes import clustering, network, regularized_network, shuffle_test
@@ -159,6 +159,16 @@ def test_an_error_keeps_what_was_done_before(store):
     assert sums(jobs[:1], store) == [1]
     with pytest.raises(RecordError, match=r"\.json is missing\. Run the chapter again"):
         sums(jobs[1:], store)
+
+
+def test_a_package_that_is_not_there_is_named_before_anything_is_computed(store):
+    picky = add(2, add(1))
+    picky = replace(picky, recipe=replace(ADD, packages=("no_such_package",)))
+    with pytest.raises(RunError, match=r"no_such_package is not installed \(.*needs it"):
+        compute([picky], store)
+    assert list(store) == []
+    compute([add(2, add(1))], store)
+    compute([picky], store)  # what is there needs no package
 
 
 def test_record_about_what_was_computed_anew_does_not_count(store):

@@ -7,6 +7,7 @@ import inspect
 
 import nbformat
 
+import modclust_utils
 from modclust_utils.publish import reference
 from modclust_utils.publish.folds import TAG
 
@@ -42,8 +43,11 @@ def test_chapters_are_those_whose_code_names_a_function():
 def test_page_has_every_function_and_links_to_chapters(tmp_path):
     reference.stage_reference(tmp_path, {NCUT: [1, 3]})
     text = (tmp_path / reference.PART).read_text(encoding="utf-8")
-    n_functions = sum(map(len, reference.entry_points().values()))
+    n_functions = len(reference.WHOLE) + sum(map(len, reference.entry_points().values()))
     assert text.count(".. autofunction:: modclust_utils.") == n_functions
+    for name in reference.WHOLE:
+        assert callable(getattr(modclust_utils, name))
+        assert f".. autofunction:: modclust_utils.{name}\n" in text
     after = text.split(f".. autofunction:: {NCUT}\n")[1].split("autofunction")[0]
     assert "[chapter 1](../notebooks/01-pruned-mlp-clusterability.ipynb) and [chapter 3](" in after
 

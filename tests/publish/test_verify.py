@@ -293,6 +293,14 @@ def test_kind_that_says_nothing_about_checking_is_counted_as_such(store, monkeyp
     assert looked.reason.endswith("this kind has no numbers to compare")
 
 
+def test_record_whose_package_is_not_installed_cannot_be_checked(store, monkeypatch):
+    picky = replace(all_recipes()["random-ncuts"], packages=("no_such_package",))
+    monkeypatch.setitem(all_recipes(), "random-ncuts", picky)
+    looked = look(store, path_of(store, "random-ncuts"))
+    assert looked.way is Way.NOT_AT_ALL
+    assert looked.reason.startswith("the package no_such_package is not installed")
+
+
 def test_record_whose_network_is_gone(store):
     path_of(store, "network").unlink()
     looked = look(store, path_of(store, "shuffle-test"))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from computing import Bars
 from small_book import Here, record_of, write_data
 
 from modclust_utils import datasets, modularity, similarity
+from modclust_utils.publish import engine
+from modclust_utils.publish.errors import RunError
+from modclust_utils.publish.groups import LocalCrew
+from modclust_utils.publish.records import RecordStore
 from modclust_utils.recipes import regularized_network, similarity_clusters, similarity_matrices
 from modclust_utils.recipes.base import Images, Job, Task, stream
 from modclust_utils.recipes.similarity_clusters import VARIANTS, Variant
@@ -52,6 +58,16 @@ def clusters(images, *seeds, n_steps=30):
 
     tasks = [task_of(images, seed, make) for seed in seeds]
     return tasks, similarity_clusters.compute(tasks, Here())
+
+
+def test_a_run_without_igraph_says_so_before_it_trains(images, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    network = regularized_network.job(images, SETTINGS, 0)
+    job = similarity_clusters.job(network, n_steps=1, n_starts=1, seed=0)
+    store, bars = RecordStore(tmp_path / "cache", tmp_path / "published"), Bars()
+    with pytest.raises(RunError, match=r"^the package igraph is not installed \(.*needs it"):
+        engine.compute([job], store, crew=LocalCrew(), progress=bars)
+    assert bars.shown == []
 
 
 @pytest.fixture(scope="module")
