@@ -232,7 +232,7 @@ def _run(options: argparse.Namespace) -> int:
     _greet_workers(parameters["device"])
     with _step(f"chapter {options.chapter}, run {run_name(options.chapter, parameters)}"):
         info = run_chapter(options.chapter, parameters, timeout=options.timeout)
-    print(f"Its page is in {info.notebook}; `modclust build` puts it into the book.")
+    print(f"Its page is in {info.notebook}; `modclust book` puts it into the book.")
     return 0
 
 
