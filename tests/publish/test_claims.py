@@ -217,6 +217,19 @@ def test_late_rules():
         assert f"<p>Holds if {f'it is {mark}'.strip()}.</p>" in shown
 
 
+def test_how_many_rules_are_late(monkeypatch):
+    early, late = ({"commit": "a", "date": f"2026-01-0{day}T00:00:00+00:00"} for day in (1, 2))
+    found = [
+        entry(rule_written=early, first_record=late),
+        entry(rule_written=early, rule_changed=late, first_record=late),
+        entry(rule_written=early, rule_changed=late, first_record=early),
+        entry(rule_written=late, rule_changed=late, first_record=early),
+        entry(rule_written=late),
+    ]
+    monkeypatch.setattr(chapters, "claims", lambda chapter: found)
+    assert claims.late_rules(1).startswith("Of the 5 rules, 2 were written and 1 were changed")
+
+
 #: Of rules of chapter 4: commits of a branch that came into this history as one commit.
 BRANCH = {"1a9e74b", "1bce7fd", "7e13463"}
 
