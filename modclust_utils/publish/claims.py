@@ -76,6 +76,17 @@ def luck(chapter: int) -> str:
     )
 
 
+def late_rules(chapter: int) -> str:
+    """How many rules of a chapter are younger than the first records of their claims."""
+    found = chapters.claims(chapter)
+    written = sum(is_late(claim) for claim in found)
+    changed = sum(is_late(claim, "rule_changed") and not is_late(claim) for claim in found)
+    return (
+        f"Of the {len(found)} rules, {written} were written and {changed} were changed after the "
+        "first records of their claims had come: when one could know what these say."
+    )
+
+
 def _summary(verdict: Verdict, known: Chances) -> dict[str, Any]:
     return {
         "id": verdict.claim["id"],

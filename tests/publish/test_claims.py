@@ -9,12 +9,12 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 import yaml
+from shown import shown_names
 from small_book import printed
 
 from modclust_utils import datasets
@@ -60,10 +60,9 @@ def test_every_rule_is_used(chapter):
 
 @pytest.mark.parametrize("chapter", chapter_numbers())
 def test_every_claim_is_seen_in_what_its_chapter_shows(chapter):
-    cells = nbformat.read(chapters.chapter_notebook(chapter), as_version=4).cells
-    source = "".join(cell.source for cell in cells if cell.cell_type == "code")
-    shown = set(re.findall(r'name="([\w-]+)"', source))
-    assert {claim["seen_in"] for claim in chapters.claims(chapter)} <= shown
+    names = shown_names(chapter)
+    for claim in chapters.claims(chapter):
+        assert any(name.fullmatch(claim["seen_in"]) for name in names), claim["id"]
 
 
 def entry(**changes: object) -> dict:
@@ -216,6 +215,19 @@ def test_late_rules():
     for claim, mark in zip(texts, marks, strict=True):
         (shown,) = claims.readable([Verdict(claim, ())], {})["Claim"]
         assert f"<p>Holds if {f'it is {mark}'.strip()}.</p>" in shown
+
+
+def test_how_many_rules_are_late(monkeypatch):
+    early, late = ({"commit": "a", "date": f"2026-01-0{day}T00:00:00+00:00"} for day in (1, 2))
+    found = [
+        entry(rule_written=early, first_record=late),
+        entry(rule_written=early, rule_changed=late, first_record=late),
+        entry(rule_written=early, rule_changed=late, first_record=early),
+        entry(rule_written=late, rule_changed=late, first_record=early),
+        entry(rule_written=late),
+    ]
+    monkeypatch.setattr(chapters, "claims", lambda chapter: found)
+    assert claims.late_rules(1).startswith("Of the 5 rules, 2 were written and 1 were changed")
 
 
 #: Of rules of chapter 4: commits of a branch that came into this history as one commit.

@@ -6,9 +6,9 @@ import json
 import re
 from collections import Counter
 
-import nbformat
 import pandas as pd
 import pytest
+from shown import shown_names
 from small_book import printed
 
 from modclust_utils.coverage import Covered, table_of
@@ -79,15 +79,6 @@ def test_an_item_of_text_says_where_its_numbers_stand(chapter):
     words = [place.removeprefix("section ").lower() for place in places]
     assert all(re.search(rf"\b{word}\b", said) for word in words)
     assert len(sections) == len(re.findall(r"\b\d\b", said.partition(",")[0]))
-
-
-def shown_names(chapter: int) -> list[re.Pattern[str]]:
-    """The names under which a notebook shows something; what it fills in may be any word."""
-    cells = nbformat.read(chapters.chapter_notebook(chapter), as_version=4).cells
-    source = "".join(cell.source for cell in cells if cell.cell_type == "code")
-    # `f"table-k-{k}"`, and in braces a condition with words in quotes
-    names = re.findall(r"""name=f?"((?:[\w-]|\{[^{}]*\})+)",?\s*\)""", source)
-    return [re.compile(r"[\w-]+".join(map(re.escape, re.split(r"\{.*?\}", n)))) for n in names]
 
 
 @pytest.mark.parametrize("chapter", chapter_numbers())

@@ -18,6 +18,7 @@ from modclust_utils.exercises import (
     call,
     number,
 )
+from modclust_utils.figures.style import dataset_name
 from modclust_utils.tables import is_significant
 
 FEWER, MORE, SAME = "fewer", "more", "as many"
@@ -79,16 +80,24 @@ def _one_shuffle(answer: Any, seed: int) -> np.ndarray:
 
 
 def _two_clusters(answer: Any, frames: Frames) -> str:
-    tests = frames["tests"]
-    n = {k: int(is_significant(tests[tests["n_clusters"] == k]).sum()) for k in (2, 4)}
+    tests = frames["tests"].assign(passes=is_significant(frames["tests"]))
+    n = {k: int(tests["passes"][tests["n_clusters"] == k].sum()) for k in (2, 4)}
     right = FEWER if n[2] < n[4] else MORE if n[2] > n[4] else SAME
-    facts = f"the records say {n[2]} networks with 2 clusters and {n[4]} with 4"
+    facts = f"the records say {n[2]} networks with 2 clusters and {n[4]} with 4 ({_by_data(tests)})"
     if as_choice(answer, [FEWER, MORE, SAME]) != right:
         raise WrongAnswer(
             f"That is not so: {facts}. A test sees only what a network has beyond its shuffles, "
             "and those are cut in as many clusters as the network."
         )
     return f"Indeed {facts}."
+
+
+def _by_data(tests: pd.DataFrame) -> str:
+    """Networks that pass with 2 clusters and with 4, by data set."""
+    counts = tests.pivot_table("passes", "dataset", "n_clusters", aggfunc="sum", sort=False)
+    return ", ".join(
+        f"{dataset_name(str(d))} {int(row[2])} and {int(row[4])}" for d, row in counts.iterrows()
+    )
 
 
 def _half_pruned(answer: Any, frames: Frames) -> str:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import pandas as pd
+import scipy.stats
 
 from modclust_utils import stats, verdicts
-from modclust_utils.chapters.ch01_clusterability.tables import CONDITION, by_k, together
-from modclust_utils.figures.style import dataset_name
+from modclust_utils.chapters.ch01_clusterability.tables import (
+    CONDITION,
+    N_DISTINCT,
+    by_k,
+    together,
+)
+from modclust_utils.figures.style import dataset_name, dropout_name
 from modclust_utils.recipes.frames import only_k
-from modclust_utils.tables import N_PAPER, condition_name, far_out
+from modclust_utils.recipes.network import PHASES
+from modclust_utils.tables import N_PAPER, condition_name, far_out, is_significant
 from modclust_utils.verdicts import Case
 
 
@@ -47,16 +57,18 @@ class Results:
 
 
 def mean_within_spread(results: Results, datasets: list[str], n_clusters: int) -> list[Case]:
-    """Our mean n-cut lies within one printed standard deviation of the printed mean.
+    """Our mean n-cut is the printed one, within one printed standard deviation: Welch's 90 %
+    interval of the difference is inside.
 
-    Where the printed mean of the shuffles would pass too, that tells nothing of the networks.
+    Where the printed mean of the shuffles is inside too, that tells nothing of the networks.
     """
     cases = []
     for row in results.rows(datasets, n_clusters).itertuples():
-        gap = row.ncut_mean - row.paper_ncut_mean
-        evidence = f"{gap:+z.3f} against a spread of {row.paper_ncut_std:.3f}"
-        holds: bool | None = bool(abs(gap) <= row.paper_ncut_std)
-        if holds and abs(row.paper_null_ncut_mean - row.paper_ncut_mean) <= row.paper_ncut_std:
+        ours, margin = (row.ncut_mean, row.ncut_std, row.n), row.paper_ncut_std
+        interval = partial(stats.welch_interval, *ours, row.paper_ncut_mean, margin, N_PAPER)
+        holds, ends = verdicts.is_same(interval, margin)
+        evidence = f"difference {_interval(ends)} against a spread of {margin:.3f}"
+        if holds and abs(row.paper_null_ncut_mean - row.paper_ncut_mean) <= margin:
             holds = None
             evidence += f"; the shuffles' mean, {row.paper_null_ncut_mean:.3f}, would pass as well"
         cases.append(Case(condition_name(row.dataset, row.dropout), holds, evidence))
@@ -112,40 +124,110 @@ def same_share_significant(
     results: Results, datasets: list[str], n_clusters: int, within: float
 ) -> list[Case]:
     """Our share of networks below all their shuffles is the printed one, within a margin."""
-    return [
-        verdicts.same_share(name, ours, (round(row["paper_prop_sig"] * N_PAPER), N_PAPER), within)
-        for name, row, ours in _shares(results, datasets, n_clusters)
-    ]
-
-
-def at_least_as_strong(
-    results: Results, datasets: list[str], n_clusters: int, than: int, within: float
-) -> list[Case]:
-    """The share of networks below all their shuffles is not lower than for another k, by a margin:
-    a one-sided test at 5 %."""
-    others = {name: share for name, _, share in _shares(results, datasets, than)}
     cases = []
-    for name, _, ours in _shares(results, datasets, n_clusters):
-        if name in others:
-            interval = partial(stats.share_difference_interval, *ours, *others[name])
-            holds, (low, high) = verdicts.is_not_lower(interval, within)
-            evidence = f"{ours[0]}/{ours[1]} against {others[name][0]}/{others[name][1]} for k = "
-            evidence += f"{than}, difference [{low:+.2f}, {high:+.2f}]"
-            cases.append(Case(name, holds, evidence))
+    for name, row, ours in _shares(results, datasets, n_clusters):
+        printed = (round(row["paper_prop_sig"] * N_PAPER), N_PAPER)
+        case = verdicts.same_share(name, ours, printed, within)
+        counts = range(ours[1] + 1)
+        may_hold = any(verdicts.same_share("", (n, ours[1]), printed, within).holds for n in counts)
+        evidence = case.evidence + "; no number of ours would hold" * (not may_hold)
+        expected = f"; with {N_DISTINCT} shuffles each, {row['n_sig_of_few']:.1f} of ours expected"
+        cases.append(Case(name, case.holds, evidence + expected))
     return cases
+
+
+def more_than_luck(
+    results: Results, datasets: list[str], n_clusters: int, least: float, below: float
+) -> list[Case]:
+    """More networks are below all their shuffles than luck gives, at 5 % divided by the number of
+    cases; it fails where the share is surely below a margin. Of kinds for which the paper prints a
+    share above `least`."""
+    chosen = [
+        (name, share)
+        for name, row, share in _shares(results, datasets, n_clusters)
+        if row["paper_prop_sig"] > least
+    ]
+    cases = []
+    for name, (passed, n) in chosen:
+        chance = float(scipy.stats.binom.sf(passed - 1, n, _luck(results)))
+        few = verdicts.few(name, (passed, n), below)
+        holds = True if chance < 0.05 / len(chosen) else False if few.holds else None
+        cases.append(Case(name, holds, f"{few.evidence}; by luck p = {chance:.2g}"))
+    return cases
+
+
+def _luck(results: Results) -> float:
+    """How often a network like its shuffles is below all of them."""
+    return 1 / (int(results.tests["n_shuffles"].iloc[0]) + 1)
+
+
+def depends_on_dataset(
+    results: Results, datasets: list[str], n_clusters: int, lowest: str
+) -> list[Case]:
+    """Of networks without dropout, the exact test of all data sets at once tells their shares apart
+    (p < 0.05), and that of `lowest` is the lowest; it fails where it is not."""
+    shares = {
+        str(row["dataset"]): share
+        for _, row, share in _shares(results, datasets, n_clusters)
+        if not row["dropout"]
+    }
+    if set(shares) != set(datasets):
+        return []
+    p_value = homogeneity(list(shares.values()))
+    part = {dataset: passed / n for dataset, (passed, n) in shares.items()}
+    is_lowest = all(part[lowest] < part[other] for other in part if other != lowest)
+    words = ", ".join(f"{dataset_name(d)} {passed}/{n}" for d, (passed, n) in shares.items())
+    holds = is_lowest if p_value < 0.05 else None
+    return [Case("no dropout", holds, f"{words}; exact test p = {p_value:.2g}")]
+
+
+def homogeneity(shares: Sequence[verdicts.Share]) -> float:
+    """p of the exact test that several shares, as (passed, number), are one (Freeman and Halton
+    1951): how often as many passed in all fall as unlikely as these, or more so."""
+    passed = [share[0] for share in shares]
+    ways: list[tuple[bool, int]] = []
+    seen = math.prod(math.comb(n, i) for i, n in shares)
+    for other in itertools.product(*(range(n + 1) for _, n in shares)):
+        if sum(other) == sum(passed):
+            count = math.prod(math.comb(n, i) for i, (_, n) in zip(other, shares, strict=True))
+            ways.append((count <= seen, count))
+    return sum(count for rare, count in ways if rare) / sum(count for _, count in ways)
+
+
+def more_significant(
+    results: Results, datasets: list[str], n_clusters: int, than: int
+) -> list[Case]:
+    """More networks are below all their shuffles for one k than for another: of those that are so
+    for one of both alone, surely most are so for the first (a one-sided sign test at 5 %)."""
+    tests = results.tests[results.tests["dataset"].isin(datasets)]
+    tests = tests.assign(passes=is_significant(tests))
+    first, second = (tests[tests["n_clusters"] == k] for k in (n_clusters, than))
+    both = first.merge(second[["network", "passes"]], on="network", suffixes=("", "_than"))
+    if both.empty:
+        return []
+    both["won"], both["lost"] = both.passes & ~both.passes_than, both.passes_than & ~both.passes
+    won, lost = int(both["won"].sum()), int(both["lost"].sum())
+    evidence = f"{won} of {len(both)} networks for {n_clusters} clusters alone, {lost} for {than}"
+    kinds = [
+        f"{condition_name(str(dataset), bool(dropout))} {kind.won.sum()} and {kind.lost.sum()}"
+        for (dataset, dropout), kind in both.groupby(CONDITION, sort=False)
+    ]
+    decided = verdicts.most("", (won, won + lost)).holds if won + lost else None
+    return [Case("all", decided, f"{evidence} ({'; '.join(kinds)})")]
 
 
 def none_or_most(
     results: Results, datasets: list[str], n_clusters: int, most: list[str], below: float
 ) -> list[Case]:
-    """No network is below all its shuffles, beyond luck; in the data sets of `most`, most are."""
-    cases = []
-    for name, row, share in _shares(results, datasets, n_clusters):
-        if row["dataset"] in most:
-            cases.append(verdicts.most(name, share))
-        else:
-            luck = 1 / (int(results.tests["n_shuffles"].iloc[0]) + 1)
-            cases.append(verdicts.none(name, share, below, luck))
+    """Of the data sets that are not in `most`, together, no network is below all its shuffles,
+    beyond luck; in the others, most are."""
+    rows = list(_shares(results, datasets, n_clusters))
+    none = [(row["dataset"], share) for _, row, share in rows if row["dataset"] not in most]
+    cases = [verdicts.most(name, share) for name, row, share in rows if row["dataset"] in most]
+    if none:
+        name = " and ".join(dataset_name(dataset) for dataset in dict.fromkeys(d for d, _ in none))
+        together = (sum(passed for _, (passed, _) in none), sum(n for _, (_, n) in none))
+        cases.insert(0, verdicts.none(name, together, below, _luck(results)))
     return cases
 
 
@@ -165,37 +247,90 @@ def random_within(
 
 
 def above_all_shuffles(
-    results: Results, datasets: list[str], n_clusters: int, printed: int, within: float
+    results: Results, datasets: list[str], n_clusters: int, printed: int, least: float
 ) -> list[Case]:
-    """Our share of networks without dropout above all their shuffles is the printed one, within a
-    margin."""
+    """Of networks without dropout, surely more than a share of `least` are above all their
+    shuffles; it fails where Fisher's exact test tells the share from the printed one."""
+    cases = []
     rows = results.rows(datasets, n_clusters)
-    return [
-        verdicts.same_share(
-            condition_name(row["dataset"], False),
-            (row["n_above_all"], row["n"]),
-            (printed, N_PAPER),
-            within,
-        )
-        for _, row in rows[~rows["dropout"].astype(bool)].iterrows()
-    ]
+    for _, row in rows[~rows["dropout"].astype(bool)].iterrows():
+        passed, n = int(row["n_above_all"]), int(row["n"])
+        apart = passed in stats.told_apart(printed, N_PAPER, n)
+        many = verdicts.most(condition_name(row["dataset"], False), (passed, n), least)
+        holds = False if apart else True if many.holds else None
+        evidence = f"{many.evidence}, against {printed}/{N_PAPER}"
+        expected = f"; with {N_DISTINCT} shuffles each, {row['n_above_all_of_few']:.1f} expected"
+        cases.append(Case(many.name, holds, evidence + expected))
+    return cases
 
 
 def independent_of_accuracy(results: Results, datasets: list[str], within: float) -> list[Case]:
-    """In a condition, n-cut and test accuracy after pruning are not correlated: the 90 % interval
-    of Spearman's rank correlation (Fisher's z) is within a margin."""
+    """Before and after pruning, n-cut and test accuracy are not correlated in a kind of network:
+    the 90 % interval for the mean of Spearman's rank correlation over the kinds is within a margin.
+
+    Means are of Fisher's z. It fails where that interval is not inside and the 95 % interval leaves
+    out 0, or where a kind by itself is correlated (5 % divided by the number of kinds and phases).
+    """
     chosen = results.networks[results.networks["dataset"].isin(datasets)]
+    groups = list(chosen.groupby(["phase", *CONDITION], sort=False))
     cases = []
-    for (dataset, dropout), group in chosen[chosen["phase"] == "after"].groupby(
-        CONDITION, sort=False
-    ):
-        interval = partial(stats.rank_interval, group["ncut"], group["test_acc"])
-        holds, (low, high) = verdicts.is_same(interval, within)
-        rho = float(group["ncut"].corr(group["test_acc"], method="spearman"))
-        name = condition_name(str(dataset), bool(dropout))
-        evidence = f"rho = {rho:+.2f} [{low:+.2f}, {high:+.2f}]"
-        cases.append(Case(name, holds, evidence))
+    for phase in PHASES:
+        own = [(kind[1:], group) for kind, group in groups if kind[0] == phase]
+        if not own:
+            continue
+        holds, (low, high) = verdicts.is_same(partial(_mean_rank_interval, own), within)
+        rhos = [group["ncut"].corr(group["test_acc"], method="spearman") for _, group in own]
+        apart = []
+        for (dataset, dropout), group in own:
+            ends = stats.rank_interval(group["ncut"], group["test_acc"], 1 - 0.05 / len(groups))
+            if ends[0] > 0 or ends[1] < 0:
+                apart.append(f"{condition_name(str(dataset), bool(dropout))} {_interval(ends)}")
+        evidence = (
+            f"rho from {min(rhos):+.2f} to {max(rhos):+.2f}, its mean [{low:+.2f}, {high:+.2f}]"
+        )
+        evidence += f"; kinds that are correlated by themselves: {', '.join(apart) or 'none'}"
+        cases.append(Case(f"{phase} pruning", False if apart else holds, evidence))
     return cases
+
+
+def _mean_rank_interval(
+    groups: Sequence[tuple[object, pd.DataFrame]], confidence: float
+) -> tuple[float, float]:
+    """Interval for the mean of Fisher's z of the groups' rank correlations, as a correlation."""
+    ends = [stats.rank_interval(g["ncut"], g["test_acc"], confidence) for _, g in groups]
+    low, high = np.arctanh(np.clip(ends, -1 + 1e-12, 1 - 1e-12)).T
+    middle, half = ((low + high) / 2).mean(), np.linalg.norm((high - low) / 2) / len(groups)
+    return float(np.tanh(middle - half)), float(np.tanh(middle + half))
+
+
+def largest_spread(results: Results, datasets: list[str], of: str) -> list[Case]:
+    """With and without dropout, n-cuts of `of` after pruning have a larger standard deviation than
+    those of each other data set: the 95 % intervals of the ratios, by the F distribution, decide.
+    """
+    after = results.networks[results.networks["phase"] == "after"]
+    cases = []
+    for dropout, rows in after[after["dataset"].isin(datasets)].groupby("dropout", sort=False):
+        ncuts = {str(d): group["ncut"] for d, group in rows.groupby("dataset", sort=False)}
+        if set(ncuts) != set(datasets):
+            continue
+        ratios = {d: _ratio_interval(ncuts[of], ncuts[d]) for d in ncuts if d != of}
+        decided = [verdicts.is_below(-high, -low, -1.0) for low, high in ratios.values()]
+        holds = False if False in decided else True if all(decided) else None
+        words = ", ".join(f"{dataset_name(d)}'s [{a:.2f}, {b:.2f}]" for d, (a, b) in ratios.items())
+        evidence = f"{ncuts[of].std(ddof=1):.3f}, over {words}"
+        cases.append(Case(dropout_name(bool(dropout)), holds, evidence))
+    return cases
+
+
+def _ratio_interval(a: pd.Series, b: pd.Series) -> tuple[float, float]:
+    """95 % interval for the ratio of two standard deviations of normal distributions; it says
+    nothing (0, infinity) where one of them has a single value or does not vary."""
+    spreads = a.std(ddof=1), b.std(ddof=1)
+    if not min(spreads) > 0:
+        return 0.0, math.inf
+    tails = scipy.stats.f.ppf([0.975, 0.025], len(a) - 1, len(b) - 1)
+    low, high = spreads[0] / spreads[1] / np.sqrt(tails)
+    return float(low), float(high)
 
 
 RULES = (
@@ -203,9 +338,12 @@ RULES = (
     dropout_lowers,
     pruning_lowers,
     same_share_significant,
-    at_least_as_strong,
+    more_than_luck,
+    depends_on_dataset,
+    more_significant,
     none_or_most,
     random_within,
     above_all_shuffles,
     independent_of_accuracy,
+    largest_spread,
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from modclust_utils import stats
+from modclust_utils import quantized, stats
 from modclust_utils.datasets.papers import beside, paper_table
 from modclust_utils.figures.style import dataset_name
 from modclust_utils.graphs import layer_of_unit, mlp_adjacency
@@ -21,11 +22,15 @@ from modclust_utils.tables import (
     condition_name,
     in_rows,
     is_significant,
+    n_against,
     share_with_interval,
     spread,
 )
 
 CONDITION = ["dataset", "dropout"]
+TAILS: tuple[Literal["lower", "upper"], ...] = ("lower", "upper")
+#: Different shuffles of a network in the paper, as its printed p-values look (`quantized`).
+N_DISTINCT = 32
 PAPER_TABLES = {
     4: ("filan2020_table_1", "Table 1"),
     7: ("filan2020_table_a1", "Table A.1"),
@@ -85,7 +90,9 @@ def clusterability(
 
     Columns of ours: n, n_sig with its 95 % interval as a share, accuracies after pruning, n-cut
     (mean, sample standard deviation, 95 % interval of the mean), the nulls of all networks together
-    (mean, standard deviation), mean z-score. The paper's columns start with ``paper_`` and are
+    (mean, standard deviation), mean z-score; n_above_all, networks with an n-cut above those of all
+    shuffles; n_sig_of_few and n_above_all_of_few, how many networks one would expect below or above
+    all, had each `N_DISTINCT` of its shuffles. The paper's columns start with ``paper_`` and are
     NaN for data sets that are not in it. ``difference_low`` and ``difference_high`` are Welch's
     interval for the difference of the two mean n-cuts.
     """
@@ -104,6 +111,13 @@ def clusterability(
 
 def _ours(members: pd.DataFrame) -> dict[str, object]:
     null = np.concatenate(members["null_ncuts"].tolist())
+    against = {
+        tail: [
+            _n_against(*each, tail)
+            for each in zip(members["ncut"], members["null_ncuts"], strict=True)
+        ]
+        for tail in TAILS
+    }
     n, n_sig = len(members), int(is_significant(members).sum())
     sig_low, sig_high = stats.proportion_interval(n_sig, n)
     low, high = stats.mean_interval(members["ncut"])
@@ -125,13 +139,22 @@ def _ours(members: pd.DataFrame) -> dict[str, object]:
         "null_ncut_mean": null.mean(),
         "null_ncut_std": null.std(ddof=1),
         "z_mean": members["z_score"].mean(),
-        "n_above_all": sum(map(_is_above_all, members["ncut"], members["null_ncuts"])),
+        "n_above_all": sum(n == 0 for n in against["upper"]),
+        "n_sig_of_few": _expected(against["lower"], members["n_shuffles"]),
+        "n_above_all_of_few": _expected(against["upper"], members["n_shuffles"]),
     }
 
 
-def _is_above_all(ncut: float, null_ncuts: Sequence[float]) -> bool:
-    p_value = stats.empirical_p_value(ncut, null_ncuts, tail="upper")
-    return p_value <= 1 / (len(null_ncuts) + 1)
+def _n_against(ncut: float, null_ncuts: Sequence[float], tail: Literal["lower", "upper"]) -> int:
+    return n_against(stats.empirical_p_value(ncut, null_ncuts, tail=tail), len(null_ncuts))
+
+
+def _expected(against: Sequence[int], n_shuffles: Sequence[int]) -> float:
+    """How many networks have none against them among `N_DISTINCT` of their shuffles."""
+    return sum(
+        quantized.chance_significant(r, n, min(N_DISTINCT, n))
+        for r, n in zip(against, n_shuffles, strict=True)
+    )
 
 
 def _theirs(members: pd.DataFrame, printed: pd.DataFrame) -> dict[str, float]:

@@ -24,29 +24,88 @@ def test_drawn_network():
 
 TABLE = pd.DataFrame(
     [
-        ("mnist", False, 4, 10, 2.0, 2.25),
-        ("mnist", True, 10, 10, 1.5, 1.75),
-        ("lines", False, 0, 10, 2.5, np.nan),
-        ("lines", True, 1, 10, 2.75, np.nan),
+        ("mnist", False, 4, 10, 2.0, 0.5, 2.25, 0.75, 0.7),
+        ("mnist", True, 10, 10, 1.5, 0.25, 1.75, 0.5, 1.0),
+        ("lines", False, 0, 10, 2.5, 0.125, np.nan, np.nan, np.nan),
+        ("lines", True, 1, 10, 2.75, 0.5, np.nan, np.nan, np.nan),
     ],
-    columns=["dataset", "dropout", "n_sig", "n", "ncut_mean", "paper_ncut_mean"],
-)
+    columns=[
+        *("dataset", "dropout", "n_sig", "n", "ncut_mean", "ncut_std"),
+        *("paper_ncut_mean", "paper_ncut_std", "paper_prop_sig"),
+    ],
+).assign(n_clusters=4, null_ncut_mean=[2.25, 2.25, 2.5, 3.0], n_above_all=[0, 0, 3, 0])
+
+TRAINING = pd.DataFrame(
+    [("mnist", False, 20, 20), ("mnist", True, 20, 20), ("lines", False, 20, 40),
+     ("lines", True, 100, 40)],
+    columns=["dataset", "dropout", "epochs", "pruning_epochs"],
+)  # fmt: skip
 
 
 def test_in_short():
     by_phase = pruned()
-    clusterable, dropout, pruning, paper = findings.in_short(TABLE, by_phase, 320)
+    clusterable, dropout, pruning, paper = findings.in_short(TABLE, by_phase, TRAINING, 320)
     assert clusterable == (
         "**Clusterable:** 15 of 40 pruned networks have a lower n-cut than all of their 320 "
-        "shuffles, 4 of 20 trained without dropout and 11 of 20 trained with dropout."
+        "shuffles: without dropout MNIST 4 of 10 (paper: 7 of 10), LINES 0 of 10; with dropout "
+        "MNIST 10 of 10 (paper: 10 of 10), LINES 1 of 10."
     )
     assert dropout == (
         "**Dropout:** in 1 of 2 data sets the mean n-cut is lower with dropout than without "
-        "(MNIST 1.500 and 2.000; LINES 2.750 and 2.500)."
+        "(MNIST 1.500 and 2.000; LINES 2.750 and 2.500). The two were not trained equally long "
+        "everywhere (LINES 100 + 40 epochs against 20 + 40)."
     )
-    assert pruning == "**Pruning** lowers the n-cut of 2 of 3 networks."
+    # from 2.0, 2.5, 2.0 to 1.0, 2.5, 1.5
+    assert pruning == (
+        "**Pruning** lowers the n-cut of 2 of 3 networks, on average from 2.167 to 1.667. Their "
+        "shuffles, which are as sparse, have 2.500."
+    )
     assert paper.endswith("our mean n-cuts differ from the printed ones by 0.250 to 0.250.")
-    assert len(findings.in_short(TABLE[2:], by_phase, 320)) == 3
+    alone = findings.in_short(TABLE[:2], by_phase, TRAINING[:2], 320)
+    assert alone[1].endswith("(MNIST 1.500 and 2.000).")
+    assert len(findings.in_short(TABLE[2:], by_phase, TRAINING, 320)) == 3
+
+
+def test_shuffles_count_as_often_as_their_networks():
+    table = TABLE.assign(n=[10, 10, 10, 50])
+    assert findings.in_short(table, pruned(), TRAINING, 9)[2].endswith("have 2.750.")
+    # (2 + 1.5 + 2.5 + 5 * 2.75) / 8 of 4, and 2.75 of 4
+    assert findings.walks(table, pd.DataFrame({"ncut": [3.0, 3.4]})) == (
+        "In the 80 pruned networks of this page, 62% of such walks leave their cluster on average; "
+        "in their shuffles, 69%; in networks that were not trained, 80%."
+    )
+
+
+def test_spreads_with_and_without_dropout():
+    assert findings.spreads(TABLE) == (
+        "With dropout the n-cuts have a lower standard deviation on 1 of 2 data sets (MNIST 0.250 "
+        "and 0.500; LINES 0.500 and 0.125); in the paper, on 1 of 1."
+    )
+    assert findings.spreads(TABLE[2:]).endswith("on 0 of 1 data sets (LINES 0.500 and 0.125).")
+
+
+def test_networks_above_all_their_shuffles():
+    assert findings.above_all(TABLE) == "Above all of their shuffles: LINES, no dropout 3 of 10."
+    assert findings.above_all(TABLE[:2]) == "Above all of their shuffles: no network."
+
+
+def test_random_networks():
+    random = pd.DataFrame({"ncut": [2.25, 2.5]})
+    said = findings.random_networks(random, tables.facts_for_k(4), 4)
+    ours, _, paper = said.partition(" The paper")
+    assert ours == (
+        "With k = 4, our 2 freshly initialized networks of the paper's shape lie between 2.250 and "
+        "2.500, with a mean of 2.375."
+    )
+    assert paper == " says that its 200 all lie between 2.3 and 2.45."
+    assert "paper says" not in findings.random_networks(random, tables.facts_for_k(7), 7)
+
+
+def test_how_many_pass_for_each_k():
+    both = pd.concat([TABLE.assign(n_clusters=7, n_sig=10), TABLE])
+    assert findings.each_k(both) == (
+        "Below all of their shuffles are 15 of 40 for k = 4; 40 of 40 for k = 7."
+    )
 
 
 def pruned() -> pd.DataFrame:

@@ -96,6 +96,20 @@ def test_networks_above_all_their_shuffles():
     assert (row["n_above_all"], row["n_sig"]) == (1, 0)
 
 
+def test_networks_expected_below_or_above_all_of_few_shuffles():
+    # of 64 shuffles, 32 are drawn: without the only one against a network in half of the cases
+    networks = [make_network(seed=seed) for seed in range(3)]
+    null = [1.0, *[2.0] * 62, 3.0]
+    tests = [make_test(n, ncut, null) for n, ncut in zip(networks, (0.5, 1.5, 2.5), strict=True)]
+    (row,) = clusterability(frame_of(networks), frame_of(tests), NO_PAPER).to_dict("records")
+    assert (row["n_sig"], row["n_above_all"]) == (1, 0)
+    assert row["n_sig_of_few"] == pytest.approx(1 + 1 / 2)
+    assert row["n_above_all_of_few"] == pytest.approx(1 / 2)
+    # ours may have fewer
+    (row,) = clusterability(*two_networks(), NO_PAPER).to_dict("records")
+    assert row["n_sig_of_few"] == row["n_sig"]
+
+
 def test_conditions_stay_apart_and_in_order():
     networks, tests = [], []
     for i, (dataset, dropout) in enumerate(
