@@ -20,7 +20,7 @@ PAGES = {1: "paper", 2: "paper-part", 3: "paper", 4: "paper-part", 5: "paper"}
 #: sha256 of the lines ``kind/key``, sorted: of chapters 1 to 3, partitions apart; of chapter 4; and
 #: of chapter 5.
 DIGEST = "0097db588aa4127e57cb615399c54db7e95f66c042b44ee57f5406687ccbc551"
-DIGEST_4 = "d1fe5f5d7294faa3ce814a52b56f2ded8c99c868b9eb2aaa43e3d1bca9819973"
+DIGEST_4 = "c2390d7f5e03dfa58935fac0dc34b9bc82576f8a4b9407c2670214eaaa6efa3d"
 DIGEST_5 = "5baa60605156624443d051a05177c3213df27ce5d36e62dcd60ae06d7c8e79a4"
 COUNTS = {
     "clustering": 280,
@@ -102,10 +102,19 @@ def test_pages_need_no_computing(jobs, tmp_path):
 
 
 def test_published_records_say_what_they_were_first_committed_with():
+    """All but those about the small networks of chapter 4, which were trained again for lesions on
+    all test images: the weights of the first ones are not kept."""
     found = changes(published_folder())
     if found is None:
         pytest.skip("the history of the repository is not here")
-    assert (found.altered, found.replaced) == ([], [])
+    trained_again = [
+        f"{kind}/{key}.json"
+        for (kind, key), job in jobs_of(4).items()
+        if job.about["architecture"] in ("mlp", "cnn")
+        and job.about["dataset"] == "mnist"
+        and kind != "set-lesions"  # on more images: other keys
+    ]
+    assert (found.altered, found.replaced) == ([], sorted(trained_again))
 
 
 def test_commits_that_published_records_name(jobs):
@@ -120,5 +129,5 @@ def test_commits_that_published_records_name(jobs):
     found = origins(made)
     assert (found.uncommitted, found.late, found.networks) == (77, 94, 90)
     others = [each for each in made if BRANCH.isdisjoint(commits_of(each[1]))]
-    assert len(made) - len(others) == 311
+    assert len(made) - len(others) == 136
     assert origins(others).unknown == 0

@@ -138,8 +138,13 @@ def print_history(looked: Sequence[Looked]) -> bool:
         print(f"{found.remade:,} were computed again since, and came out the same to the bit.")
     if found.new:
         print(f"{found.new:,} published records are not committed yet.")
-    for name in found.replaced:
-        print(f"REPLACED since it was first committed: {name}")
+    kinds = Counter(name.split("/")[0] for name in found.replaced)
+    for kind, n in kinds.items():
+        example = next(name for name in found.replaced if name.startswith(f"{kind}/"))
+        print(
+            "REPLACED by others since first committed (see CHANGELOG.md): "
+            f"{n} {kind}, such as {example}"
+        )
     for name in found.altered:
         print(f"ALTERED since it was first committed: {name}")
     return bool(found.altered)

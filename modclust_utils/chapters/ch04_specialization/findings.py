@@ -223,8 +223,7 @@ def chance_alone(subs: pd.DataFrame, chance: pd.DataFrame, uniform: float) -> st
         f"{uniform:.2f} without ties, and with the ties that there are as little as "
         f"{'; '.join(where) or 'that, too'}. The lesions of {network_name(str(kind))} tie most: "
         f"on {n_test:,} test images {tied[kind]:.0%} of the random sets cost exactly what their "
-        "sub-cluster costs. On more images fewer would, so that a part of the distance between its "
-        "statistics and the printed ones may be due to ties."
+        "sub-cluster costs. On more images fewer would."
     )
 
 

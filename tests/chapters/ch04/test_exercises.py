@@ -39,7 +39,7 @@ def test_twenty_ranks():
 
 
 def test_few_or_many_clusters():
-    assert "with 8 and 1.61 with 32" in wrong("few-or-many-clusters", 32)
+    assert "with 8 and 1.73 with 32" in wrong("few-or-many-clusters", 32)
     assert "16 is neither 8 nor 32" in wrong("few-or-many-clusters", 16)
     assert said(4, "few-or-many-clusters", 8.0).state == "right"
 
@@ -56,7 +56,7 @@ def test_few_or_many_flips_with_the_records():
     assert reply(exercise, 32, flipped).state == "right"
     found = reply(exercise, 8, flipped)
     assert found.state == "wrong"
-    assert "1.61 with 8" in found.text
+    assert "1.73 with 8" in found.text
     assert "neither raises nor lowers it" in found.text
 
 
