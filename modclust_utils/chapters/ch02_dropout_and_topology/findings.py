@@ -97,14 +97,13 @@ def training(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
         for dataset, rows in memorized.groupby("dataset", sort=False)
     ]
     return (
-        "**Training alone:** before pruning, the mean n-cut of networks trained on random data is "
-        f"below that of freshly initialized ones in {_of(high < 0 for _, high in intervals)} kinds "
-        f"of network, and above it in {sum(low > 0 for low, _ in intervals)} (95 % interval of the "
-        f"difference). After pruning, {_of(memorized['below_all'])} networks that memorized their "
-        f"labels (training accuracy above {MEMORIZED}) are below all their shuffles, and "
-        f"{_of(others['below_all'])} that learned nothing of them (below {NOT_LEARNED})."
-        + f" Those that memorized: {', '.join(kinds)}."
-        * (len(kinds) > 1)
+        "**Training alone:** before pruning, networks trained on random data have a lower mean "
+        f"n-cut than freshly initialized ones in {_of(high < 0 for _, high in intervals)} kinds of "
+        f"network, and a higher one in {sum(low > 0 for low, _ in intervals)} (95 % interval). "
+        f"After pruning, {_of(memorized['below_all'])} networks that memorized their labels "
+        f"(training accuracy above {MEMORIZED}) are below all their shuffles"
+        + f": {', '.join(kinds)}" * (len(kinds) > 1)
+        + f"; of those that learned nothing (below {NOT_LEARNED}), {_of(others['below_all'])}."
     )
 
 
@@ -117,10 +116,10 @@ def topology(networks: pd.DataFrame) -> str:
     d = [stats.mean_interval(each) for _, each in kinds["cohens_d"]]
     return (
         "**Topology:** after pruning, networks are more clusterable than the shuffles that keep "
-        "their zeros in place (95 % interval for the median of the difference) in "
+        "their zeros in place (95 % interval of the median) in "
         f"{_of(high < 0 for _, high in gaps)} kinds of network, and less in "
         f"{sum(low > 0 for low, _ in gaps)}. Keeping the zeros makes the shuffles themselves more "
-        f"clusterable (95 % interval for the mean of d) in {_of(low > 0 for low, _ in d)}, and "
+        f"clusterable (95 % interval of the mean of d) in {_of(low > 0 for low, _ in d)}, and "
         f"less in {sum(high < 0 for _, high in d)}."
     )
 
