@@ -13,9 +13,10 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from modclust_utils.chapters.ch04_specialization.figures import COLORS, names_of
-from modclust_utils.chapters.ch04_specialization.tables import kinds_of
+from modclust_utils.chapters.ch04_specialization.tables import is_pretrained, kinds_of
 from modclust_utils.figures.style import NULL_COLOR, legend_below, new_figure, styled
 from modclust_utils.partitionings import PARTITIONINGS
+from modclust_utils.pretrained import find_row
 from modclust_utils.recipes.frames import shown_figure, shown_table
 
 # Sub-clusters that are shown beside each other, and rows of random sets below them.
@@ -74,21 +75,24 @@ def one_sided(table: pd.DataFrame) -> Figure:
 
 
 @shown_table(html=True)
-def gallery(frame: pd.DataFrame, part: slice = slice(None)) -> pd.DataFrame:
+def gallery(frame: pd.DataFrame, *, more: bool = False) -> pd.DataFrame:
     """Pairs of visualizations, a sub-cluster's and a random set's, on either side (B', Figure 7).
 
-    Which is which is folded away. part: which of the four pairs of each kind of network, from its
-    first layer to its last.
+    Which is which is folded away. Of four pairs of each kind of network, from its first layer to
+    its last, the last one; more: the others, and all four of networks that others trained on small
+    images, of which there are many of one kind.
     """
     rows = []
     own = frame[frame["partitioning"] == PARTITIONINGS[0]]
     kinds = kinds_of(own)
     for kind, name in names_of(kinds).items():
-        record = own[kinds == kind]["record"].iloc[0]
+        first = own[kinds == kind].iloc[0]
+        record = first["record"]
         arrays = record.arrays
         places = arrays["gallery"]
         chosen = np.unique(np.linspace(0, len(places) - 1, min(4, len(places))).round().astype(int))
-        for j in chosen[part]:
+        n_before = len(chosen) if _is_small(first["architecture"]) else len(chosen) - 1
+        for j in chosen[:n_before] if more else chosen[n_before:]:
             place = int(places[j])
             # by the key of the record, so that a page is always the same
             on_the_left = int(record.key[j % len(record.key)], 16) % 2 == 0
@@ -115,6 +119,10 @@ def gallery(frame: pd.DataFrame, part: slice = slice(None)) -> pd.DataFrame:
             )
     columns = ["Network", "Layer", "Units", "One", "Other", "Answer"]
     return pd.DataFrame(rows, columns=columns).set_index(["Network", "Layer"])
+
+
+def _is_small(architecture: str) -> bool:
+    return is_pretrained(architecture) and find_row(architecture).classes != "imagenet"
 
 
 def _picture(image: np.ndarray, side: str) -> str:

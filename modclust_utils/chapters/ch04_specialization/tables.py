@@ -100,6 +100,11 @@ def kinds_of(frame: pd.DataFrame) -> pd.Series[str]:
     return pd.Series(found, frame.index, dtype=object)
 
 
+def is_pretrained(architecture: str) -> bool:
+    """Whether others trained the networks of an architecture."""
+    return architecture not in _PAPERS_DATA
+
+
 def network_name(kind: str) -> str:
     """What a page calls a kind of network (`kind_of`)."""
     if kind in NETWORKS:
@@ -259,10 +264,10 @@ def clusterability(tests: pd.DataFrame) -> pd.DataFrame:
     found = tests if len(tests) else tests.reindex(columns=[*tests.columns, *_OF_TESTS])
     found = found.copy()
     found["kind"] = kinds_of(found)
-    found["pretrained"] = ~found["architecture"].isin([*_PAPERS_DATA])
+    found["pretrained"] = [is_pretrained(each) for each in found["architecture"]]
     found["imagenet"] = [
-        each.pretrained and find_row(each.architecture).classes == "imagenet"
-        for each in found.itertuples()
+        is_pretrained(each) and find_row(each).classes == "imagenet"
+        for each in found["architecture"]
     ]
     found["words"] = [
         FIGURE_2.get(row.architecture, find_row(row.architecture).words)

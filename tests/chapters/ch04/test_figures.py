@@ -139,7 +139,10 @@ def record(key, n):
 
 
 def test_pairs_of_the_gallery_in_two_parts():
-    """The page begins with the last layer of each network; both together are all of them."""
+    """The page begins with the last layer of each network; both together are all of them. Those of
+    networks for small images that others trained stand in the second part."""
+    kinds = [("cnn", "mnist"), ("vgg", "cifar10_colour"), ("tiny_darknet", "imagenette")]
+    names = [*NAMES[1:], "Tiny Darknet, ImageNet"]
     frame = printed(
         pd.DataFrame(
             [
@@ -149,16 +152,18 @@ def test_pairs_of_the_gallery_in_two_parts():
                     "dataset": dataset,
                     "record": record(f"{i}b", 4),
                 }
-                for i, (kind, dataset) in enumerate((("cnn", "mnist"), ("vgg", "cifar10_colour")))
+                for i, (kind, dataset) in enumerate(
+                    [*kinds, ("cifar10_resnet20", "cifar10_colour")]
+                )
             ]
         )
     )
-    parts = [slice(None), slice(-1, None), slice(0, -1)]
-    shown = [figures_images.gallery(frame, part=part).content for part in parts]
-    layers = [[*each.index] for each in shown]
-    assert layers[0] == [(name, 10 * i) for name in NAMES[1:] for i in range(4)]
-    assert layers[1] == [(name, 30) for name in NAMES[1:]]
-    assert sorted(layers[1] + layers[2]) == sorted(layers[0])
+    shown = [figures_images.gallery(frame, more=more).content for more in (False, True)]
+    assert [*shown[0].index] == [(name, 30) for name in names]
+    assert [*shown[1].index] == [
+        *((name, 10 * i) for name in names for i in range(3)),
+        *(("ResNet-20 (CIFAR-10)", 10 * i) for i in range(4)),
+    ]
 
 
 def test_names_of_near_networks_cover_no_other_name_and_no_point():
