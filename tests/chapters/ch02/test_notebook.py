@@ -218,7 +218,7 @@ def test_sentences_are_those_of_the_tables(done, frames, shown):
     ends = [stats.mean_interval(d) for _, d in after["cohens_d"]]
     above = sum(low > 0 for low, _ in ends)
     less = sum(high < 0 for _, high in ends)
-    assert f"(95 % interval for the mean of d) in {above} of 2, and less in {less}." in said
+    assert f"(95 % interval of the mean of d) in {above} of 2, and less in {less}." in said
     assert "240 of 240 printed ones have the form (10 m + 1) / 321" in said
     assert "**Mixtures**" not in said  # there is none with both of its parts
 
