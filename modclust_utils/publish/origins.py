@@ -121,6 +121,17 @@ class Changes:
     replaced: list[str]
     new: int
 
+    def replaced_by_kind(self) -> list[str]:
+        """A sentence for each kind of record of which some were replaced."""
+        by_kind: dict[str, list[str]] = {}
+        for name in self.replaced:
+            by_kind.setdefault(name.split("/")[0], []).append(name)
+        return [
+            f"REPLACED by others since first committed (see CHANGELOG.md): {len(names)} {kind}, "
+            f"such as {names[0]}"
+            for kind, names in by_kind.items()
+        ]
+
 
 def changes(folder: Path) -> Changes | None:
     """What became of the records of a folder since they were committed; None without history."""

@@ -138,13 +138,8 @@ def print_history(looked: Sequence[Looked]) -> bool:
         print(f"{found.remade:,} were computed again since, and came out the same to the bit.")
     if found.new:
         print(f"{found.new:,} published records are not committed yet.")
-    kinds = Counter(name.split("/")[0] for name in found.replaced)
-    for kind, n in kinds.items():
-        example = next(name for name in found.replaced if name.startswith(f"{kind}/"))
-        print(
-            "REPLACED by others since first committed (see CHANGELOG.md): "
-            f"{n} {kind}, such as {example}"
-        )
+    for sentence in found.replaced_by_kind():
+        print(sentence)
     for name in found.altered:
         print(f"ALTERED since it was first committed: {name}")
     return bool(found.altered)

@@ -150,6 +150,8 @@ def test_a_migration_alters_nothing_and_a_record_made_anew_is_said_to_be_one(rep
     assert found is not None
     assert (found.same, found.remade, found.new) == (1, 1, 0)
     assert found.replaced == ["clustering/two.json"]
+    (said,) = found.replaced_by_kind()
+    assert said.endswith(": 1 clustering, such as clustering/two.json")
     assert found.altered == ["clustering/three.json"]
 
 
