@@ -120,21 +120,22 @@ class DaskCrew:
         """Use the workers alone that have these packages: who was asked before is asked again."""
         if set(packages) != set(self.packages):
             self.packages = tuple(sorted(packages))
-            self.asked, self.answers = set(), {}
+            self.asked, self.answers, self.heard = set(), {}, queue.SimpleQueue()
 
     async def _ask(self, worker: Worker) -> None:
-        (address, _), answer = worker, None
+        (address, _), packages, answer = worker, self.packages, None
         try:
             answer = (
                 await self.client.run(
-                    *(introduce, CODE, self.device, self.packages),
+                    *(introduce, CODE, self.device, packages),
                     workers=[address],
                     on_error="return",
                 )
             )[address]
         except Exception as error:
             answer = error
-        self.heard.put((worker, answer))
+        if packages == self.packages:  # else it is asked again
+            self.heard.put((worker, answer))
 
     def _listen(self, patience: float) -> None:
         end = time.monotonic() + patience

@@ -152,7 +152,7 @@ def more_than_luck(
     for name, (passed, n) in chosen:
         chance = float(scipy.stats.binom.sf(passed - 1, n, _luck(results)))
         few = verdicts.few(name, (passed, n), below)
-        holds = True if chance < 0.05 / len(chosen) else False if few.holds else None
+        holds = False if few.holds else True if chance < 0.05 / len(chosen) else None
         cases.append(Case(name, holds, f"{few.evidence}; by luck p = {chance:.2g}"))
     return cases
 
@@ -166,7 +166,7 @@ def depends_on_dataset(
     results: Results, datasets: list[str], n_clusters: int, lowest: str
 ) -> list[Case]:
     """Of networks without dropout, the exact test of all data sets at once tells their shares apart
-    (p < 0.05), and that of `lowest` is the lowest; it fails where it is not."""
+    (p < 0.05), and that of `lowest` is the lowest; it fails where another is."""
     shares = {
         str(row["dataset"]): share
         for _, row, share in _shares(results, datasets, n_clusters)
@@ -176,7 +176,8 @@ def depends_on_dataset(
         return []
     p_value = homogeneity(list(shares.values()))
     part = {dataset: passed / n for dataset, (passed, n) in shares.items()}
-    is_lowest = all(part[lowest] < part[other] for other in part if other != lowest)
+    others = min(part[other] for other in part if other != lowest)
+    is_lowest = None if part[lowest] == others else part[lowest] < others
     words = ", ".join(f"{dataset_name(d)} {passed}/{n}" for d, (passed, n) in shares.items())
     holds = is_lowest if p_value < 0.05 else None
     return [Case("no dropout", holds, f"{words}; exact test p = {p_value:.2g}")]
@@ -251,14 +252,15 @@ def above_all_shuffles(
     results: Results, datasets: list[str], n_clusters: int, printed: int, least: float
 ) -> list[Case]:
     """Of networks without dropout, surely more than a share of `least` are above all their
-    shuffles; it fails where Fisher's exact test tells the share from the printed one."""
+    shuffles; it fails where they are fewer than printed, by Fisher's exact test."""
     cases = []
     rows = results.rows(datasets, n_clusters)
     for _, row in rows[~rows["dropout"].astype(bool)].iterrows():
         passed, n = int(row["n_above_all"]), int(row["n"])
         apart = passed in stats.told_apart(printed, N_PAPER, n)
         many = verdicts.most(condition_name(row["dataset"], False), (passed, n), least)
-        holds = False if apart else True if many.holds else None
+        fewer = apart and passed / n < printed / N_PAPER
+        holds = True if many.holds else False if fewer else None
         evidence = f"{many.evidence}, against {printed}/{N_PAPER}"
         expected = f"; with {N_DISTINCT} shuffles each, {row['n_above_all_of_few']:.1f} expected"
         cases.append(Case(many.name, holds, evidence + expected))

@@ -28,12 +28,15 @@ def answer(effect: pd.DataFrame, controls: pd.DataFrame) -> str:
     """The answer to the chapter's question in one sentence, from `tables.dropout_effect` and
     `controls.controls`."""
     ours = effect[effect["source"] == "ours"]
-    memorized, others = _by_learning(controls)
-    return (
-        f"Dropout lowers the mean n-cut in {_of(ours['high'] < 0)} comparisons; of networks on "
-        f"random data, {_of(memorized['below_all'])} that memorize it are below all their shuffles "
-        f"after pruning, and {_of(others['below_all'])} that learn nothing of it."
-    )
+    words = ("memorize it", "learn some of it", "learn nothing of it")
+    parts = [
+        f"{_of(networks['below_all'])} that {each}"
+        for networks, each in zip(_by_learning(controls), words, strict=True)
+        if len(networks)
+    ]
+    lowers = f"Dropout lowers the mean n-cut in {_of(ours['high'] < 0)} comparisons"
+    random = f"; of networks on random data, {', '.join(parts)} are below all their shuffles"
+    return lowers + f"{random} after pruning" * bool(parts) + "."
 
 
 #: Training accuracies above which a network has memorized random labels, and below which it has
@@ -41,12 +44,13 @@ def answer(effect: pd.DataFrame, controls: pd.DataFrame) -> str:
 MEMORIZED, NOT_LEARNED = 0.9, 0.2
 
 
-def _by_learning(controls: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The networks that have memorized their labels, and those that have learned nothing of them,
-    with `below_all` of each."""
+def _by_learning(controls: pd.DataFrame) -> list[pd.DataFrame]:
+    """The networks that have memorized their labels, those between, and those that have learned
+    nothing of them, with `below_all` of each."""
     members = controls.explode(["train_accs", "below_all"])
     accuracy = members["train_accs"].astype(float)
-    return members[accuracy > MEMORIZED], members[accuracy < NOT_LEARNED]
+    between = accuracy.between(NOT_LEARNED, MEMORIZED)
+    return [members[accuracy > MEMORIZED], members[between], members[accuracy < NOT_LEARNED]]
 
 
 def dropout(effect: pd.DataFrame) -> str:
@@ -91,19 +95,27 @@ def training(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
         stats.welch_interval(row.before_mean, row.before_std, row.n, *_fresh(fresh))
         for row in controls.itertuples()
     ]
-    memorized, others = _by_learning(controls)
+    memorized, between, others = _by_learning(controls)
     kinds = [
         f"{_of(rows['below_all'])} on {dataset_name(str(dataset))}"
         for dataset, rows in memorized.groupby("dataset", sort=False)
+    ]
+    words = [
+        (memorized, f"memorized their labels (training accuracy above {MEMORIZED})"),
+        (between, f"learned some of them (up to {MEMORIZED})"),
+        (others, f"learned nothing of them (below {NOT_LEARNED})"),
+    ]
+    after = [
+        f"{_of(networks['below_all'])} networks that {each}"
+        + f": {', '.join(kinds)}" * (networks is memorized and len(kinds) > 1)
+        for networks, each in words
+        if len(networks)
     ]
     return (
         "**Training alone:** before pruning, networks trained on random data have a lower mean "
         f"n-cut than freshly initialized ones in {_of(high < 0 for _, high in intervals)} kinds of "
         f"network, and a higher one in {sum(low > 0 for low, _ in intervals)} (95 % interval). "
-        f"After pruning, {_of(memorized['below_all'])} networks that memorized their labels "
-        f"(training accuracy above {MEMORIZED}) are below all their shuffles"
-        + f": {', '.join(kinds)}" * (len(kinds) > 1)
-        + f"; of those that learned nothing (below {NOT_LEARNED}), {_of(others['below_all'])}."
+        f"After pruning, below all their shuffles are {'; '.join(after)}."
     )
 
 
@@ -113,14 +125,18 @@ def topology(networks: pd.DataFrame) -> str:
     after = after.assign(gap=after["ncut"] - after["null_layer_nonzero_mean"])
     kinds = after.groupby(["dataset", "dropout"])
     gaps = [stats.median_interval(each) for _, each in kinds["gap"]]
+    # the median of five networks or fewer has no such interval
+    gaps = [ends for ends in gaps if np.isfinite(ends).all()]
     d = [stats.mean_interval(each) for _, each in kinds["cohens_d"]]
+    beyond = (
+        "networks are more clusterable than the shuffles that keep their zeros in place (95 % "
+        f"interval of the median) in {_of(high < 0 for _, high in gaps)} kinds of network, and "
+        f"less in {sum(low > 0 for low, _ in gaps)}. Keeping"
+    )
     return (
-        "**Topology:** after pruning, networks are more clusterable than the shuffles that keep "
-        "their zeros in place (95 % interval of the median) in "
-        f"{_of(high < 0 for _, high in gaps)} kinds of network, and less in "
-        f"{sum(low > 0 for low, _ in gaps)}. Keeping the zeros makes the shuffles themselves more "
-        f"clusterable (95 % interval of the mean of d) in {_of(low > 0 for low, _ in d)}, and "
-        f"less in {sum(high < 0 for _, high in d)}."
+        f"**Topology:** after pruning, {beyond if gaps else 'keeping'} the zeros makes the "
+        "shuffles themselves more clusterable (95 % interval of the mean of d) in "
+        f"{_of(low > 0 for low, _ in d)}, and less in {sum(high < 0 for _, high in d)}."
     )
 
 
