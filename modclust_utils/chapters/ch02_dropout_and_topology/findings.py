@@ -102,20 +102,20 @@ def training(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
     ]
     words = [
         (memorized, f"memorized their labels (training accuracy above {MEMORIZED})"),
-        (between, f"learned some of them (up to {MEMORIZED})"),
-        (others, f"learned nothing of them (below {NOT_LEARNED})"),
+        (between, "learned some"),
+        (others, f"learned nothing (below {NOT_LEARNED})"),
     ]
     after = [
-        f"{_of(networks['below_all'])} networks that {each}"
+        f"{_of(networks['below_all'])} that {each}"
         + f": {', '.join(kinds)}" * (networks is memorized and len(kinds) > 1)
         for networks, each in words
         if len(networks)
     ]
     return (
-        "**Training alone:** before pruning, networks trained on random data have a lower mean "
-        f"n-cut than freshly initialized ones in {_of(high < 0 for _, high in intervals)} kinds of "
+        "**Training alone:** before pruning, networks on random data have a lower mean n-cut "
+        f"than freshly initialized ones in {_of(high < 0 for _, high in intervals)} kinds of "
         f"network, and a higher one in {sum(low > 0 for low, _ in intervals)} (95 % interval). "
-        f"After pruning, below all their shuffles are {'; '.join(after)}."
+        f"After pruning, those below all their shuffles are {'; '.join(after)}."
     )
 
 

@@ -136,13 +136,12 @@ def test_training():
         "freshly initialized ones in 1 of 3 kinds of network, and a higher one in 1 (95 %" in said
     )
     assert said.endswith(
-        " After pruning, below all their shuffles are 10 of 15 networks that memorized their "
-        "labels (training accuracy above 0.9): 10 of 10 on RANDOM (3,000), 0 of 5 on RANDOM (3,000, "
-        "pixels 0 to 255); 5 of 5 networks that learned some of them (up to 0.9); 1 of 10 networks "
-        "that learned nothing of them (below 0.2)."
+        " After pruning, those below all their shuffles are 10 of 15 that memorized their labels "
+        "(training accuracy above 0.9): 10 of 10 on RANDOM (3,000), 0 of 5 on RANDOM (3,000, "
+        "pixels 0 to 255); 5 of 5 that learned some; 1 of 10 that learned nothing (below 0.2)."
     )
     said = findings.training(table[:1], fresh_frame([2.32, 2.35, 2.38] * 10))
-    assert said.endswith("are 1 of 10 networks that learned nothing of them (below 0.2).")
+    assert said.endswith("are 1 of 10 that learned nothing (below 0.2).")
 
 
 def test_memorized():
