@@ -12,6 +12,8 @@ from modclust_utils.figures.style import dataset_name, dropout_name
 
 #: Networks of each condition in the tables of paper A.
 N_PAPER = 10
+#: Shuffles of a network in paper A, as it says, and different ones, as its p-values look.
+N_SHUFFLES, N_DISTINCT = 320, 32
 
 
 def condition_name(dataset: str, dropout: bool) -> str:

@@ -118,16 +118,23 @@ Share = tuple[int, int]
 
 def same_share(name: str, ours: Share, printed: Share, within: float) -> Case:
     """Two shares are the same: the 90 % interval of their difference (two one-sided tests at 5 %)
-    is within a margin. They are not where Fisher's exact test tells them apart (p < 0.05)."""
+    is within a margin. They are not where Fisher's exact test tells them apart (p < 0.05). Where
+    no share of so many could be told to be the same, the evidence says so."""
+    inside = [_is_inside((passed, ours[1]), printed, within) for passed in range(ours[1] + 1)]
     low, high = stats.share_difference_interval(*ours, *printed, confidence=0.9)
     apart = stats.told_apart(*printed, ours[1])
-    holds = _decided(-within < low and high < within, ours[0] in apart)
+    holds = _decided(inside[ours[0]], ours[0] in apart)
     words = _runs(apart, ours[1]) if apart else "nothing"
     evidence = (
         f"{ours[0]}/{ours[1]} against {printed[0]}/{printed[1]}, difference "
         f"[{low:+.2f}, {high:+.2f}]; Fisher's test would tell apart {words}"
     )
-    return Case(name, holds, evidence)
+    return Case(name, holds, evidence + "; no share of ours would hold" * (not any(inside)))
+
+
+def _is_inside(ours: Share, printed: Share, within: float) -> bool:
+    low, high = stats.share_difference_interval(*ours, *printed, confidence=0.9)
+    return -within < low and high < within
 
 
 def _runs(counts: Sequence[int], n: int) -> str:

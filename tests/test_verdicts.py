@@ -97,11 +97,15 @@ def test_absence_of_evidence_is_no_evidence_of_absence(ours, printed, holds):
 
 
 def test_evidence_of_a_share_says_what_it_could_have_seen():
-    (left, right) = verdicts.same_share("x", (4, 10), (7, 10), 0.3).evidence.split("; ")
+    left, right, beyond = verdicts.same_share("x", (4, 10), (7, 10), 0.3).evidence.split("; ")
     assert left == "4/10 against 7/10, difference [-0.57, +0.06]"
     assert right == "Fisher's test would tell apart 0 to 1 of 10"
-    assert verdicts.same_share("x", (1, 2), (1, 2), 0.3).evidence.endswith("tell apart nothing")
-    assert verdicts.same_share("x", (5, 10), (5, 10), 0.3).evidence.endswith("apart 0, 10 of 10")
+    # of ten against seven or five of ten, and of two, none is surely inside the margin
+    assert beyond == "no share of ours would hold"
+    for ours, words in (((1, 2), "nothing"), ((5, 10), "0, 10 of 10")):
+        evidence = verdicts.same_share("x", ours, ours, 0.3).evidence
+        assert evidence.endswith(f"tell apart {words}; {beyond}")
+    assert beyond not in verdicts.same_share("x", (4, 10), (10, 10), 0.3).evidence
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from modclust_utils.chapters.ch01_clusterability.tables import (
     paper_for_k,
 )
 from modclust_utils.datasets.papers import PER_NETWORK_TABLES, paper_table
-from modclust_utils.tables import N_PAPER
+from modclust_utils.tables import N_PAPER, N_SHUFFLES
 from modclust_utils.verdicts import drawn_again
 
-N_RANDOM, N_SHUFFLES = 200, 320
+N_RANDOM = 200
 #: How often a network like its shuffles is below all of them, or above: the smallest p-value.
 LUCK = 1 / (N_SHUFFLES + 1)
 _printed = cache(paper_for_k)

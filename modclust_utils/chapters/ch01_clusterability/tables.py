@@ -18,6 +18,7 @@ from modclust_utils.recipes.frames import shown_table, traced
 from modclust_utils.recipes.network import PHASES, weights
 from modclust_utils.stubwalk import running_failure_rate, stub_walks
 from modclust_utils.tables import (
+    N_DISTINCT,
     N_PAPER,
     condition_name,
     in_rows,
@@ -29,8 +30,6 @@ from modclust_utils.tables import (
 
 CONDITION = ["dataset", "dropout"]
 TAILS: tuple[Literal["lower", "upper"], ...] = ("lower", "upper")
-#: Different shuffles of a network in the paper, as its printed p-values look (`quantized`).
-N_DISTINCT = 32
 PAPER_TABLES = {
     4: ("filan2020_table_1", "Table 1"),
     7: ("filan2020_table_a1", "Table A.1"),

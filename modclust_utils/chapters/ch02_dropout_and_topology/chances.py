@@ -13,7 +13,7 @@ from modclust_utils import quantized
 from modclust_utils.chapters.ch02_dropout_and_topology import printed
 from modclust_utils.chapters.ch02_dropout_and_topology.rules import Results
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import below_all, dropout_effect
-from modclust_utils.tables import N_PAPER, made_up
+from modclust_utils.tables import N_PAPER, N_SHUFFLES, made_up
 from modclust_utils.verdicts import drawn_again
 
 # What stands in place of numbers that the paper does not print. Freshly initialized networks: mean
@@ -21,7 +21,6 @@ from modclust_utils.verdicts import drawn_again
 # so many spreads away, with dropout a tail of that mean length; and the share of shuffles there.
 FRESH = (2.375, 0.02)
 FAR, FAR_SHARE = {False: 6.0, True: 5.0}, {False: 0.2, True: 0.05}
-N_SHUFFLES = 320
 #: Before pruning both nulls are nearly one: d scatters as it does for independent shuffles.
 D_SPREAD = quantized.expected_d_spread(N_SHUFFLES)
 _networks_of_paper = cache(printed.networks)

@@ -12,10 +12,16 @@ from modclust_utils import quantized
 from modclust_utils.chapters.ch02_dropout_and_topology.printed import CONDITION
 from modclust_utils.chapters.ch02_dropout_and_topology.tables import below_all
 from modclust_utils.recipes.frames import shown_table, traced
-from modclust_utils.tables import N_PAPER, condition_name, share_with_interval
+from modclust_utils.tables import (
+    N_DISTINCT,
+    N_PAPER,
+    N_SHUFFLES,
+    condition_name,
+    share_with_interval,
+)
 
-N_SHUFFLES = 320  # as the paper says
-N_DISTINCT, COPIES = 32, 10  # as its p-values look
+#: How often the paper seems to have counted each of its different shuffles.
+COPIES = N_SHUFFLES // N_DISTINCT
 
 
 @traced

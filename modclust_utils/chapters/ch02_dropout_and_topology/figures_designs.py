@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from modclust_utils.chapters.ch02_dropout_and_topology.designs import COPIES, N_SHUFFLES
+from modclust_utils.chapters.ch02_dropout_and_topology.designs import COPIES
 from modclust_utils.chapters.ch02_dropout_and_topology.figures import NETWORK_COLOR
 from modclust_utils.figures.colors import CLUSTER_COLORS
 from modclust_utils.figures.style import (
@@ -23,6 +23,7 @@ from modclust_utils.figures.style import (
     styled,
 )
 from modclust_utils.recipes.frames import shown_figure
+from modclust_utils.tables import N_SHUFFLES
 
 _LAST = N_SHUFFLES + 1
 

@@ -8,14 +8,10 @@ import numpy as np
 import pandas as pd
 
 from modclust_utils import quantized, stats
-from modclust_utils.chapters.ch02_dropout_and_topology.designs import (
-    COPIES,
-    N_DISTINCT,
-    N_SHUFFLES,
-)
+from modclust_utils.chapters.ch02_dropout_and_topology.designs import COPIES
 from modclust_utils.datasets import MIXTURES
 from modclust_utils.figures.style import dataset_name
-from modclust_utils.tables import N_PAPER
+from modclust_utils.tables import N_DISTINCT, N_PAPER, N_SHUFFLES
 
 
 def _of(passed: Iterable[bool]) -> str:
@@ -114,8 +110,9 @@ def training(controls: pd.DataFrame, fresh: pd.DataFrame) -> str:
     return (
         "**Training alone:** before pruning, networks on random data have a lower mean n-cut "
         f"than freshly initialized ones in {_of(high < 0 for _, high in intervals)} kinds of "
-        f"network, and a higher one in {sum(low > 0 for low, _ in intervals)} (95 % interval). "
-        f"After pruning, those below all their shuffles are {'; '.join(after)}."
+        f"network, and a higher one in {sum(low > 0 for low, _ in intervals)} (95 % interval)."
+        + f" After pruning, those below all their shuffles are {'; '.join(after)}."
+        * bool(after)
     )
 
 

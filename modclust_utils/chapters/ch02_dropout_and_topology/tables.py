@@ -203,7 +203,7 @@ def order_interval(
 def effect_both_ways(networks: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """`dropout_effect`, and a row more without networks far out wherever there are some, of ours or
     the paper's."""
-    place = [*CONDITION[::2], "source"]
+    place = ["dataset", "phase", "source"]
     tables = {"ours": networks, "paper": paper}
     out = {source: far_out(table, CONDITION) for source, table in tables.items()}
     without = dropout_effect(*(tables[source][~out[source]] for source in tables))

@@ -13,10 +13,13 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from modclust_utils.chapters.ch04_specialization.figures import COLORS, names_of
-from modclust_utils.chapters.ch04_specialization.tables import is_pretrained, kinds_of
+from modclust_utils.chapters.ch04_specialization.tables import (
+    is_of_imagenet,
+    is_pretrained,
+    kinds_of,
+)
 from modclust_utils.figures.style import NULL_COLOR, legend_below, new_figure, styled
 from modclust_utils.partitionings import PARTITIONINGS
-from modclust_utils.pretrained import find_row
 from modclust_utils.recipes.frames import shown_figure, shown_table
 
 # Sub-clusters that are shown beside each other, and rows of random sets below them.
@@ -91,7 +94,9 @@ def gallery(frame: pd.DataFrame, *, more: bool = False) -> pd.DataFrame:
         arrays = record.arrays
         places = arrays["gallery"]
         chosen = np.unique(np.linspace(0, len(places) - 1, min(4, len(places))).round().astype(int))
-        n_before = len(chosen) if _is_small(first["architecture"]) else len(chosen) - 1
+        made_by = first["architecture"]
+        is_small = is_pretrained(made_by) and not is_of_imagenet(made_by)
+        n_before = len(chosen) if is_small else len(chosen) - 1
         for j in chosen[:n_before] if more else chosen[n_before:]:
             place = int(places[j])
             # by the key of the record, so that a page is always the same
@@ -119,10 +124,6 @@ def gallery(frame: pd.DataFrame, *, more: bool = False) -> pd.DataFrame:
             )
     columns = ["Network", "Layer", "Units", "One", "Other", "Answer"]
     return pd.DataFrame(rows, columns=columns).set_index(["Network", "Layer"])
-
-
-def _is_small(architecture: str) -> bool:
-    return is_pretrained(architecture) and find_row(architecture).classes != "imagenet"
 
 
 def _picture(image: np.ndarray, side: str) -> str:

@@ -105,6 +105,11 @@ def is_pretrained(architecture: str) -> bool:
     return architecture not in _PAPERS_DATA
 
 
+def is_of_imagenet(architecture: str) -> bool:
+    """Whether others trained them on ImageNet."""
+    return is_pretrained(architecture) and find_row(architecture).classes == "imagenet"
+
+
 def network_name(kind: str) -> str:
     """What a page calls a kind of network (`kind_of`)."""
     if kind in NETWORKS:
@@ -265,10 +270,7 @@ def clusterability(tests: pd.DataFrame) -> pd.DataFrame:
     found = found.copy()
     found["kind"] = kinds_of(found)
     found["pretrained"] = [is_pretrained(each) for each in found["architecture"]]
-    found["imagenet"] = [
-        is_pretrained(each) and find_row(each).classes == "imagenet"
-        for each in found["architecture"]
-    ]
+    found["imagenet"] = [is_of_imagenet(each) for each in found["architecture"]]
     found["words"] = [
         FIGURE_2.get(row.architecture, find_row(row.architecture).words)
         if row.pretrained

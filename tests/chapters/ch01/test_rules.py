@@ -210,7 +210,7 @@ def test_shares_of_significant_networks():
     # ten against ten never tell that seven are seven
     found = results(row(paper=(2.0, 0.1, 0.7, 9.0)))
     (case,) = decided("same_share_significant", found, **same).cases
-    assert "; no number of ours would hold;" in case.evidence
+    assert "; no share of ours would hold;" in case.evidence
 
 
 @pytest.mark.parametrize(
