@@ -71,7 +71,7 @@ def test_strip_says_how_a_table_was_made():
         "Seconds of computing": "2,412.0",
         "Commit": f"records abc; page {commit()}",
         "Made again by": "modclust run 1 -p n_clusters 7",
-        "Claims": "A4, A5, A9",
+        "Claims": "A4, A5, A9, A13, A14",
     }
     assert 'id="how-table-1"' in strip
     assert '<a href="#claim-A5">A5</a>' in strip
