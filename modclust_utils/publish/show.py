@@ -32,6 +32,7 @@ DPI = 200
 
 NOT_RUN = "What was not run"
 FEW = 3  # lines of a parameter's value that a page shows unfolded
+MORE = 5  # names in the list of a parameter's value that a page shows unfolded
 MANY = 20  # parameters of which a page folds those that are as in the quick profile
 
 
@@ -244,7 +245,11 @@ def _value_html(value: object) -> str:
         summary = f"<summary>for {len(value)} data sets</summary>"
         return f'<details class="mc-evidence">{summary}{lines}</details>'
     if isinstance(value, list):
-        return ", ".join(map(_value_html, value)) or "none"
+        words = ", ".join(map(_value_html, value)) or "none"
+        if len(value) <= MORE or not all(isinstance(each, str) for each in value):
+            return words
+        summary = f"<summary>{_value_html(value[0])} and {len(value) - 1} more</summary>"
+        return f'<details class="mc-evidence">{summary}{words}</details>'
     return html.escape(f"{value:.4g}" if isinstance(value, float) else str(value))
 
 

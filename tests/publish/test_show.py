@@ -355,6 +355,19 @@ def test_values_mark_what_differs_from_the_quick_profile(displayed):
     assert rows["dataset_settings"][:2] == [own, "none"]
 
 
+def test_a_long_list_of_names_is_folded(displayed):
+    names = [f"{i}.npz" for i in range(show.MORE + 1)]
+    words = value_rows(run_of(datasets=names), displayed)["datasets"][0]
+    assert "<summary>0.npz and 5 more</summary>" in words
+    assert words.endswith("</summary>0.npz, 1.npz, 2.npz, 3.npz, 4.npz, 5.npz</details></b>")
+
+
+def test_a_list_of_few_names_is_not_folded(displayed):
+    names = [f"{i}.npz" for i in range(show.MORE)]
+    words = value_rows(run_of(datasets=names), displayed)["datasets"][0]
+    assert words == "<b>0.npz, 1.npz, 2.npz, 3.npz, 4.npz</b>"
+
+
 def test_values_of_the_quick_profile_have_nothing_beside_them(displayed):
     rows = value_rows(run_of(), displayed)
     assert rows["n_clusters"][0] == "4"

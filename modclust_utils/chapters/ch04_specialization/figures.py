@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from modclust_utils.chapters.ch04_specialization.tables import (
     MEASURES,
+    is_pretrained,
     is_tested,
     network_name,
     uniform,
@@ -64,9 +65,9 @@ def statistics(
     table = found[is_tested(found)]
     if table.empty:
         return nothing_to_show()
-    names = names_of(table["kind"])
-    heights = _heights(table)
-    figure = new_figure(0.19 * (len(heights) + len(names)) + 1.5)
+    groups = _groups(table)
+    heights = _heights(groups)
+    figure = new_figure(0.19 * (len(heights) + len(groups)) + 1.5)
     panels = figure.subplots(1, len(MEASURES), sharey=True)
     theirs = printed.set_index(["network", "partitioning"])
     for ax, (measure, words) in zip(panels, MEASURES.items(), strict=True):
@@ -86,12 +87,12 @@ def statistics(
         ax.set_xlabel("Fisher statistic")
         # up to the largest that so many random sets allow
         ax.set_xlim(0, math.log(2 * (n_random + 1)) + 0.06)
-    panels[0].set_yticks(list(heights.values()), [each for _, each in heights])
+    labels = [label for rows in groups.values() for label in rows.values()]
+    panels[0].set_yticks(list(heights.values()), labels)
     panels[0].set_ylim(max(heights.values()) + 0.7, -1.1)
-    for kind, name in names.items():
-        first = min(height for (each, _), height in heights.items() if each == kind)
+    for name, rows in groups.items():
         panels[0].text(
-            0.0, first - 0.6, name, fontweight="bold", fontsize=8.5,
+            0.0, heights[next(iter(rows))] - 0.6, name, fontweight="bold", fontsize=8.5,
             transform=panels[0].get_yaxis_transform(),
         )  # fmt: skip
     handles: list[Any] = [
@@ -105,14 +106,25 @@ def statistics(
     return figure
 
 
-def _heights(table: pd.DataFrame) -> dict[tuple[str, str], int]:
-    """The row of each kind of network under each partitioning that it has; above each kind one is
-    free, for its name."""
-    heights = {}
-    for i, (kind, own) in enumerate(table.groupby("kind", sort=False)):
-        for partitioning in PARTITIONINGS:
-            if (own["partitioning"] == partitioning).any():
-                heights[str(kind), partitioning] = len(heights) + i
+def _groups(table: pd.DataFrame) -> dict[str, dict[tuple[str, str], str]]:
+    """The rows under each heading, with their labels: of a kind of network its partitionings; of
+    those that others trained under one partitioning all in one group, by their names."""
+    groups: dict[str, dict[tuple[str, str], str]] = {}
+    for kind, own in table.groupby("kind", sort=False):
+        name, measured = network_name(str(kind)), {*own["partitioning"]}
+        for partitioning in (each for each in PARTITIONINGS if each in measured):
+            heading, label = name, partitioning
+            if len(measured) == 1 and is_pretrained(str(kind)):
+                heading, label = f"trained by others, {partitioning}", name
+            groups.setdefault(heading, {})[str(kind), partitioning] = label
+    return groups
+
+
+def _heights(groups: dict[str, dict[tuple[str, str], str]]) -> dict[tuple[str, str], int]:
+    """The height of each row; above each group one is free, for its heading."""
+    heights: dict[tuple[str, str], int] = {}
+    for i, rows in enumerate(groups.values()):
+        heights |= {row: len(heights) + i + j for j, row in enumerate(rows)}
     return heights
 
 

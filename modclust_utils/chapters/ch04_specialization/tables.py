@@ -100,9 +100,9 @@ def kinds_of(frame: pd.DataFrame) -> pd.Series[str]:
     return pd.Series(found, frame.index, dtype=object)
 
 
-def is_pretrained(architecture: str) -> bool:
-    """Whether others trained the networks of an architecture."""
-    return architecture not in _PAPERS_DATA
+def is_pretrained(kind: str) -> bool:
+    """Whether others trained the networks of an architecture or a kind (`kind_of`)."""
+    return kind.partition(_ON)[0] not in _PAPERS_DATA
 
 
 def is_of_imagenet(architecture: str) -> bool:

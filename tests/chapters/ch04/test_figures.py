@@ -83,6 +83,32 @@ def test_only_partitionings_that_were_measured_have_a_row():
     assert rows == [PARTITIONINGS[2], *PARTITIONINGS, *PARTITIONINGS]
 
 
+def test_networks_that_others_trained_share_a_heading_under_the_one_partitioning_they_have():
+    """Rows have their names then; each point stands in the row of its own network."""
+    mlp = BY_KIND[BY_KIND["kind"] == "mlp"]
+    one = mlp[mlp["partitioning"] == PARTITIONINGS[0]]
+    others = {"tiny_darknet": 1.3, "cifar10_resnet20": 2.1}
+    parts = [one.assign(kind=kind, fisher=fisher) for kind, fisher in others.items()]
+    both = printed(pd.concat([mlp, *parts, mlp.assign(kind="squeezenet1_0")]))
+    figure = figures.statistics(
+        both, paper_table("casper2022_table_1"), CHANCE[:0], n_random=19
+    ).content
+    drops = figure.axes[0]
+    rows = [text.get_text() for text in drops.get_yticklabels()]
+    names = ["Tiny Darknet, ImageNet", "ResNet-20 (CIFAR-10)"]
+    assert rows == [*PARTITIONINGS, *names, *PARTITIONINGS]
+    assert [text.get_text() for text in drops.texts] == [
+        "MLP, MNIST", "trained by others, weights/network", "SqueezeNet 1.0, ImageNet"
+    ]  # fmt: skip
+    points = {
+        line.get_xdata()[0]: line.get_ydata()[0]
+        for line in drops.lines
+        if len(line.get_xdata()) == 1
+    }
+    places = dict(zip(rows, drops.get_yticks(), strict=False))
+    assert [points[fisher] for fisher in others.values()] == [places[name] for name in names]
+
+
 @pytest.mark.parametrize(
     "draw",
     [
