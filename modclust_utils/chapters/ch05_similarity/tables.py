@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from modclust_utils import modularity, similarity, stats
+from modclust_utils import similarity, stats
 from modclust_utils.models import MLP
 from modclust_utils.recipes import similarity_clusters as kind
 from modclust_utils.recipes.frames import shown_table, traced
@@ -121,13 +122,24 @@ def agreement(clusters: pd.DataFrame, networks: pd.DataFrame, reading: Reading) 
     for row in clusters.itertuples():
         labels = kind.labels(row.record, reading.method)
         for layer in kind.LAYERS:
-            own = [labels[i] for i in _places(layer, reading)]
+            similarities = element_similarities(
+                np.stack([labels[i] for i in _places(layer, reading)])
+            )
             rows += [
-                (row.network, layer, a, b, modularity.element_similarity(own[a], own[b]))
-                for a, b in itertools.combinations(range(len(own)), 2)
+                (row.network, layer, a, b, similarities[a, b])
+                for a, b in itertools.combinations(range(len(similarities)), 2)
             ]
     table = pd.DataFrame(rows, columns=["network", "layer", "a", "b", "similarity"])
     return networks[PLACE].merge(table, on="network")
+
+
+def element_similarities(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`modularity.element_similarity` of each two of m partitions ``(m, n)`` of a layer of n units:
+    ``(m, m)``. Pages have tens of thousands of pairs."""
+    same = (labels.T[:, :, None] == labels[None]).astype(np.float64)  # (unit, partition, unit)
+    shared = same @ same.transpose(0, 2, 1)
+    sizes = same.sum(-1)
+    return np.asarray((shared / np.maximum(sizes[:, :, None], sizes[:, None])).mean(0))
 
 
 def _places(layer: int, reading: Reading) -> list[int]:

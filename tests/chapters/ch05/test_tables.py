@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from networks import rng_of
 from small_book import printed
 
 from modclust_utils import similarity
 from modclust_utils.chapters.ch05_similarity import tables
-from modclust_utils.modularity import modularity
+from modclust_utils.modularity import element_similarity, modularity
 
 
 def tiny(i: int, j: int, measure: str) -> float:
@@ -28,6 +30,13 @@ def test_network_by_hand():
     assert tiny(2, 3, "output_sensitivity") == 4
     hidden = tables.TINY_IMAGES @ tables.TINY[0].T
     assert (hidden > 0).all()
+
+
+@given(n=st.integers(1, 12), m=st.integers(1, 4), seed=st.integers(0, 99))
+def test_similarities_of_partitions_together_are_those_of_each_two(n, m, seed):
+    labels = rng_of(seed).integers(-1, 3, (m, n))
+    plain = [[element_similarity(a, b) for b in labels] for a in labels]
+    np.testing.assert_allclose(tables.element_similarities(labels), plain)
 
 
 def test_exercise_1():
