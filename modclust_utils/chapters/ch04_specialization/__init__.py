@@ -73,6 +73,7 @@ RANGES: dict[str, Range] = {
     ),
     "pretrained": _PRETRAINED,
     "pretrained_measured": _PRETRAINED,
+    "pretrained_in_full": _PRETRAINED,
     "pretrained_partitionings": (
         Annotated[list[Literal[PARTITIONINGS]], AfterValidator(_each_once)],
         f"a list of different ones of {', '.join(map(repr, PARTITIONINGS))}",
@@ -92,12 +93,15 @@ RANGES: dict[str, Range] = {
 
 def misfits(values: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with parameters of which one says how many, or which, of another's."""
-    others = [name for name in values["pretrained_measured"] if name not in values["pretrained"]]
-    if others:
-        yield (
-            f"pretrained_measured={values['pretrained_measured']!r} is not allowed: names that are "
-            f"in pretrained={values['pretrained']!r}."
-        )
+    for part, every in (
+        ("pretrained_measured", "pretrained"),
+        ("pretrained_in_full", "pretrained_measured"),
+    ):
+        if not {*values[part]} <= {*values[every]}:
+            yield (
+                f"{part}={values[part]!r} is not allowed: names that are in "
+                f"{every}={values[every]!r}."
+            )
     for name in values["pretrained_measured"]:
         side = pretrained.find_row(name).image_size
         if pretrained.find_row(name).classes == "imagenet" and side != _PHOTOGRAPH:

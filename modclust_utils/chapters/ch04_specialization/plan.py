@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from modclust_utils import datasets, pretrained
@@ -61,7 +62,7 @@ def plan(p: Any) -> dict[str, list[Job]]:
         )
         for network in others_made
         if network.about["architecture"] in p.pretrained_measured
-        for each in p.pretrained_partitionings
+        for each in _partitionings(p, network)
     ]
     every = [part for _, parts in measured for part in parts] + measured_made
     return {
@@ -97,6 +98,12 @@ def _photographs(p: Any, name: str) -> Images:
     return images_of(
         p, p.photographs if pretrained.find_row(name).classes == "imagenet" else p.colour_dataset
     )
+
+
+def _partitionings(p: Any, network: Job) -> Sequence[str]:
+    """The partitionings of a network that others trained."""
+    is_full = network.about["architecture"] in p.pretrained_in_full
+    return PARTITIONINGS if is_full else [*p.pretrained_partitionings]
 
 
 def mlps(p: Any, dataset: str) -> list[Job]:

@@ -47,6 +47,7 @@ OTHERS = {
         [["vgg16"], ["torchvision:vgg17"], ["tiny_darknet", "tiny_darknet"], [3], "tiny_darknet"],
     ),
     "pretrained_measured": ([[], ["squeezenet1_0"]], [["squeezenet"], ["squeezenet1_0"] * 2]),
+    "pretrained_in_full": ([[], ["squeezenet1_0"]], [["squeezenet"], ["squeezenet1_0"] * 2]),
     "pretrained_partitionings": (
         [[], [*PARTITIONINGS]],
         [["weights"], ["weights/network"] * 2, "weights/network"],
@@ -56,6 +57,7 @@ OTHERS = {
 BESIDE = {
     "vgg_measured": {"vgg_networks": 1000},
     "pretrained_measured": {"pretrained": ["squeezenet1_0"]},
+    "pretrained_in_full": {key: ["squeezenet1_0"] for key in ("pretrained", "pretrained_measured")},
     "shuffle_clusters": {"cnn_channels": 1024},
     "cnn_channels": {"n_clusters": 2, "shuffle_clusters": 2},
 }
@@ -107,6 +109,10 @@ def test_what_is_measured_is_there():
     [
         ({"dataset": "cifar10_colour"}, "gray images, not 3x32x32."),
         ({"colour_dataset": "mnist", "vgg_networks": 1}, "32x32 in colour, not 1x28x28."),
+        (
+            {"pretrained_in_full": ["efficientnet_lite0"]},
+            "names that are in pretrained_measured=[].",
+        ),
         ({"n_clusters": 49}, "at most 48, the units of a CNN with cnn_channels=16."),
         (
             {"pretrained_measured": ["efficientnet_lite1"], "pretrained": ["efficientnet_lite1"]},
@@ -140,6 +146,22 @@ def test_pretrained_networks_have_pictures_whatever_the_seed():
     ]
     assert made.parameters["n_gallery"] > 0
     assert {job.parameters["n_random"] for job in jobs["halves"]} == {4}
+
+
+def test_partitionings_of_pretrained_networks_that_are_measured():
+    names = ["cifar10_resnet20", "cifar10_resnet32"]
+    values = {"pretrained": names, "pretrained_measured": names, "pretrained_in_full": names[1:]}
+    jobs = plan(4, SimpleNamespace(**SCHEMA.check(values)))
+    for group in ("lesions", "visualizations"):
+        found = [
+            (job.about["architecture"], job.about["partitioning"])
+            for job in jobs[group]
+            if job.about["architecture"] in names
+        ]
+        assert found == [
+            (names[0], PARTITIONINGS[0]),
+            *((names[1], each) for each in PARTITIONINGS),
+        ]
 
 
 def test_all_that_is_wrong_is_said_at_once():
