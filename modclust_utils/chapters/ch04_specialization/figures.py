@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from modclust_utils.chapters.ch04_specialization.tables import (
     MEASURES,
@@ -91,9 +92,11 @@ def statistics(
     panels[0].set_yticks(list(heights.values()), labels)
     panels[0].set_ylim(max(heights.values()) + 0.7, -1.1)
     for name, rows in groups.items():
-        panels[0].text(
-            0.0, heights[next(iter(rows))] - 0.6, name, fontweight="bold", fontsize=8.5,
-            transform=panels[0].get_yaxis_transform(),
+        # left of the axis, with the labels, so that it makes no room between the panels
+        panels[0].annotate(
+            name, (0, heights[next(iter(rows))] - 1), (-7, 0), ha="right", va="center",
+            xycoords=panels[0].get_yaxis_transform(), textcoords="offset points",
+            fontweight="bold", fontsize=8.5, annotation_clip=False,
         )  # fmt: skip
     handles: list[Any] = [
         Line2D([], [], color=INK, marker="o", linewidth=1.6, label="here, significant"),
@@ -135,26 +138,33 @@ def p_values(found: pd.DataFrame) -> Figure:
     table = found[is_tested(found)]
     if table.empty:
         return nothing_to_show()
-    names = names_of(table["kind"])
-    figure = new_figure(2.1 * ((len(names) + 1) // 2) + 0.2)
-    panels = figure.subplots((len(names) + 1) // 2, 2, squeeze=False).ravel()
-    for ax, (kind, name) in zip(panels, names.items(), strict=False):
-        own = table[table["kind"] == kind].set_index(["partitioning", "measure"])
-        for i, partitioning in enumerate(PARTITIONINGS):
-            for j, measure in enumerate(MEASURES):
-                if (partitioning, measure) not in own.index:
-                    continue
-                row = own.loc[(partitioning, measure)]
-                color = _SIGNIFICANT if row["significant"] else _NOT
-                ax.add_patch(_cell(i, j, color))
-                exponent = np.log10(max(row["p"], _LEAST))
-                most = "≤ " if row["p"] < _LEAST else ""
-                text = f"{most}{exponent:z.0f}" if row["significant"] else "n.s."
-                ax.text(j, i, text, ha="center", va="center", color=text_color_on(color))
-        _matrix_axes(ax, list(PARTITIONINGS), list(MEASURES.values()), name)
-    for ax in panels[len(names) :]:
+    groups = [*_groups(table).items()]
+    pairs = [groups[i : i + 2] for i in range(0, len(groups), 2)]
+    heights = [max(len(rows) for _, rows in pair) for pair in pairs]
+    figure = new_figure(0.33 * sum(heights) + 0.8 * len(pairs) + 0.2)
+    panels = figure.subplots(
+        len(pairs), 2, squeeze=False, gridspec_kw={"height_ratios": heights}
+    ).ravel()
+    cells = table.set_index(["kind", "partitioning", "measure"])
+    for i, (ax, (heading, rows)) in enumerate(zip(panels, groups, strict=False)):
+        for y, row in enumerate(rows):
+            for x, measure in enumerate(MEASURES):
+                if (*row, measure) in cells.index:
+                    _exponent(ax, x, y, cells.loc[(*row, measure)])
+        _matrix_axes(ax, [*rows.values()], list(MEASURES.values()), heading, heights[i // 2])
+    for ax in panels[len(groups) :]:
         ax.set_axis_off()
     return figure
+
+
+def _exponent(ax: Axes, x: int, y: int, test: pd.Series) -> None:
+    """A cell with the exponent of a p-value."""
+    color = _SIGNIFICANT if test["significant"] else _NOT
+    ax.add_patch(_cell(y, x, color))
+    exponent = np.log10(max(test["p"], _LEAST))
+    most = "≤ " if test["p"] < _LEAST else ""
+    text = f"{most}{exponent:z.0f}" if test["significant"] else "n.s."
+    ax.text(x, y, text, ha="center", va="center", color=text_color_on(color))
 
 
 def _cell(row: int, column: int, color: str) -> Any:
@@ -163,11 +173,15 @@ def _cell(row: int, column: int, color: str) -> Any:
     return Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=color, edgecolor="none")
 
 
-def _matrix_axes(ax: Axes, rows: Sequence[str], columns: Sequence[str], title: str) -> None:
+def _matrix_axes(
+    ax: Axes, rows: Sequence[str], columns: Sequence[str], title: str, height: int
+) -> None:
+    """Names of rows and columns; height: of how many rows there is room."""
     ax.set_xlim(-0.6, len(columns) - 0.4)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_ylim(height - 0.4, -0.6)
     ax.set_xticks(range(len(columns)), [each.replace(" ", "\n") for each in columns])
     ax.set_yticks(range(len(rows)), rows)
+    ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
@@ -181,28 +195,61 @@ def histograms(table: pd.DataFrame, measure: str, *, n_random: int) -> Figure:
     own = table[is_tested(table) & (table["measure"] == measure)]
     if own.empty:
         return nothing_to_show()
-    names, n_bins = names_of(own["kind"]), min(20, n_random + 1)
-    figure = new_figure(1.25 * len(names) + 0.6)
-    panels = figure.subplots(len(names), len(PARTITIONINGS), sharex=True, squeeze=False)
-    for row, (kind, name) in zip(panels, names.items(), strict=True):
-        for ax, partitioning in zip(row, PARTITIONINGS, strict=True):
-            same = own[(own["kind"] == kind) & (own["partitioning"] == partitioning)]
+    rows, bins = _rows_of_four(_groups(own)), np.linspace(0, 1, min(20, n_random + 1) + 1)
+    figure = new_figure(1.25 * len(rows) + 0.6)
+    panels = figure.subplots(len(rows), len(PARTITIONINGS), sharex=True, squeeze=False)
+    for row, (heading, places) in zip(panels, rows, strict=True):
+        for ax in row:
+            ax.set_axis_off()
+        for ax, (place, title) in zip(row, places.items(), strict=False):
+            same = own[(own["kind"] == place[0]) & (own["partitioning"] == place[1])]
             if len(same):
-                values = np.concatenate([*same["percentiles"]])
-                bins = np.linspace(0, 1, n_bins + 1)
-                ax.hist(values, bins=bins, color=COLORS[partitioning])
-                ax.axhline(len(values) / n_bins, color=INK, linewidth=1, linestyle="--")
-                ax.text(
-                    0.97, 0.93, f"{same['fisher'].mean():.2f}", transform=ax.transAxes,
-                    ha="right", va="top",
-                )  # fmt: skip
-            ax.grid(visible=False)
-        row[0].set_ylabel(name)
-    for ax, partitioning in zip(panels[0], PARTITIONINGS, strict=True):
-        ax.set_title(partitioning)
-    for ax in panels[-1]:
-        ax.set_xlabel("percentile")
+                ax.set_axis_on()
+                _histogram(ax, same, bins, COLORS[place[1]])
+            ax.set_title(_in_lines(title))
+        row[0].set_axis_on()
+        row[0].set_ylabel(_in_lines(heading))
+    for column in panels.T:
+        lowest = [ax for ax in column if ax.axison][-1:]
+        for ax in lowest:
+            ax.set_xlabel("percentile")
+            ax.tick_params(labelbottom=True)
     return figure
+
+
+def _in_lines(name: str) -> str:
+    """A name beside a small panel."""
+    return name.replace(", ", ",\n")
+
+
+def _rows_of_four(
+    groups: dict[str, dict[tuple[str, str], str]],
+) -> list[tuple[str, dict[tuple[str, str], str]]]:
+    """Panels in rows of four, with their titles: a kind of network under each partitioning, whose
+    names stand above the first such row; of networks that share a heading each with its name."""
+    found: list[tuple[str, dict[tuple[str, str], str]]] = []
+    titles = list(PARTITIONINGS)
+    n = len(titles)
+    for heading, labels in groups.items():
+        places = [*labels.items()]
+        if {*labels.values()} <= {*PARTITIONINGS}:
+            (kind, _), _ = places[0]
+            places = [((kind, each), t) for each, t in zip(PARTITIONINGS, titles, strict=True)]
+            titles = [""] * n
+        found += [(heading, dict(places[i : i + n])) for i in range(0, len(places), n)]
+    return found
+
+
+def _histogram(ax: Axes, networks: pd.DataFrame, bins: NDArray[np.float64], color: str) -> None:
+    """Percentiles of all networks together, with the line of a uniform distribution, and the mean
+    of their statistics."""
+    values = np.concatenate([*networks["percentiles"]])
+    ax.hist(values, bins=bins, color=color)
+    ax.axhline(len(values) / (len(bins) - 1), color=INK, linewidth=1, linestyle="--")
+    ax.text(
+        0.97, 0.93, f"{networks['fisher'].mean():.2f}", transform=ax.transAxes, ha="right", va="top"
+    )
+    ax.grid(visible=False)
 
 
 @shown_figure

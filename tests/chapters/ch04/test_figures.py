@@ -39,7 +39,7 @@ NAMES = ["MLP, MNIST", "CNN, MNIST", "VGG, CIFAR-10"]
 )
 def test_figures_of_measures_have_all_kinds_and_fit(draw):
     figure = fits_and_leaves_no_trace(lambda: draw().content)
-    assert set(NAMES) <= {text.get_text() for text in drawn_texts(figure)}
+    assert set(NAMES) <= {text.get_text().replace("\n", " ") for text in drawn_texts(figure)}
 
 
 def test_the_axis_reaches_as_far_as_a_statistic_can():
@@ -107,6 +107,52 @@ def test_networks_that_others_trained_share_a_heading_under_the_one_partitioning
     }
     places = dict(zip(rows, drops.get_yticks(), strict=False))
     assert [points[fisher] for fisher in others.values()] == [places[name] for name in names]
+
+
+def with_others(table, **columns):
+    """A table of the perceptrons, and the same of other networks under one partitioning, each with
+    its own value in some columns."""
+    mlp = table[table["kind"] == "mlp"]
+    one = mlp[mlp["partitioning"] == PARTITIONINGS[0]]
+    names = ["tiny_darknet", *(f"cifar10_resnet{n}" for n in (20, 32, 44, 56))]
+    parts = [
+        one.assign(kind=kind, **{name: [values[i]] * len(one) for name, values in columns.items()})
+        for i, kind in enumerate(names)
+    ]
+    return printed(pd.concat([mlp, *parts]))
+
+
+OTHERS = ["Tiny Darknet, ImageNet", *(f"ResNet-{n} (CIFAR-10)" for n in (20, 32, 44, 56))]
+
+
+def test_p_values_of_others_stand_in_one_panel_each_in_the_row_of_its_network():
+    p = [10.0**-n for n in range(1, 6)]
+    figure = figures.p_values(with_others(BY_KIND, p=p, significant=[True] * 5)).content
+    mlp, others = figure.axes
+    assert [text.get_text() for text in mlp.get_yticklabels()] == [*PARTITIONINGS]
+    assert [text.get_text() for text in others.get_yticklabels()] == OTHERS
+    drops = {
+        text.get_position()[1]: text.get_text()
+        for text in others.texts
+        if text.get_position()[0] == 0
+    }
+    assert drops == {0: "-1", 1: "-2", 2: "-3", 3: "-4", 4: "-5"}
+
+
+def test_percentiles_of_others_have_a_panel_each_with_its_name():
+    """Four in a row, the fifth in the next."""
+    ends = [np.full(3, (i + 0.5) / 5) for i in range(5)]
+    figure = figures.histograms(
+        with_others(MEASURES, percentiles=ends), "score", n_random=19
+    ).content
+    shown = [ax for ax in figure.axes if ax.axison]
+    titles = [ax.get_title(loc="left").replace("\n", " ") for ax in shown]
+    assert titles == [*PARTITIONINGS, *OTHERS]
+    for ax, each in zip(shown[4:], ends, strict=True):
+        (highest,) = [bar for bar in ax.patches if bar.get_height() > 0]
+        assert highest.get_x() <= each[0] < highest.get_x() + highest.get_width()
+    below = [ax.get_xlabel() for ax in shown]
+    assert below == [""] * 5 + ["percentile"] * 4
 
 
 @pytest.mark.parametrize(
