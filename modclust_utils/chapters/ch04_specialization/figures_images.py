@@ -14,8 +14,7 @@ from PIL import Image
 
 from modclust_utils.chapters.ch04_specialization.figures import COLORS, names_of
 from modclust_utils.chapters.ch04_specialization.tables import (
-    is_of_imagenet,
-    is_pretrained,
+    is_small_of_others,
     kinds_of,
 )
 from modclust_utils.figures.style import NULL_COLOR, legend_below, new_figure, styled
@@ -94,9 +93,7 @@ def gallery(frame: pd.DataFrame, *, more: bool = False) -> pd.DataFrame:
         arrays = record.arrays
         places = arrays["gallery"]
         chosen = np.unique(np.linspace(0, len(places) - 1, min(4, len(places))).round().astype(int))
-        made_by = first["architecture"]
-        is_small = is_pretrained(made_by) and not is_of_imagenet(made_by)
-        n_before = len(chosen) if is_small else len(chosen) - 1
+        n_before = len(chosen) if is_small_of_others(kind) else len(chosen) - 1
         for j in chosen[:n_before] if more else chosen[n_before:]:
             place = int(places[j])
             # by the key of the record, so that a page is always the same

@@ -110,6 +110,12 @@ def is_of_imagenet(architecture: str) -> bool:
     return is_pretrained(architecture) and find_row(architecture).classes == "imagenet"
 
 
+def is_small_of_others(kind: str) -> bool:
+    """Whether a kind of network was trained by others, on smaller images than ImageNet's. There are
+    many of the kind, and the page has them in folds."""
+    return kind not in NETWORKS and is_pretrained(kind) and not is_of_imagenet(kind)
+
+
 def network_name(kind: str) -> str:
     """What a page calls a kind of network (`kind_of`)."""
     if kind in NETWORKS:
@@ -379,20 +385,27 @@ def _printed(number: float) -> str:
     return "" if math.isnan(number) else f"{number:.2f}"
 
 
+def _our_cell(ours: pd.DataFrame, place: tuple[str, str, str]) -> str:
+    """A statistic with its interval, by kind, partitioning and measure."""
+    if place not in ours.index:
+        return "–"
+    own = ours.loc[place]
+    return f"<b>{spread(own)}</b>" if own.significant else spread(own)
+
+
 @shown_table(html=True)
 def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
-    """Our Fisher statistics beside the printed ones; bold where significant."""
-    ours = found[is_tested(found)].set_index(["kind", "partitioning", "measure"])
+    """Our Fisher statistics beside the printed ones; bold where significant. Without the small
+    networks of others (`statistics_of_others`)."""
+    small = found["kind"].map(is_small_of_others).astype(bool)
+    ours = found[is_tested(found) & ~small].set_index(["kind", "partitioning", "measure"])
     theirs = printed.set_index(["network", "partitioning"])
     places = [*theirs.index, *ours.index.droplevel("measure")]
     rows = []
     for kind, partitioning in dict.fromkeys(places):
         row = {}
         for measure, words in MEASURES.items():
-            cell, number = "–", math.nan
-            if (kind, partitioning, measure) in ours.index:
-                own = ours.loc[(kind, partitioning, measure)]
-                cell = f"<b>{spread(own)}</b>" if own.significant else spread(own)
+            cell, number = _our_cell(ours, (kind, partitioning, measure)), math.nan
             if (kind, partitioning) in theirs.index:
                 number = theirs.loc[(kind, partitioning), measure]
             head = words + _STAR * (measure == "class_range")
@@ -400,3 +413,20 @@ def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
         rows.append(((html.escape(network_name(kind)), partitioning), row))
     table = in_rows(rows, ["network", "partitioning"])
     return table.set_axis(pd.MultiIndex.from_tuples(table.columns), axis=1)
+
+
+@shown_table(html=True)
+def statistics_of_others(found: pd.DataFrame) -> pd.DataFrame:
+    """Fisher statistics of the small networks that others trained; bold where significant."""
+    small = found["kind"].map(is_small_of_others).astype(bool)
+    ours = found[is_tested(found) & small].set_index(["kind", "partitioning", "measure"])
+    rows = [
+        {
+            "network": html.escape(network_name(kind)),
+            "partitioning": partitioning,
+            **{words: _our_cell(ours, (kind, partitioning, m)) for m, words in MEASURES.items()},
+        }
+        for kind, partitioning in dict.fromkeys(ours.index.droplevel("measure"))
+    ]
+    columns = ["network", "partitioning", *MEASURES.values()]
+    return pd.DataFrame(rows, columns=columns).set_index(columns[:2])
