@@ -219,7 +219,7 @@ def histograms(table: pd.DataFrame, measure: str, *, n_random: int) -> Figure:
 
 def _in_lines(name: str) -> str:
     """A name beside a small panel."""
-    return name.replace(", ", ",\n")
+    return name.replace(", ", ",\n").replace(" (", "\n(")
 
 
 def _rows_of_four(
