@@ -51,7 +51,21 @@
     }, 50); // it marks them a moment later
   }
 
-  // One switch for the code of all pages. It is remembered where the browser allows that.
+  // What a page keeps for the next ones, where the browser allows that: in its tab and for new
+  // ones. From disk, Chromium now and then loses what is only in `localStorage`.
+  const stores = () => [sessionStorage, localStorage];
+  function remember(key, value) {
+    try {
+      stores().forEach((store) => store.setItem(key, value));
+    } catch {}
+  }
+  function remembered(key) {
+    try {
+      return stores().map((store) => store.getItem(key)).find((value) => value !== null);
+    } catch {}
+  }
+
+  // One switch for the code of all pages.
   function codeSwitch(cells) {
     const button = document.createElement("button");
     button.type = "button";
@@ -64,15 +78,9 @@
     button.addEventListener("click", () => {
       const shown = button.getAttribute("aria-pressed") !== "true";
       set(shown);
-      try {
-        localStorage.setItem(CODE, shown ? "shown" : "");
-      } catch {}
+      remember(CODE, shown ? "shown" : "");
     });
-    let remembered = null;
-    try {
-      remembered = localStorage.getItem(CODE);
-    } catch {}
-    set(remembered === "shown");
+    set(remembered(CODE) === "shown");
     return button;
   }
 
