@@ -60,7 +60,8 @@ def statistics(
 ) -> Figure:
     """Mean Fisher statistics with their intervals, and the printed ones (paper B, Table 1).
 
-    chance: `sub_clusters.by_chance`, whose statistic each row has as a tick. Class ranges have no
+    chance: `sub_clusters.by_chance`, whose statistic each row has as a tick; it may be of more
+    networks. Class ranges have no
     printed statistic here: the printed ones are of another quantity (`tables.AS_MADE`).
     """
     table = found[is_tested(found)]
@@ -74,8 +75,9 @@ def statistics(
     for ax, (measure, words) in zip(panels, MEASURES.items(), strict=True):
         ax.axvline(uniform(n_random), color=NULL_COLOR, linewidth=1, linestyle="--")
         for row in chance[chance["measure"] == measure].itertuples():
-            y = heights[row.kind, row.partitioning]
-            ax.plot(row.expected, y, color=INK, **_CHANCE_MARKER)
+            if (row.kind, row.partitioning) in heights:
+                y = heights[row.kind, row.partitioning]
+                ax.plot(row.expected, y, color=INK, **_CHANCE_MARKER)
         for row in table[table["measure"] == measure].itertuples():
             y, color = heights[row.kind, row.partitioning], COLORS[row.partitioning]
             ax.plot([row.low, row.high], [y, y], color=color, linewidth=1.6)
@@ -101,10 +103,12 @@ def statistics(
     handles: list[Any] = [
         Line2D([], [], color=INK, marker="o", linewidth=1.6, label="here, significant"),
         Line2D([], [], color=INK, marker="o", markerfacecolor="white", label="here, not"),
-        Line2D([], [], color=INK, linestyle="none", label="paper", **PAPER_MARKER),
         Line2D([], [], color=INK, linestyle="none", label="chance alone", **_CHANCE_MARKER),
         Line2D([], [], color=NULL_COLOR, linestyle="--", label="the same without ties"),
     ]
+    if not heights.keys().isdisjoint(theirs.index):
+        paper = Line2D([], [], color=INK, linestyle="none", label="paper", **PAPER_MARKER)
+        handles.insert(2, paper)
     legend_below(figure, handles, 5)
     return figure
 

@@ -220,6 +220,18 @@ def is_tested(table: pd.DataFrame, readings: Mapping[str, str] = READINGS) -> pd
     return reading & main & (table["match"] == "size")
 
 
+@traced
+def in_text(found: pd.DataFrame) -> pd.DataFrame:
+    """Without the small networks of others."""
+    return found[~found["kind"].map(is_small_of_others).astype(bool)]
+
+
+@traced
+def in_fold(found: pd.DataFrame) -> pd.DataFrame:
+    """The small networks of others (`is_small_of_others`)."""
+    return found[found["kind"].map(is_small_of_others).astype(bool)]
+
+
 def as_made(found: pd.DataFrame) -> pd.DataFrame:
     """The rows of `summary` in the readings with which the papers' numbers were made (`AS_MADE`);
     significant: after correction over these tests, as many as in the papers' text."""
@@ -395,10 +407,8 @@ def _our_cell(ours: pd.DataFrame, place: tuple[str, str, str]) -> str:
 
 @shown_table(html=True)
 def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
-    """Our Fisher statistics beside the printed ones; bold where significant. Without the small
-    networks of others (`statistics_of_others`)."""
-    small = found["kind"].map(is_small_of_others).astype(bool)
-    ours = found[is_tested(found) & ~small].set_index(["kind", "partitioning", "measure"])
+    """Our Fisher statistics beside the printed ones; bold where significant."""
+    ours = found[is_tested(found)].set_index(["kind", "partitioning", "measure"])
     theirs = printed.set_index(["network", "partitioning"])
     places = [*theirs.index, *ours.index.droplevel("measure")]
     rows = []
@@ -416,10 +426,9 @@ def table_1(found: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
 
 
 @shown_table(html=True)
-def statistics_of_others(found: pd.DataFrame) -> pd.DataFrame:
-    """Fisher statistics of the small networks that others trained; bold where significant."""
-    small = found["kind"].map(is_small_of_others).astype(bool)
-    ours = found[is_tested(found) & small].set_index(["kind", "partitioning", "measure"])
+def statistics(found: pd.DataFrame) -> pd.DataFrame:
+    """Our Fisher statistics of networks that the papers have not; bold where significant."""
+    ours = found[is_tested(found)].set_index(["kind", "partitioning", "measure"])
     rows = [
         {
             "network": html.escape(network_name(kind)),

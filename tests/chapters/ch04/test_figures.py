@@ -76,11 +76,23 @@ def test_only_partitionings_that_were_measured_have_a_row():
     is_mlp = BY_KIND["kind"] == "mlp"
     some = BY_KIND[~is_mlp | (BY_KIND["partitioning"] == PARTITIONINGS[2])]
     some.attrs = BY_KIND.attrs
-    chance = printed(CHANCE[CHANCE.set_index(PLACE).index.isin(some.set_index(PLACE).index)])
     printed_ones = paper_table("casper2022_table_1")
-    figure = figures.statistics(some, printed_ones, chance, n_random=19).content
-    rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    drops = figures.statistics(some, printed_ones, CHANCE, n_random=19).content.axes[0]
+    rows = [text.get_text() for text in drops.get_yticklabels()]
     assert rows == [PARTITIONINGS[2], *PARTITIONINGS, *PARTITIONINGS]
+    ticks = [line.get_ydata()[0] for line in drops.lines if line.get_marker() == "|"]
+    assert sorted(ticks) == [*drops.get_yticks()]
+
+
+def test_papers_are_in_the_legend_where_they_have_the_networks():
+    """They have none of those that others trained on CIFAR-10."""
+    resnets = printed(BY_KIND[BY_KIND["kind"] == "mlp"].assign(kind="cifar10_resnet20"))
+    for table, is_there in ((BY_KIND, True), (resnets, False)):
+        figure = figures.statistics(
+            table, paper_table("casper2022_table_1"), CHANCE, n_random=19
+        ).content
+        (legend,) = figure.legends
+        assert ("paper" in [text.get_text() for text in legend.get_texts()]) == is_there
 
 
 def test_networks_that_others_trained_share_a_heading_under_the_one_partitioning_they_have():

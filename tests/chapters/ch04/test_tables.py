@@ -337,16 +337,16 @@ def test_networks_of_other_data_do_not_stand_beside_the_papers():
 def test_small_networks_of_others_have_a_table_of_their_own():
     kinds = ["mlp", "vgg16", "tiny_darknet", "cifar10_resnet20", "vgg on mine"]
     found = tables.summary(frame([row(kind=kind) for kind in kinds]))
-    shown = tables.table_1(found, paper_table("casper2022_table_1")).content
+    shown = tables.table_1(tables.in_text(found), paper_table("casper2022_table_1")).content
     is_ours = shown[("accuracy drop", "ours")] != "–"
     assert [name for name, _ in shown.index[is_ours]] == [
         "MLP, MNIST", "VGG-16, ImageNet", "Tiny Darknet, ImageNet", "VGG, mine"
     ]  # fmt: skip
-    others = tables.statistics_of_others(found).content
+    others = tables.statistics(tables.in_fold(found)).content
     assert [*others.index] == [("ResNet-20 (CIFAR-10)", "weights/network")]
     place = ("MLP, MNIST", "weights/network")
     assert others["accuracy drop"].iloc[0] == shown.loc[place, ("accuracy drop", "ours")]
-    assert len(tables.statistics_of_others(found[:0]).content) == 0
+    assert len(tables.statistics(tables.in_fold(found[:0])).content) == 0
 
 
 def test_networks_of_imagenet_against_their_shuffles():
