@@ -76,7 +76,9 @@ def test_switch_for_all_code_is_remembered_in_a_new_tab(browser: Browser, host, 
 
 
 #: As of Chromium with files on a busy machine: nothing reaches the next page.
-LOSES = "Object.defineProperty(window, 'localStorage', {value: {setItem() {}, getItem: () => null}})"
+LOSES = (
+    "Object.defineProperty(window, 'localStorage', {value: {setItem() {}, getItem: () => null}})"
+)
 
 
 def test_switch_for_all_code_is_remembered_in_its_tab_where_the_browser_loses_it(

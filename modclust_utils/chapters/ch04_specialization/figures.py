@@ -61,8 +61,8 @@ def statistics(
     """Mean Fisher statistics with their intervals, and the printed ones (paper B, Table 1).
 
     chance: `sub_clusters.by_chance`, whose statistic each row has as a tick; it may be of more
-    networks. Class ranges have no
-    printed statistic here: the printed ones are of another quantity (`tables.AS_MADE`).
+    networks. Class ranges have no printed statistic here: the printed ones are of another quantity
+    (`tables.AS_MADE`).
     """
     table = found[is_tested(found)]
     if table.empty:
