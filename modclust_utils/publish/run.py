@@ -49,6 +49,10 @@ PACKAGE = Path(__file__).resolve().parents[1]
 #: Settings of glibc's allocator, in bytes: tensors of up to 64 MB come from memory that the process
 #: keeps, up to 256 MB of it free, and not from the system, which fills it with 0 each time.
 KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**26), "MALLOC_TRIM_THRESHOLD_": str(2**28)}
+#: How often a thread of libgomp (torch's products) looks for the others before it sleeps. By itself
+#: it looks for some milliseconds at each small product, and where a core is taken by another
+#: program, the one that it waits for cannot run meanwhile.
+SHORT_WAITS = {"GOMP_SPINCOUNT": "1000"}
 #: What a status says at least, and of which kind; a run that is done says what it took, too.
 STATUS_FIELDS = {"state": str, "chapter": int, "source_sha256": str, "commit": str, "started": str}
 DONE_FIELDS = {"records": list, "seconds": int | float}
@@ -336,8 +340,10 @@ def _write_status(folder: Path, status: Mapping[str, Any]) -> None:
 @contextmanager
 def notebook_environment(folder: Path) -> Iterator[None]:
     """Tell the kernel where to report progress, which records it used, and how figures look; and it
-    and its workers to keep the memory that they have, where nothing else was asked for."""
-    values = {name: os.environ.get(name, value) for name, value in KEPT_MEMORY.items()} | {
+    and its workers to keep the memory that they have, and to leave the cores where they wait, where
+    nothing else was asked for."""
+    wanted = KEPT_MEMORY if "OMP_WAIT_POLICY" in os.environ else KEPT_MEMORY | SHORT_WAITS
+    values = {name: os.environ.get(name, value) for name, value in wanted.items()} | {
         PROGRESS_VARIABLE: str(folder / "progress.json"),
         RUN_VARIABLE: str(folder),
         "MATPLOTLIBRC": str(root() / "matplotlibrc"),

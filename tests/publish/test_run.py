@@ -266,3 +266,18 @@ def test_the_kernel_keeps_its_memory_unless_the_reader_asked_for_something_else(
         assert os.environ["MALLOC_TRIM_THRESHOLD_"] == "4096"
     assert "MALLOC_MMAP_THRESHOLD_" not in os.environ
     assert os.environ["MALLOC_TRIM_THRESHOLD_"] == "4096"
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_of_the_kernel_sleep_soon_unless_the_reader_asked_for_something_else(
+    tmp_path, monkeypatch, asked, found
+):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    with notebook_environment(tmp_path):
+        assert os.environ.get("GOMP_SPINCOUNT") == found
