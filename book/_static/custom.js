@@ -4,6 +4,8 @@
 
   const FOLDS = ".mc-fold, .mc-strip, .mc-evidence, .mc-exercise";
   const CODE = "modclust-code";
+  // Where Sphinx keeps the words of a search, in `localStorage`, for the page that is opened next.
+  const FOUND = "sphinx_highlight_terms";
 
   const open = (folds) => folds.forEach((fold) => fold.setAttribute("open", ""));
 
@@ -41,7 +43,21 @@
   // Words that were searched for are marked, and unfolded where all of them stand in folds. Sphinx
   // marks none where the search is loaded, which the theme does on every page.
   function showFound() {
-    if (typeof SphinxHighlight === "undefined" || document.getElementById("search-results")) return;
+    if (typeof SphinxHighlight === "undefined") return;
+    if (document.getElementById("search-results")) {
+      // from disk Chromium now and then loses what is only in `localStorage`
+      addEventListener("pagehide", () => {
+        try {
+          sessionStorage.setItem(FOUND, localStorage.getItem(FOUND) ?? "");
+        } catch {}
+      });
+      return;
+    }
+    try {
+      const words = sessionStorage.getItem(FOUND);
+      if (words) localStorage.setItem(FOUND, words);
+      sessionStorage.removeItem(FOUND);
+    } catch {}
     SphinxHighlight.highlightSearchWords();
     setTimeout(() => {
       const words = [...document.querySelectorAll("article .highlighted")];
