@@ -7,6 +7,14 @@
   // Where Sphinx keeps the words of a search, in `localStorage`, for the page that is opened next.
   const FOUND = "sphinx_highlight_terms";
 
+  // A browser can forbid a page to keep anything. What is kept is in `sessionStorage`, too: of a page
+  // from disk Chromium now and then loses what is in `localStorage`.
+  function ifAllowed(action) {
+    try {
+      return action();
+    } catch {}
+  }
+
   const open = (folds) => folds.forEach((fold) => fold.setAttribute("open", ""));
 
   // On paper nothing that a chapter shows must stay folded; code stays as the reader has it.
@@ -45,19 +53,15 @@
   function showFound() {
     if (typeof SphinxHighlight === "undefined") return;
     if (document.getElementById("search-results")) {
-      // from disk Chromium now and then loses what is only in `localStorage`
-      addEventListener("pagehide", () => {
-        try {
-          sessionStorage.setItem(FOUND, localStorage.getItem(FOUND) ?? "");
-        } catch {}
-      });
+      const keep = () => sessionStorage.setItem(FOUND, localStorage.getItem(FOUND) ?? "");
+      addEventListener("pagehide", () => ifAllowed(keep));
       return;
     }
-    try {
+    ifAllowed(() => {
       const words = sessionStorage.getItem(FOUND);
       if (words) localStorage.setItem(FOUND, words);
       sessionStorage.removeItem(FOUND);
-    } catch {}
+    });
     SphinxHighlight.highlightSearchWords();
     setTimeout(() => {
       const words = [...document.querySelectorAll("article .highlighted")];
@@ -67,21 +71,7 @@
     }, 50); // it marks them a moment later
   }
 
-  // What a page keeps for the next ones, where the browser allows that: in its tab and for new
-  // ones. From disk, Chromium now and then loses what is only in `localStorage`.
-  const stores = () => [sessionStorage, localStorage];
-  function remember(key, value) {
-    try {
-      stores().forEach((store) => store.setItem(key, value));
-    } catch {}
-  }
-  function remembered(key) {
-    try {
-      return stores().map((store) => store.getItem(key)).find((value) => value !== null);
-    } catch {}
-  }
-
-  // One switch for the code of all pages.
+  // One switch for the code of all pages, remembered in its tab and for new ones.
   function codeSwitch(cells) {
     const button = document.createElement("button");
     button.type = "button";
@@ -94,9 +84,11 @@
     button.addEventListener("click", () => {
       const shown = button.getAttribute("aria-pressed") !== "true";
       set(shown);
-      remember(CODE, shown ? "shown" : "");
+      const value = shown ? "shown" : "";
+      ifAllowed(() => [sessionStorage, localStorage].forEach((store) => store.setItem(CODE, value)));
     });
-    set(remembered(CODE) === "shown");
+    const remembered = () => sessionStorage.getItem(CODE) ?? localStorage.getItem(CODE);
+    set(ifAllowed(remembered) === "shown");
     return button;
   }
 
