@@ -271,21 +271,27 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _book(options: argparse.Namespace) -> int:
-    from modclust_utils.publish import pages
+    import joblib
 
+    from modclust_utils.publish import pages, side_by_side
+
+    only_read: list[tuple[int, str]] = []
     for chapter in chapter_numbers():
         for profile in profiles(chapter):
-            if profile != "quick" and not pages.is_complete(chapter, profile, default_store()):
+            complete = pages.is_complete(chapter, profile, default_store())
+            if profile != "quick" and not complete:
                 print(
                     f"--- chapter {chapter}, {profile} profile: its records are not complete; "
                     f"`modclust run {chapter} --profile {profile}` computes what is missing"
                 )
-                continue
-            if _up_to_date(chapter, profile):
+            elif _up_to_date(chapter, profile):
                 print(f"--- chapter {chapter}, run {profile}: up to date")
-                continue
-            with _step(f"chapter {chapter}, run {profile}"):
-                run_chapter(chapter, check_run(chapter, profile))
+            elif complete:
+                only_read.append((chapter, profile))
+            else:
+                with _step(f"chapter {chapter}, run {profile}"):
+                    run_chapter(chapter, check_run(chapter, profile))
+    side_by_side.run_side_by_side(only_read, at_once=joblib.cpu_count())
     options.output = None
     return _build(options)
 

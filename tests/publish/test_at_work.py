@@ -13,13 +13,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
+from processes import ENVIRONMENT, modclust, wait_for
 from small_book import PIXEL, copy_book, write_data, write_notebook, write_run
 
 from modclust_utils import locks
@@ -28,7 +28,6 @@ from modclust_utils.publish.errors import RecordError, RunError
 from modclust_utils.publish.run import check_run, lock_of, read_runs, run_chapter, run_name
 
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="this system has no such signals")
-ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 DRAW = (
     f"from base64 import b64decode\nfrom IPython.display import Image\nImage(b64decode({PIXEL!r}))"
 )
@@ -49,34 +48,6 @@ def scratch(monkeypatch) -> Iterator[Path]:
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield folder
     shutil.rmtree(folder)
-
-
-def heed_signals() -> None:
-    """A process that is started in the background, or under nohup, ignores some of them."""
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def modclust(*words: str, cwd: Path | None = None) -> subprocess.Popen:
-    """The command in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "modclust_utils", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **ENVIRONMENT},
-        preexec_fn=heed_signals,
-    )
-
-
-def wait_for(file: Path, process: subprocess.Popen) -> None:
-    for _ in range(1200):
-        if file.exists():
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError(f"{file} never came")
 
 
 def sleeping(book: Path) -> Path:

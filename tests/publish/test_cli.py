@@ -12,6 +12,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from small_book import write_run
@@ -19,7 +20,15 @@ from small_book import write_run
 from modclust_utils import __version__
 from modclust_utils.datasets import DataError
 from modclust_utils.distributions import compare_samples
-from modclust_utils.publish import cli, engine, pages, parameters, records, verify_command
+from modclust_utils.publish import (
+    cli,
+    engine,
+    pages,
+    parameters,
+    records,
+    side_by_side,
+    verify_command,
+)
 from modclust_utils.publish.errors import BuildError, RecordError, RunError
 from modclust_utils.publish.groups import LocalCrew
 from modclust_utils.publish.records import default_store
@@ -308,12 +317,23 @@ def test_book_runs_what_is_not_up_to_date(book, ran, built, capsys):
     assert "--- chapter 1, run quick: up to date" in capsys.readouterr().out
 
 
-def test_book_runs_the_paper_profile_once_its_records_are_there(book, ran, built, monkeypatch):
+def test_book_runs_side_by_side_what_has_its_records(book, ran, built, monkeypatch):
+    aside: list[tuple] = []
+    monkeypatch.setattr(
+        side_by_side, "run_side_by_side", lambda runs, at_once: aside.append((runs, at_once))
+    )
+    monkeypatch.setattr(pages, "is_complete", lambda chapter, profile, store: profile == "paper")
+    assert cli.main(["book"]) == 0
+    assert ran == [(1, check_run(1), None)]
     monkeypatch.setattr(pages, "is_complete", lambda chapter, profile, store: True)
     write_run(book, "quick", source_sha256="old")
     write_run(book, "paper", records=[("clustering", "0" * 16)])
     assert cli.main(["book"]) == 0
-    assert ran == [(1, check_run(1), None), (1, check_run(1, "paper"), None)]
+    assert len(ran) == 1
+    assert aside == [
+        ([(1, "paper")], joblib.cpu_count()),
+        ([(1, "quick"), (1, "paper")], joblib.cpu_count()),
+    ]
 
 
 # modclust status, verify, publish
