@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from modclust_utils.doors import check_kind
 from modclust_utils.own.architectures import Called
+from modclust_utils.pretrained.weight_files import put_into
 
 _UNCOUNTED = "num_batches_tracked"
 _MASKED, _MASK = "_orig", "_mask"
@@ -109,10 +110,7 @@ def fitted(
         more = f" and {len(keys.unknown) - _SHOWN} more" if len(keys.unknown) > _SHOWN else ""
         notes.append(f"Of the file, the architecture has no place for: {left}{more}.")
     state = module.state_dict()
-    module.load_state_dict(
-        {k: v for k, v in tensors.items() if k in state and v.shape == state[k].shape},
-        strict=False,
-    )
+    put_into(module, {k: v for k, v in tensors.items() if k in state and v.shape == state[k].shape})
     return module, build, keys, notes
 
 

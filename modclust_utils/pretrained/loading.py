@@ -24,7 +24,7 @@ from modclust_utils.pretrained.registry import (
     find_row,
     normalized,
 )
-from modclust_utils.pretrained.weight_files import WeightFile, read_weight_file
+from modclust_utils.pretrained.weight_files import WeightFile, put_into, read_weight_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,4 +267,4 @@ def _put_in(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None
             f"name={name!r}: its weights do not fit: {'; '.join(wrong)}; allowed: the "
             f"{len(state)} tensors of {type(module).__name__}"
         )
-    module.load_state_dict(given)
+    put_into(module, given)

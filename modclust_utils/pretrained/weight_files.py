@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from packaging.version import Version
-from torch import Tensor
+from torch import Tensor, nn
 
 from modclust_utils.datasets import DataError
 from modclust_utils.paths import as_path
@@ -51,6 +51,26 @@ class WeightFile:
     tensors: dict[str, Tensor] = field(repr=False)
     sha256: str
     notes: tuple[str, ...] = ()
+
+
+def put_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give a module tensors by name; what they leave out stays as it is.
+
+    They become part of the module's own state, which says in which version each layer writes its
+    tensors: some layers, as torchvision's MNASNet, take none without it, and files of tensors
+    alone cannot hold it.
+
+    Raises ValueError where the module does not take them.
+    """
+    state = module.state_dict()
+    state.update(tensors)
+    try:
+        module.load_state_dict(state)
+    except Exception as error:  # layers may have a way of their own to take tensors
+        raise ValueError(
+            f"{type(module).__name__} does not take the tensors ({error}); allowed: a network "
+            "that takes what its own state_dict gives"
+        ) from error
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:

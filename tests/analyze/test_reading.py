@@ -135,6 +135,31 @@ def test_number_of_classes_is_that_of_the_file(tmp_path):
     assert "The architecture was built for 7 classes, as the file has them." in found.notes
 
 
+def test_layers_that_take_tensors_in_their_own_way(tmp_path):
+    """MNASNet takes none without the version in which they were written, which no file says."""
+    torch.manual_seed(0)
+    original = torchvision.models.mnasnet0_5().eval()
+    path = write(tmp_path / "mnasnet.safetensors", original.state_dict())
+    found = read_network(path, architecture="torchvision.models:mnasnet0_5")
+    x = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(found.module(x), original(x))
+
+
+class Refuses(nn.Linear):
+    """A layer that breaks on tensors that it is given."""
+
+    def _load_from_state_dict(self, *_: object) -> None:
+        raise KeyError("scale")
+
+
+def test_layers_that_take_no_tensors_are_named(tmp_path):
+    path = write(tmp_path / "mine.safetensors", Refuses(4, 2).state_dict())
+    with pytest.raises(
+        ValueError, match=r"Refuses does not take the tensors \('scale'\); allowed:"
+    ):
+        read_network(path, architecture=lambda: Refuses(4, 2))
+
+
 def test_keys_that_do_not_fit_are_named(tmp_path):
     state = NETWORK.state_dict()
     state["extra.weight"] = torch.zeros(3)

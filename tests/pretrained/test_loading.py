@@ -358,6 +358,15 @@ def test_a_row_whose_module_changed_is_noticed(own_weights, tmp_path, monkeypatc
         loads(folder=tmp_path)
 
 
+def test_weights_of_a_network_that_asks_for_their_version(tmp_path):
+    original = torchvision.models.mnasnet0_5().eval()
+    path = tmp_path / "mnasnet.pth"
+    torch.save(original.state_dict(), path)
+    network = pretrained.load("torchvision:mnasnet0_5", path=path)
+    x = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(network.module(x), original(x))
+
+
 def test_weights_of_ones_own_for_an_architecture(own_weights, tmp_path):
     path = tmp_path / "mine.pth"
     state = {f"module.{key}": value for key, value in own_weights.items()}
