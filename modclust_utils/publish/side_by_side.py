@@ -50,7 +50,8 @@ def run_side_by_side(runs: Sequence[tuple[int, str]], at_once: int) -> None:
                 started.append(_start(*waiting.pop(0)))
             for run in [each for each in started if each.process.poll() is not None]:
                 started.remove(run)
-                failed = failed or _end(run)
+                why = _end(run)  # of every run, also after one that failed
+                failed = failed or why
             time.sleep(POLL_SECONDS)
     if failed:
         raise RunError(failed)

@@ -68,12 +68,13 @@ def test_what_fails_is_said_and_no_other_run_begins(book, capfd):
     assert "<==" not in capfd.readouterr().out
 
 
-def test_a_run_that_fails_leaves_the_others_to_their_end(book, met):
+def test_a_run_that_fails_leaves_the_others_to_their_end(book, met, capfd):
     fail = "if n_networks > 4: raise ValueError('too many')"
     write_notebook(book, MEET.format(folder=str(met)), fail, figure=DRAW)
     with pytest.raises(RunError, match=r"chapter 1, run paper: ValueError: too many\n"):
         run_side_by_side([(1, "paper"), (1, "quick")], at_once=2)
     assert states() == {"paper": "failed", "quick": "done"}
+    assert "<== chapter 1, run quick: " in capfd.readouterr().out
 
 
 @pytest.mark.skipif(os.name != "posix", reason="this system has no such signals")
