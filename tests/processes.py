@@ -18,10 +18,10 @@ def heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def modclust(*words: str, cwd: Path | None = None) -> subprocess.Popen:
-    """The command in a process of its own."""
+def python(*words: str, cwd: Path | None = None) -> subprocess.Popen:
+    """Python in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "modclust_utils", *words],
+        [sys.executable, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -29,6 +29,11 @@ def modclust(*words: str, cwd: Path | None = None) -> subprocess.Popen:
         env={**os.environ, **ENVIRONMENT},
         preexec_fn=heed_signals,
     )
+
+
+def modclust(*words: str, cwd: Path | None = None) -> subprocess.Popen:
+    """The command in a process of its own."""
+    return python("-m", "modclust_utils", *words, cwd=cwd)
 
 
 def wait_for(file: Path, process: subprocess.Popen) -> None:

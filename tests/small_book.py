@@ -32,6 +32,10 @@ PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
     "gg=="
 )
+#: A cell that draws it.
+DRAW = (
+    f"from base64 import b64decode\nfrom IPython.display import Image\nImage(b64decode({PIXEL!r}))"
+)
 
 
 def copy_book(

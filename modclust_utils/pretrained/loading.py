@@ -239,19 +239,16 @@ def _put_in(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None
     which batch norms make NaN; how many batches one has seen may be missing, since nothing depends
     on it."""
     state = module.state_dict()
-    uncounted = {
-        key: torch.zeros(tensor.shape, dtype=tensor.dtype)
-        for key, tensor in state.items()
-        if key.endswith("num_batches_tracked")
-    }
-    given = {**uncounted, **tensors}
-    missing, unknown = sorted(state.keys() - given.keys()), sorted(given.keys() - state.keys())
+    needed = {key for key in state if not key.endswith("num_batches_tracked")}
+    missing, unknown = sorted(needed - tensors.keys()), sorted(tensors.keys() - state.keys())
     shapes = [
-        f"{key} {tuple(given[key].shape)} in place of {tuple(tensor.shape)}"
+        f"{key} {tuple(tensors[key].shape)} in place of {tuple(tensor.shape)}"
         for key, tensor in state.items()
-        if key in given and given[key].shape != tensor.shape
+        if key in tensors and tensors[key].shape != tensor.shape
     ]
-    negative = sorted(k for k in given if k.endswith("running_var") and bool((given[k] < 0).any()))
+    negative = sorted(
+        key for key in tensors if key.endswith("running_var") and bool((tensors[key] < 0).any())
+    )
     wrong = [
         f"{what} {', '.join(keys[:5])}{f' and {len(keys) - 5} more' if len(keys) > 5 else ''}"
         for what, keys in (
@@ -267,4 +264,4 @@ def _put_in(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None
             f"name={name!r}: its weights do not fit: {'; '.join(wrong)}; allowed: the "
             f"{len(state)} tensors of {type(module).__name__}"
         )
-    put_into(module, given)
+    put_into(module, tensors)

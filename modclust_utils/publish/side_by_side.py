@@ -6,6 +6,7 @@ idle; one that computes has processes for all cores and comes alone.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
+from modclust_utils.paths import VARIABLE, root
 from modclust_utils.publish.errors import RunError
 
 #: So many at once at most, however many cores there are: the largest (chapter 4) takes 0.9 GB.
@@ -38,7 +40,8 @@ class _Started:
 
 
 def run_side_by_side(runs: Sequence[tuple[int, str]], at_once: int) -> None:
-    """Run chapters under profiles, `at_once` at a time, and say when each begins and ends.
+    """Run chapters under profiles, up to `at_once` and `MOST` at a time, and say when each begins
+    and ends.
 
     After one that failed no other begins; those at work are waited for, and what the first one said
     is raised as RunError. Whatever else ends this ends them, too.
@@ -62,9 +65,12 @@ def _start(chapter: int, profile: str) -> _Started:
     command = [sys.executable, "-m", "modclust_utils", "run", str(chapter), "--profile", profile]
     said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the run has ended
     print(f"==> {name}", flush=True)
+    # from the root, as its kernel: no module is imported that lies where the command was typed; and
     # out of reach of Ctrl-C, which would come a second time when this process passes it on
     process = subprocess.Popen(
         command,
+        cwd=root(),
+        env={**os.environ, VARIABLE: str(root())},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=said,

@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from processes import ENVIRONMENT, modclust, wait_for
-from small_book import PIXEL, copy_book, write_data, write_notebook, write_run
+from small_book import DRAW, copy_book, write_data, write_notebook, write_run
 
 from modclust_utils import locks
 from modclust_utils.publish import at_work, cli, pages, run
@@ -28,9 +28,6 @@ from modclust_utils.publish.errors import RecordError, RunError
 from modclust_utils.publish.run import check_run, lock_of, read_runs, run_chapter, run_name
 
 POSIX_ONLY = pytest.mark.skipif(os.name != "posix", reason="this system has no such signals")
-DRAW = (
-    f"from base64 import b64decode\nfrom IPython.display import Image\nImage(b64decode({PIXEL!r}))"
-)
 
 
 @pytest.fixture

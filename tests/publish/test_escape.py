@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_book import PIXEL, copy_book, write_data, write_notebook, write_run
+from small_book import DRAW, PIXEL, copy_book, write_data, write_notebook, write_run
 
 from modclust_utils.publish import pages
 from modclust_utils.publish.escape import clean_html, clean_outputs, markdown, sentence, texts_in
@@ -211,9 +211,6 @@ run.show(cells(table), name=notes[1])
 from IPython.display import HTML, Markdown, display
 display(HTML(notes[0]), Markdown(notes[1]), HTML(f"<p onclick=alert(9)>{notes[2]}</p>"))
 """  # fmt: skip
-DRAW = (
-    f"from base64 import b64decode\nfrom IPython.display import Image\nImage(b64decode({PIXEL!r}))"
-)
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from processes import ENVIRONMENT, heed_signals, wait_for
-from small_book import PIXEL, write_notebook
+from processes import python, wait_for
+from small_book import DRAW, write_notebook
 
 from modclust_utils.publish.errors import RunError
 from modclust_utils.publish.run import read_runs
 from modclust_utils.publish.side_by_side import run_side_by_side
 
-DRAW = (
-    f"from base64 import b64decode\nfrom IPython.display import Image\nImage(b64decode({PIXEL!r}))"
-)
 #: A cell that ends only if it runs in two kernels at the same time.
 MEET = """
 import os, time
@@ -60,6 +55,15 @@ def test_runs_go_side_by_side(book, met, capfd):
     assert err == ""
 
 
+def test_what_lies_where_the_command_was_typed_is_not_imported(book, tmp_path, monkeypatch):
+    (tmp_path / "papermill.py").write_text("raise SystemExit('not this one')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODCLUST_ROOT", book.name)
+    write_notebook(book, "1 + 1", figure=DRAW)
+    run_side_by_side([(1, "quick")], at_once=1)
+    assert states() == {"quick": "done"}
+
+
 def test_what_fails_is_said_and_no_other_run_begins(book, capfd):
     write_notebook(book, "raise ValueError('no such cell')", figure=DRAW)
     with pytest.raises(RunError, match=r"chapter 1, run paper: ValueError: no such cell\n"):
@@ -84,15 +88,7 @@ def test_a_signal_ends_all_of_them(book, met, number):
         book, MEET.format(folder=str(met)), f"Path({str(book / 'both')!r}).touch()",
         "time.sleep(600)", figure=DRAW,
     )  # fmt: skip
-    process = subprocess.Popen(
-        [sys.executable, "-c", BOOK],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=book,
-        env={**os.environ, **ENVIRONMENT},
-        preexec_fn=heed_signals,
-    )
+    process = python("-c", BOOK, cwd=book)
     wait_for(book / "both", process)
     process.send_signal(number)
     out, err = process.communicate(timeout=200)
